@@ -1,0 +1,15 @@
+// See assert.h. Writes with stdio only: the logger may be what is broken.
+#include "base/assert.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace holdfast {
+
+void assert_failed(const char* expression, const char* file, int line) {
+  std::fprintf(stderr, "holdfast: invariant broken: %s at %s:%d\n", expression, file, line);
+  std::fflush(stderr);
+  std::abort();
+}
+
+}  // namespace holdfast

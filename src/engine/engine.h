@@ -1,0 +1,137 @@
+// Engine: the storage interface. Everything above sees one interface; MemEngine, RocksEngine and
+// (issue B) DiskEngine stand behind it and pass one contract test suite (tests/unit/engine).
+//
+// An engine keeps, for each shard: a log of entries (the oplog, which is also the redo log), a
+// hard state, records (one checksummed image per object) and the metadata of the last checkpoint.
+// It knows nothing of the network, of views or of Redis commands: entries and images are bytes.
+//
+// Order and durability:
+//   E1  append completions arrive in the order of the appends, and only after the group and
+//       everything appended before it are on stable media (engines with durable() == true).
+//   E2  a group is atomic: after a crash either all of its entries are read back or none.
+//   E3  after the first error every later append, hard state and checkpoint call completes with
+//       kPoisoned: the caller stops the node, nothing is retried.
+//   E4  records of a checkpoint are visible to iterate only as a whole: a crash before
+//       finish_checkpoint is done leaves either the old image or the new one of each object, both
+//       of which are states the log can be replayed over (an image carries its mod_seq).
+//   E5  release_prefix never frees an entry above the finished checkpoint's seq.
+//   E6  everything read back was checked; damage is kCorrupt, never a shorter log.
+//
+// Threads: every call is made on the reactor's thread and every completion runs on it, never
+// inside the call that asked for it, except where the engine's info says `inline_completion`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/types.h"
+
+namespace holdfast {
+
+// One turn's entries, back to back as store/entry.h encodes them. first..last without a gap.
+struct LogGroup {
+  Seq first = 0;
+  Seq last = 0;
+  std::string bytes;
+};
+
+// What a replica must never forget: flushed before any message that depends on it.
+struct HardState {
+  Epoch promised_epoch = 0;
+  uint64_t voted_for = 0;
+};
+
+struct RecordKey {
+  DbId db = 0;
+  SlotId slot = 0;
+  std::string_view key;
+};
+
+// One object's image for a checkpoint, or its absence.
+struct RecordWrite {
+  RecordKey key;
+  bool erase = false;
+  std::string_view image;  // as store/record.h encodes it
+};
+
+// What a finished checkpoint says of itself. `state` is the owner's own (database map, epochs).
+struct CheckpointMeta {
+  Seq seq = 0;  // every entry up to here is contained in the records
+  std::string state;
+};
+
+// What open() found of one shard.
+struct RecoveredShard {
+  ShardId shard = 0;
+  HardState hard_state;
+  CheckpointMeta checkpoint;
+  Seq first_seq = 0;  // of the log that is kept; 0 and 0 when it is empty
+  Seq last_seq = 0;
+};
+
+struct EngineInfo {
+  std::string_view name;           // "mem", "rocks", "disk"
+  bool durable = false;            // completions mean stable media
+  bool wants_checkpoints = false;  // false: records are never read back, don't write them
+  bool inline_completion = false;  // completions may run inside the call
+};
+
+struct EngineStats {
+  uint64_t appended_groups = 0;
+  uint64_t appended_bytes = 0;
+  uint64_t flushes = 0;        // groups joined by one flush count once
+  uint64_t flush_ns_last = 0;  //
+  uint64_t flush_ns_max = 0;
+  uint64_t log_bytes = 0;     // kept now
+  uint64_t record_bytes = 0;  // kept now, estimated
+};
+
+class Engine {
+ public:
+  using Done = std::function<void(Status)>;
+  // Return false to stop early. The views die when the visitor returns.
+  using EntryVisitor = std::function<bool(Seq seq, std::string_view entry)>;
+  using RecordVisitor = std::function<bool(const RecordKey& key, std::string_view image)>;
+
+  virtual ~Engine() = default;
+
+  virtual EngineInfo info() const = 0;
+
+  // Opens or creates the store; called once, before anything else.
+  virtual Result<std::vector<RecoveredShard>> open() = 0;
+  // Waits for what is in flight, completes it, and closes. Nothing may be called afterwards.
+  virtual void close() = 0;
+
+  // REQUIRES: group.first is one above the shard's last entry, or the log is empty.
+  virtual void append(ShardId shard, LogGroup group, Done done) = 0;
+  // Visits entries from..to (both included). kNotFound when the range is not kept.
+  virtual Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) = 0;
+  // Removes every entry above `last_kept`; done when the removal itself is durable.
+  virtual void truncate_suffix(ShardId shard, Seq last_kept, Done done) = 0;
+  // Entries up to `seq` are no longer needed. REQUIRES: a finished checkpoint covers them (E5).
+  virtual void release_prefix(ShardId shard, Seq seq, Done done) = 0;
+
+  virtual void save_hard_state(ShardId shard, const HardState& state, Done done) = 0;
+
+  // One slice of a running checkpoint. The bytes are copied before the call returns.
+  virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) = 0;
+  // Drops all records of a database (FLUSHDB), in order with write_records.
+  virtual void erase_database(ShardId shard, DbId db, Done done) = 0;
+  // Everything written by write_records so far, and `meta`, durable as one step.
+  virtual void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) = 0;
+
+  // kNotFound, or the verified image.
+  virtual Result<std::string> read_record(ShardId shard, const RecordKey& key) = 0;
+  virtual Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) = 0;
+  // Every record of a database in slot order: how a store is loaded at start.
+  virtual Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) = 0;
+  virtual void drop_slot(ShardId shard, SlotId slot, Done done) = 0;
+
+  virtual EngineStats stats() const = 0;
+};
+
+}  // namespace holdfast
