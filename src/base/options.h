@@ -1,0 +1,93 @@
+// Options: everything that a configuration file or CONFIG SET can say, as plain values, and the
+// one table that names, types, bounds and explains each of them.
+//
+// The table drives the YAML loader (node/config), CONFIG GET/SET/REWRITE (resp) and the generated
+// conf/reference.yaml; a test fails when the file and the table differ. An option has one name of
+// ours ("resp.port") and, where the meaning is the same, Redis's names as aliases ("port").
+//
+// Threads: the reactor's only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace holdfast {
+
+enum class EngineType : uint8_t { kDisk, kMem, kRocks };
+enum class Durability : uint8_t { kAlways, kInterval, kNone };
+
+// Bounds of one client class's unsent replies; 0 is no bound (Redis's meaning).
+struct OutputLimit {
+  uint64_t hard_bytes = 0;
+  uint64_t soft_bytes = 0;
+  int64_t soft_seconds = 0;
+  bool operator==(const OutputLimit&) const = default;
+};
+enum class ClientClass : uint8_t { kNormal, kReplica, kPubSub };
+inline constexpr int kClientClasses = 3;
+
+struct Options {
+  std::string mode = "standalone";
+
+  std::vector<std::string> resp_bind = {"127.0.0.1"};
+  uint16_t resp_port = 6380;  // 0: any free port
+  std::string resp_unix_socket;
+  uint32_t resp_unix_socket_mode = 0700;
+  int resp_backlog = 511;
+  uint64_t resp_max_clients = 10000;
+  int64_t resp_idle_timeout_s = 0;  // 0: never
+  int resp_keepalive_s = 300;
+  bool resp_protected_mode = true;
+  std::string resp_password;  // empty: no password
+  uint64_t resp_max_bulk_bytes = 512ULL << 20;
+  uint64_t resp_query_buffer_bytes = 1ULL << 30;
+  std::array<OutputLimit, kClientClasses> resp_output_limits = {
+      OutputLimit{256ULL << 20, 0, 0}, OutputLimit{256ULL << 20, 64ULL << 20, 60},
+      OutputLimit{32ULL << 20, 8ULL << 20, 60}};
+
+  std::string data_dir = "./data";
+  EngineType engine_type = EngineType::kRocks;
+  Durability durability = Durability::kAlways;
+  uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
+  uint64_t memory_limit = 0;                     // 0: none
+
+  int64_t expire_budget_us = 1000;  // of reactor time, per active-expiry slice
+  int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
+  uint64_t slowlog_max_len = 128;
+  int64_t latency_threshold_ms = 0;  // 0: off
+
+  LogOptions log;
+
+  std::string config_file;  // absolute path of the file read at start; empty if none
+};
+
+// One row of the table. `get` gives the value as text; `set` parses, checks and stores it.
+struct OptionSpec {
+  std::string_view name;        // "resp.port"
+  std::string_view redis_name;  // "port", or empty when Redis has no such setting
+  std::string_view type;        // "port", "bytes", "integer", "yes or no", "one of a, b", ...
+  std::string_view unit;        // "bytes", "ms", ... or empty
+  std::string_view allowed;     // what a refusal tells: "1 to 65535", "always, interval, none"
+  std::string_view doc;         // what it means, one to three sentences
+  bool runtime;                 // CONFIG SET may change it
+  bool list;                    // a YAML sequence (space separated in CONFIG)
+  std::string (*get)(const Options&);
+  Status (*set)(Options&, std::string_view);
+};
+
+std::span<const OptionSpec> option_table();
+// By our name or by Redis's (case-insensitive); null when there is none.
+const OptionSpec* find_option(std::string_view name);
+
+// "100mb", "1gb", "512" -> bytes, Redis's units (k = 1000, kb = 1024).
+Result<uint64_t> parse_bytes(std::string_view text);
+
+}  // namespace holdfast
