@@ -1,0 +1,33 @@
+// DirtyKeys: the keys changed since the last checkpoint began, each once, so that a checkpoint
+// costs what was changed and not what is stored.
+//
+// A flag in the object (Object::dirty) keeps a key from being listed twice; a key that was erased
+// stays listed and is then found absent. Keys lie one behind the other in 64 KiB chunks.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "base/types.h"
+
+namespace holdfast {
+
+class DirtyKeys {
+ public:
+  void add(DbId db, std::string_view key);
+  bool empty() const { return count_ == 0; }
+  uint64_t size() const { return count_; }
+  // Takes the oldest key out. The view lives until the next call. REQUIRES: !empty().
+  std::string_view take(DbId* db);
+  size_t memory() const;
+
+ private:
+  static constexpr size_t kChunkBytes = 64 * 1024;
+  std::deque<std::string> chunks_;
+  size_t read_ = 0;  // offset in the first chunk
+  uint64_t count_ = 0;
+};
+
+}  // namespace holdfast

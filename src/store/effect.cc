@@ -1,0 +1,218 @@
+// See effect.h.
+#include "store/effect.h"
+
+#include <cstring>
+
+#include "base/codec.h"
+#include "base/crc32c.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kCrcFrom = 8;  // the CRC covers the entry from here
+constexpr uint8_t kRecordVersion = 1;
+
+bool has_key(EffectType type) {
+  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
+}
+
+bool has_value(EffectType type) {
+  return type == EffectType::kPutString || type == EffectType::kWriteRange ||
+         type == EffectType::kMapDatabases;
+}
+
+// True when the object's record, loaded from a checkpoint, contains the entry's effects already.
+bool contained(const Effect& effect, Seq seq, Keyspace& keyspace) {
+  if (!has_key(effect.type)) return false;
+  const Object* object = keyspace.find(effect.db, effect.key);
+  if (object == nullptr) return false;
+  return object->dirty() ? object->mod_seq() > seq : object->mod_seq() >= seq;
+}
+
+Effect read_effect(Reader& reader, const Keyspace& keyspace) {
+  Effect effect{};
+  effect.type = static_cast<EffectType>(reader.fixed<uint8_t>());
+  effect.db = reader.fixed<uint8_t>();
+  if (has_key(effect.type)) effect.key = keyspace.key(reader.bytes(reader.varint()));
+  switch (effect.type) {
+    case EffectType::kPutString:
+    case EffectType::kSetExpiry:
+      effect.expire_at_ms = static_cast<int64_t>(reader.varint());
+      break;
+    case EffectType::kWriteRange:
+      effect.offset = reader.varint();
+      break;
+    default:
+      break;
+  }
+  if (has_value(effect.type)) effect.value = reader.bytes(reader.varint());
+  return effect;
+}
+
+// What the codec cannot rule out by itself.
+bool valid(const Effect& effect) {
+  if (effect.type < EffectType::kPutString || effect.type > EffectType::kMapDatabases) return false;
+  if (effect.db >= kDbCount) return false;
+  if (effect.type != EffectType::kMapDatabases) return true;
+  if (effect.value.size() != kDbCount) return false;
+  for (const char db : effect.value) {
+    if (static_cast<unsigned char>(db) >= kDbCount) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
+  switch (effect.type) {
+    case EffectType::kPutString:
+      keyspace.put_string(effect.db, effect.key, effect.value, effect.expire_at_ms, seq);
+      return;
+    case EffectType::kWriteRange:
+      keyspace.write_range(effect.db, effect.key, effect.offset, effect.value, seq);
+      return;
+    case EffectType::kErase:
+      keyspace.erase(effect.db, effect.key, seq);
+      return;
+    case EffectType::kSetExpiry:
+      keyspace.set_expiry(effect.db, effect.key, effect.expire_at_ms, seq);
+      return;
+    case EffectType::kFlushDb:
+      keyspace.flush(effect.db, seq);
+      return;
+    case EffectType::kMapDatabases: {
+      DbMap map;
+      HF_ASSERT(effect.value.size() == map.size());
+      std::memcpy(map.data(), effect.value.data(), map.size());
+      keyspace.map_databases(map, seq);
+      return;
+    }
+  }
+  HF_ASSERT(false);
+}
+
+void EntryWriter::begin(Epoch epoch, Seq seq, int64_t log_clock_ms) {
+  HF_ASSERT(!open_);
+  open_ = true;
+  effects_ = 0;
+  start_ = out_->size();
+  char header[kEntryHeaderBytes] = {};
+  store_fixed(header + 8, kEntryVersion);
+  store_fixed(header + 16, epoch);
+  store_fixed(header + 24, seq);
+  store_fixed(header + 32, log_clock_ms);
+  out_->append(header, sizeof header);
+}
+
+void EntryWriter::add(const Effect& effect) {
+  HF_ASSERT(open_);
+  ++effects_;
+  char head[2 + kMaxVarintBytes];
+  head[0] = static_cast<char>(effect.type);
+  head[1] = static_cast<char>(effect.db);
+  char* end = head + 2;
+  if (has_key(effect.type)) end = store_varint(end, effect.key.bytes.size());
+  out_->append(head, static_cast<size_t>(end - head));
+  if (has_key(effect.type)) out_->append(effect.key.bytes);
+
+  char middle[2 * kMaxVarintBytes];
+  end = middle;
+  if (effect.type == EffectType::kPutString || effect.type == EffectType::kSetExpiry) {
+    end = store_varint(end, static_cast<uint64_t>(effect.expire_at_ms));
+  } else if (effect.type == EffectType::kWriteRange) {
+    end = store_varint(end, effect.offset);
+  }
+  if (has_value(effect.type)) end = store_varint(end, effect.value.size());
+  out_->append(middle, static_cast<size_t>(end - middle));
+  if (has_value(effect.type)) out_->append(effect.value);
+}
+
+void EntryWriter::end() {
+  HF_ASSERT(open_);
+  open_ = false;
+  char* entry = out_->data() + start_;
+  const size_t length = out_->size() - start_;
+  HF_ASSERT(length <= UINT32_MAX);
+  store_fixed(entry, static_cast<uint32_t>(length));
+  store_fixed(entry + 12, effects_);
+  store_fixed(entry + 4, crc32c(entry + kCrcFrom, length - kCrcFrom));
+}
+
+Result<EntryHeader> read_entry_header(std::string_view bytes) {
+  if (bytes.size() < kEntryHeaderBytes) return Status::corrupt("entry: shorter than its header");
+  EntryHeader header;
+  header.length = load_fixed<uint32_t>(bytes.data());
+  header.crc = load_fixed<uint32_t>(bytes.data() + 4);
+  header.version = load_fixed<uint16_t>(bytes.data() + 8);
+  header.flags = load_fixed<uint16_t>(bytes.data() + 10);
+  header.effects = load_fixed<uint32_t>(bytes.data() + 12);
+  header.epoch = load_fixed<Epoch>(bytes.data() + 16);
+  header.seq = load_fixed<Seq>(bytes.data() + 24);
+  header.log_clock_ms = load_fixed<int64_t>(bytes.data() + 32);
+  if (header.length < kEntryHeaderBytes || header.length > bytes.size()) {
+    return Status::corrupt("entry: its length does not fit what was read");
+  }
+  if (header.crc != crc32c(bytes.data() + kCrcFrom, header.length - kCrcFrom)) {
+    return Status::corrupt("entry: checksum mismatch");
+  }
+  if (header.version != kEntryVersion || header.flags != 0) {
+    return Status::corrupt("entry: version " + std::to_string(header.version) +
+                           " was written by a newer holdfast");
+  }
+  return header;
+}
+
+Status read_effects(std::string_view entry, const Keyspace& keyspace,
+                    const std::function<void(const Effect&)>& visit) {
+  Result<EntryHeader> header = read_entry_header(entry);
+  if (!header.ok()) return header.status();
+  Reader reader(entry.substr(kEntryHeaderBytes, header.value().length - kEntryHeaderBytes));
+  for (uint32_t i = 0; i < header.value().effects; ++i) {
+    const Effect effect = read_effect(reader, keyspace);
+    if (!reader.ok() || !valid(effect)) {
+      return Status::corrupt("entry " + std::to_string(header.value().seq) +
+                             ": effect " + std::to_string(i) + " cannot be decoded");
+    }
+    visit(effect);
+  }
+  if (!reader.at_end()) return Status::corrupt("entry: bytes behind the last effect");
+  return {};
+}
+
+Status apply_entry(std::string_view entry, Keyspace& keyspace) {
+  Result<EntryHeader> header = read_entry_header(entry);
+  if (!header.ok()) return header.status();
+  const Seq seq = header.value().seq;
+  return read_effects(entry, keyspace, [&](const Effect& effect) {
+    if (!contained(effect, seq, keyspace)) apply(effect, seq, keyspace);
+  });
+}
+
+void encode_record(const Object& object, std::string* out) {
+  IntScratch scratch;
+  const std::string_view value = object.string(scratch);
+  out->push_back(static_cast<char>(kRecordVersion));
+  out->push_back(static_cast<char>(object.type()));
+  put_fixed<uint64_t>(*out, object.mod_seq());
+  put_varint(*out, static_cast<uint64_t>(object.expire_at_ms()));
+  put_varint(*out, value.size());
+  out->append(value);
+}
+
+Status load_record(DbId db, std::string_view key, std::string_view image, Keyspace& keyspace) {
+  Reader reader(image);
+  const auto version = reader.fixed<uint8_t>();
+  const auto type = static_cast<ObjectType>(reader.fixed<uint8_t>());
+  const auto mod_seq = reader.fixed<uint64_t>();
+  const auto expire_at_ms = static_cast<int64_t>(reader.varint());
+  const std::string_view value = reader.bytes(reader.varint());
+  if (!reader.ok() || !reader.at_end() || version != kRecordVersion ||
+      type != ObjectType::kString || db >= kDbCount) {
+    return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
+                           "' cannot be decoded");
+  }
+  keyspace.put_string(db, keyspace.key(key), value, expire_at_ms, mod_seq);
+  return {};
+}
+
+}  // namespace holdfast

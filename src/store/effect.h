@@ -1,0 +1,110 @@
+// Effects: the small deterministic changes that are all a keyspace ever sees, and entries, the
+// atomic sets of effects that the oplog consists of.
+//
+// A command's randomness, clocks and conditions are resolved before it emits effects, so applying
+// the same entries in the same order gives the same keyspace everywhere. Bytes: docs/ONDISK.md,
+// "Oplog entries"; pinned by tests/unit/store/effect_test.cc.
+//
+// Replay: entries may be applied over records that are newer than they are (a checkpoint is taken
+// while writes go on). apply_entry skips an effect on an object whose record already contains it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+// Numbers are on disk and on the wire: never reused.
+enum class EffectType : uint8_t {
+  kPutString = 1,     // the whole value and expiry of a string key
+  kWriteRange = 2,    // bytes at an offset of a string, zero-padded; creates the key
+  kErase = 3,         //
+  kSetExpiry = 4,     // 0 removes it
+  kFlushDb = 5,       //
+  kMapDatabases = 6,  // the whole map from logical to physical database numbers
+};
+
+struct Effect {
+  EffectType type;
+  DbId db = 0;               // physical
+  KeyRef key;                // not for kFlushDb, kMapDatabases
+  int64_t expire_at_ms = 0;  // kPutString, kSetExpiry: 0 is none
+  uint64_t offset = 0;       // kWriteRange
+  std::string_view value;    // kPutString, kWriteRange; kMapDatabases: 16 bytes
+
+  static Effect put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire) {
+    return {EffectType::kPutString, db, key, expire, 0, value};
+  }
+  static Effect write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes) {
+    return {EffectType::kWriteRange, db, key, 0, offset, bytes};
+  }
+  static Effect erase(DbId db, const KeyRef& key) {
+    return {EffectType::kErase, db, key, 0, 0, {}};
+  }
+  static Effect set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms) {
+    return {EffectType::kSetExpiry, db, key, expire_at_ms, 0, {}};
+  }
+  static Effect flush_db(DbId db) { return {EffectType::kFlushDb, db, {}, 0, 0, {}}; }
+  static Effect map_databases(std::string_view map) {
+    return {EffectType::kMapDatabases, 0, {}, 0, 0, map};
+  }
+};
+
+// Changes the keyspace. The only caller of Keyspace's changing half.
+void apply(const Effect& effect, Seq seq, Keyspace& keyspace);
+
+// --- entries ---
+
+inline constexpr size_t kEntryHeaderBytes = 40;
+inline constexpr uint16_t kEntryVersion = 1;
+
+struct EntryHeader {
+  uint32_t length = 0;  // of the whole entry
+  uint32_t crc = 0;     // CRC32C of everything after this field
+  uint16_t version = kEntryVersion;
+  uint16_t flags = 0;
+  uint32_t effects = 0;  // how many
+  Epoch epoch = 0;
+  Seq seq = 0;
+  int64_t log_clock_ms = 0;  // max(previous entry's, wall clock)
+};
+
+// Writes entries one behind the other into `out`.
+class EntryWriter {
+ public:
+  explicit EntryWriter(std::string* out) : out_(out) {}
+  bool open() const { return open_; }
+  void begin(Epoch epoch, Seq seq, int64_t log_clock_ms);
+  void add(const Effect& effect);
+  void end();
+
+ private:
+  std::string* out_;
+  size_t start_ = 0;
+  uint32_t effects_ = 0;
+  bool open_ = false;
+};
+
+// Checks the first entry of `bytes`: length, version, CRC. kCorrupt tells what is wrong.
+Result<EntryHeader> read_entry_header(std::string_view bytes);
+
+// Decodes the effects of a checked entry in order. `hash` turns key bytes into a KeyRef.
+Status read_effects(std::string_view entry, const Keyspace& keyspace,
+                    const std::function<void(const Effect&)>& visit);
+
+// Recovery and backups: checks, decodes and applies one entry.
+Status apply_entry(std::string_view entry, Keyspace& keyspace);
+
+// --- records: one object's image in a checkpoint ---
+
+void encode_record(const Object& object, std::string* out);
+// Puts the image's object into the keyspace, not dirty, with its own mod_seq.
+Status load_record(DbId db, std::string_view key, std::string_view image, Keyspace& keyspace);
+
+}  // namespace holdfast

@@ -1,0 +1,299 @@
+// See keyspace.h.
+#include "store/keyspace.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace holdfast {
+namespace {
+
+// A scan's cursor: position within the slot's table (48 bits), then the slot (14 bits).
+constexpr int kSlotBits = 14;
+static_assert(1 << kSlotBits == kSlotCount);
+// Empty slots that one scan call may step over.
+constexpr int kScanSlotsPerCall = kSlotCount;
+
+}  // namespace
+
+Keyspace::Keyspace(uint64_t hash_seed)
+    : seed_(hash_seed), erased_(std::make_unique<Seq[]>(kFilterPlaces)) {
+  for (int i = 0; i < kDbCount; ++i) db_map_[static_cast<size_t>(i)] = static_cast<DbId>(i);
+}
+
+Keyspace::~Keyspace() {
+  for (int db = 0; db < kDbCount; ++db) flush(static_cast<DbId>(db), 0);
+  while (collect_garbage(1 << 20)) {
+  }
+}
+
+Keyspace::Slot& Keyspace::slot(DbId db, SlotId slot) {
+  Database& database = databases_[db];
+  if (database.slots == nullptr) database.slots = std::make_unique<Slot[]>(kSlotCount);
+  return database.slots[slot];
+}
+
+Object* Keyspace::find(DbId db, const KeyRef& key) {
+  Database& database = databases_[db];
+  if (database.slots == nullptr) return nullptr;
+  Object** place = database.slots[key.slot].table.find(key);
+  return place == nullptr ? nullptr : *place;
+}
+
+void Keyspace::prefetch_slot(DbId db, SlotId slot) const {
+  const Database& database = databases_[db];
+  if (database.slots != nullptr) __builtin_prefetch(&database.slots[slot]);
+}
+
+void Keyspace::prefetch_bucket(DbId db, const KeyRef& key) const {
+  const Database& database = databases_[db];
+  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_bucket(key.hash);
+}
+
+void Keyspace::prefetch_object(DbId db, const KeyRef& key) const {
+  const Database& database = databases_[db];
+  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_object(key.hash);
+}
+
+size_t Keyspace::filter_place(DbId db, const KeyRef& key) {
+  return static_cast<size_t>(key.hash + db * 0x9e3779b97f4a7c15ULL) >> 20 & (kFilterPlaces - 1);
+}
+
+Seq Keyspace::erased_at(DbId db, const KeyRef& key) const {
+  return std::max(erased_[filter_place(db, key)], databases_[db].flushed_at);
+}
+
+uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
+  const Database& database = databases_[db];
+  return database.slots == nullptr ? 0 : database.slots[slot].table.size();
+}
+
+uint64_t Keyspace::scan(DbId db, uint64_t cursor,
+                        const std::function<void(Object*)>& visit) const {
+  const Database& database = databases_[db];
+  if (database.slots == nullptr) return 0;
+  uint64_t slot = cursor & (kSlotCount - 1);
+  uint64_t position = cursor >> kSlotBits & ((1ULL << SlotTable::kScanBits) - 1);
+  for (int steps = 0; steps < kScanSlotsPerCall && slot < kSlotCount; ++steps) {
+    const SlotTable& table = database.slots[slot].table;
+    if (table.size() > 0) {
+      position = table.scan(position, visit);
+      if (position != 0) return position << kSlotBits | slot;
+      return slot + 1 < kSlotCount ? slot + 1 : 0;
+    }
+    ++slot;
+    position = 0;
+  }
+  return slot < kSlotCount ? slot : 0;
+}
+
+Object* Keyspace::random_object(DbId db, Random& random) const {
+  const Database& database = databases_[db];
+  if (database.size == 0) return nullptr;
+  uint64_t skip = random.below(database.size);
+  for (int s = 0; s < kSlotCount; ++s) {
+    const SlotTable& table = database.slots[static_cast<size_t>(s)].table;
+    if (skip < table.size()) {
+      return table.random_object([&random](uint64_t below) { return random.below(below); });
+    }
+    skip -= table.size();
+  }
+  HF_ASSERT(false);  // the slots' sizes add up to the database's
+}
+
+Object* Keyspace::next_due(DbId db, int64_t now_ms) {
+  Database& database = databases_[db];
+  if (database.with_expiry == 0) return nullptr;
+  for (int steps = 0; steps < kSlotCount; ++steps) {
+    const uint32_t s = database.due_cursor;
+    if (database.next_expiry_ms[s] <= now_ms) return database.slots[s].heap->first();
+    database.due_cursor = (s + 1) & (kSlotCount - 1);
+  }
+  return nullptr;
+}
+
+void Keyspace::refresh_next_expiry(Database& database, SlotId s) {
+  database.next_expiry_ms[s] = database.slots[s].heap->first_ms();
+}
+
+void Keyspace::enter_heap(DbId db, SlotId s, Object* object) {
+  Database& database = databases_[db];
+  if (database.next_expiry_ms == nullptr) {
+    database.next_expiry_ms = std::make_unique<int64_t[]>(kSlotCount);
+    std::fill_n(database.next_expiry_ms.get(), kSlotCount, ExpiryHeap::kNever);
+  }
+  auto& heap = database.slots[s].heap;
+  if (heap == nullptr) heap = std::make_unique<ExpiryHeap>();
+  heap->add(object);
+  ++database.with_expiry;
+  refresh_next_expiry(database, s);
+}
+
+void Keyspace::leave_heap(DbId db, SlotId s, Object* object) {
+  Database& database = databases_[db];
+  auto& heap = database.slots[s].heap;
+  heap->remove(object);
+  --database.with_expiry;
+  refresh_next_expiry(database, s);
+  if (heap->size() == 0) heap.reset();
+}
+
+void Keyspace::note_change(DbId db, Object* object, Seq seq) {
+  object->set_mod_seq(seq);
+  databases_[db].last_change = seq;
+  if (dirty_ != nullptr && !object->dirty()) {
+    object->set_dirty(true);
+    dirty_->add(db, object->key());
+  }
+}
+
+void Keyspace::insert(DbId db, const KeyRef& key, Object* object) {
+  slot(db, key.slot).table.insert(key, object, seed_);
+  ++databases_[db].size;
+  if (object->expire_at_ms() != 0) enter_heap(db, key.slot, object);
+}
+
+// Puts `object`, made from the one at `place`, in its stead; the old one is destroyed already.
+// The heap position was carried over.
+void Keyspace::replace(DbId db, const KeyRef& key, Object** place, Object* object) {
+  *place = object;
+  if (object->expire_at_ms() != 0) databases_[db].slots[key.slot].heap->moved(object);
+}
+
+void Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
+                          Seq seq) {
+  Object** place = slot(db, key.slot).table.find(key);
+  if (place == nullptr) {
+    Object* object = Object::create_string(key.bytes, value, expire_at_ms);
+    insert(db, key, object);
+    object->set_access(access_now_);
+    note_change(db, object, seq);
+    return;
+  }
+  Object* object = *place;
+  const bool fits = expire_at_ms == 0 || object->has_prefix();
+  if (fits && object->type() == ObjectType::kString && object->assign_string(value)) {
+    if (object->expire_at_ms() != expire_at_ms) set_expiry(db, key, expire_at_ms, seq);
+  } else {
+    if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
+    Object* fresh = Object::create_string(key.bytes, value, expire_at_ms);
+    fresh->set_dirty(object->dirty());
+    Object::destroy(object);
+    *place = object = fresh;
+    if (expire_at_ms != 0) enter_heap(db, key.slot, object);
+  }
+  object->set_access(access_now_);
+  note_change(db, object, seq);
+}
+
+void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes,
+                           Seq seq) {
+  Object** place = slot(db, key.slot).table.find(key);
+  if (place == nullptr) {
+    insert(db, key, Object::create_string(key.bytes, "", 0));
+    place = slot(db, key.slot).table.find(key);
+  }
+  if ((*place)->encoding() != Encoding::kRaw) {
+    replace(db, key, place, Object::into_raw(*place, offset + bytes.size()));
+  }
+  (*place)->write_range(offset, bytes);
+  (*place)->set_access(access_now_);
+  note_change(db, *place, seq);
+}
+
+void Keyspace::set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq) {
+  Object** place = slot(db, key.slot).table.find(key);
+  if (place == nullptr) return;  // replay over a newer image; see effect.h
+  Object* object = *place;
+  const bool in_heap = object->expire_at_ms() != 0;
+  if (expire_at_ms == 0) {
+    if (in_heap) {
+      leave_heap(db, key.slot, object);
+      object->set_expire_at_ms(0);
+    }
+  } else if (in_heap) {
+    object->set_expire_at_ms(expire_at_ms);
+    databases_[db].slots[key.slot].heap->update(object);
+    refresh_next_expiry(databases_[db], key.slot);
+  } else {
+    if (object->has_prefix()) {
+      object->set_expire_at_ms(expire_at_ms);
+    } else {
+      *place = object = Object::into_prefixed(object, expire_at_ms);
+    }
+    enter_heap(db, key.slot, object);
+  }
+  note_change(db, object, seq);
+}
+
+void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
+  Database& database = databases_[db];
+  Seq& erased = erased_[filter_place(db, key)];
+  erased = std::max(erased, seq);
+  database.last_change = std::max(database.last_change, seq);
+  SlotTable& table = slot(db, key.slot).table;
+  Object** place = table.find(key);
+  if (place == nullptr) {
+    note_dirty(db, key.bytes);
+    return;
+  }
+  Object* object = *place;
+  if (!object->dirty()) note_dirty(db, key.bytes);
+  if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
+  table.erase(key, place);
+  --database.size;
+  Object::destroy(object);
+}
+
+void Keyspace::flush(DbId db, Seq seq) {
+  Database& database = databases_[db];
+  if (database.slots != nullptr) {
+    garbage_count_ += database.size;
+    garbage_.push_back(std::move(database));
+    database = Database();
+  }
+  database.flushed_at = seq;
+  database.last_change = seq;
+}
+
+void Keyspace::map_databases(const DbMap& map, Seq seq) {
+  for (size_t i = 0; i < map.size(); ++i) {
+    if (db_map_[i] == map[i]) continue;
+    // Every answer about this database changes.
+    databases_[map[i]].flushed_at = seq;
+    databases_[map[i]].last_change = seq;
+  }
+  db_map_ = map;
+}
+
+bool Keyspace::collect_garbage(uint32_t limit) {
+  while (!garbage_.empty() && limit > 0) {
+    Database& database = garbage_.front();
+    while (garbage_slot_ < kSlotCount && limit > 0) {
+      Slot& s = database.slots[garbage_slot_];
+      s.heap.reset();
+      const uint32_t freed = s.table.drain(limit, [](Object* object) { Object::destroy(object); });
+      garbage_count_ -= freed;
+      limit -= freed;
+      if (s.table.size() == 0) ++garbage_slot_;
+    }
+    if (garbage_slot_ == kSlotCount) {
+      garbage_.pop_front();
+      garbage_slot_ = 0;
+    }
+  }
+  return !garbage_.empty();
+}
+
+size_t Keyspace::table_memory(DbId db) const {
+  const Database& database = databases_[db];
+  if (database.slots == nullptr) return 0;
+  size_t total = sizeof(Slot) * kSlotCount;
+  for (size_t s = 0; s < kSlotCount; ++s) {
+    total += database.slots[s].table.memory();
+    if (database.slots[s].heap != nullptr) total += database.slots[s].heap->memory();
+  }
+  return total;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,139 @@
+// Keyspace: all keys of a shard, in 16 databases of 16384 slots with a table each.
+//
+// The state machine that the oplog drives: it changes only through effects (store/effect.h), each
+// under the seq of its entry, on the primary, on backups and in recovery alike. Reading is free.
+//
+// Invariants:
+//   K1  every change sets the object's mod_seq to its entry's seq; an erase is noted in the erase
+//       filter; so for any key, `last_change` is at least the seq of the newest change that a read
+//       of it can observe.
+//   K2  a database number in this interface is physical. SWAPDB only swaps the map from logical
+//       numbers, so it moves no key and is safe to replay.
+//   K3  nothing takes time in proportion to the number of keys, except `visit_all`-like reads that
+//       the caller asked for; dropping a database hands its tables to `collect_garbage`.
+//
+// Threads: the reactor's only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/random.h"
+#include "base/types.h"
+#include "store/dirty_keys.h"
+#include "store/expiry_heap.h"
+#include "store/key.h"
+#include "store/object.h"
+#include "store/slot_table.h"
+
+namespace holdfast {
+
+using DbMap = std::array<DbId, kDbCount>;  // logical number -> physical number
+
+class Keyspace {
+ public:
+  explicit Keyspace(uint64_t hash_seed);
+  ~Keyspace();
+  Keyspace(const Keyspace&) = delete;
+  Keyspace& operator=(const Keyspace&) = delete;
+
+  KeyRef key(std::string_view bytes) const { return make_key(bytes, seed_); }
+  DbId physical(int logical) const { return db_map_[static_cast<size_t>(logical)]; }
+  const DbMap& db_map() const { return db_map_; }
+
+  // --- reading ---
+  // The object, expired or not; null when absent.
+  Object* find(DbId db, const KeyRef& key);
+  void prefetch_slot(DbId db, SlotId slot) const;
+  void prefetch_bucket(DbId db, const KeyRef& key) const;
+  void prefetch_object(DbId db, const KeyRef& key) const;
+
+  // Upper bound of the seq at which an absent key was last erased (K1); 0: never.
+  Seq erased_at(DbId db, const KeyRef& key) const;
+  // The seq of the newest change of anything in the database.
+  Seq last_change(DbId db) const { return databases_[db].last_change; }
+
+  uint64_t size(DbId db) const { return databases_[db].size; }
+  uint64_t size_with_expiry(DbId db) const { return databases_[db].with_expiry; }
+  uint64_t size_of_slot(DbId db, SlotId slot) const;
+
+  // Visits the next few keys; returns the next cursor, 0 when done. Redis's guarantee: what was
+  // there from the first call to the last is visited at least once.
+  uint64_t scan(DbId db, uint64_t cursor, const std::function<void(Object*)>& visit) const;
+  // Null when the database is empty.
+  Object* random_object(DbId db, Random& random) const;
+  // An object of the database whose expiry is at or before now, or null.
+  Object* next_due(DbId db, int64_t now_ms);
+
+  // Seconds that objects get as their access clock from now on.
+  void set_access_clock(uint32_t seconds) { access_now_ = seconds; }
+  uint32_t access_clock() const { return access_now_; }
+
+  // --- changing: called by apply() in store/effect.cc only ---
+  void put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
+                  Seq seq);
+  void write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes, Seq seq);
+  void set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq);
+  void erase(DbId db, const KeyRef& key, Seq seq);
+  void flush(DbId db, Seq seq);
+  void map_databases(const DbMap& map, Seq seq);
+
+  // --- checkpoints ---
+  // From now on changed keys are listed. Owned by the caller; null turns it off.
+  void track_dirty(DirtyKeys* dirty) { dirty_ = dirty; }
+
+  // Frees up to `limit` objects of dropped databases; true while there is more.
+  bool collect_garbage(uint32_t limit);
+  uint64_t garbage_count() const { return garbage_count_; }
+
+  // Bytes of the tables and heaps (not of the objects).
+  size_t table_memory(DbId db) const;
+
+ private:
+  struct Slot {
+    SlotTable table;
+    std::unique_ptr<ExpiryHeap> heap;
+  };
+  struct Database {
+    std::unique_ptr<Slot[]> slots;              // null while the database was never used
+    std::unique_ptr<int64_t[]> next_expiry_ms;  // per slot; null while no key expires
+    uint64_t size = 0;
+    uint64_t with_expiry = 0;
+    Seq last_change = 0;
+    Seq flushed_at = 0;
+    uint32_t due_cursor = 0;
+  };
+
+  Slot& slot(DbId db, SlotId slot);
+  void insert(DbId db, const KeyRef& key, Object* object);
+  void replace(DbId db, const KeyRef& key, Object** place, Object* object);
+  void note_change(DbId db, Object* object, Seq seq);
+  void note_dirty(DbId db, std::string_view key) {
+    if (dirty_ != nullptr) dirty_->add(db, key);
+  }
+  void enter_heap(DbId db, SlotId slot, Object* object);
+  void leave_heap(DbId db, SlotId slot, Object* object);
+  void refresh_next_expiry(Database& db, SlotId slot);
+  static size_t filter_place(DbId db, const KeyRef& key);
+
+  const uint64_t seed_;
+  uint32_t access_now_ = 0;
+  DbMap db_map_;
+  std::array<Database, kDbCount> databases_;
+  DirtyKeys* dirty_ = nullptr;
+
+  // Newest erase per place, a place being shared by the keys that hash to it: the answer for a key
+  // may be too high, never too low. That can only make a read wait that need not.
+  static constexpr size_t kFilterPlaces = 1 << 14;
+  std::unique_ptr<Seq[]> erased_;
+
+  std::deque<Database> garbage_;
+  uint32_t garbage_slot_ = 0;  // next slot of the first garbage database
+  uint64_t garbage_count_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,134 @@
+// Object: one key with its value, in one allocation.
+//
+//   [prefix 16 B: expiry, place in the expiry heap]   only when the key has (had) an expiry
+//   [header 16 B: mod_seq, type, encoding, flags, access clock, lengths]   <- Object*
+//   [long key length 4 B]                              only when the key is 64 KiB or longer
+//   key bytes
+//   payload: an integer (8 B), the value's bytes (up to 1 KiB), or a pointer to a RawString
+//
+// A 16-byte key with a 32-byte value takes 64 bytes in all.
+//
+// Invariants: the object never moves while it is in a table, except through Keyspace, which owns
+// it and updates table and heap. Only effects (store/apply.h) change one.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "base/types.h"
+
+namespace holdfast {
+
+enum class ObjectType : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
+enum class Encoding : uint8_t { kInt, kEmbedded, kRaw };
+
+// Room to print an integer value.
+struct IntScratch {
+  char bytes[24];
+};
+
+// A value too long to embed, or grown in place by APPEND, SETRANGE, SETBIT.
+struct RawString {
+  uint64_t size;
+  uint64_t capacity;
+  char data[];
+};
+
+class Object {
+ public:
+  static constexpr uint64_t kMaxEmbedded = 1024;
+
+  // `expire_at_ms` 0: no expiry and no prefix. Throws std::bad_alloc only.
+  static Object* create_string(std::string_view key, std::string_view value, int64_t expire_at_ms);
+  static void destroy(Object* object);
+
+  std::string_view key() const { return {body() + key_offset(), key_size()}; }
+  ObjectType type() const { return static_cast<ObjectType>(type_); }
+  Encoding encoding() const { return static_cast<Encoding>(encoding_); }
+
+  Seq mod_seq() const { return mod_seq_; }
+  void set_mod_seq(Seq seq) { mod_seq_ = seq & ((1ULL << 48) - 1); }
+  // Seconds of the keyspace's access clock at the last use.
+  uint32_t access() const { return access_; }
+  void set_access(uint32_t seconds) { access_ = seconds; }
+  // In the list of the next checkpoint.
+  bool dirty() const { return (flags_ & kDirty) != 0; }
+  void set_dirty(bool on) { set_flag(kDirty, on); }
+
+  // 0 when it never expires.
+  int64_t expire_at_ms() const { return has_prefix() ? prefix()->expire_at_ms : 0; }
+  bool has_prefix() const { return (flags_ & kPrefix) != 0; }
+  // REQUIRES: has_prefix().
+  void set_expire_at_ms(int64_t at) { prefix()->expire_at_ms = at; }
+  uint32_t heap_index() const { return prefix()->heap_index; }
+  void set_heap_index(uint32_t index) { prefix()->heap_index = index; }
+
+  // The string value; an integer is printed into `scratch`. Valid until the object changes.
+  std::string_view string(IntScratch& scratch) const;
+  uint64_t string_size() const;
+  // The value as a signed 64-bit integer, if it is one exactly as Redis accepts it.
+  bool integer(int64_t* out) const;
+  // In Redis's words: int, embstr (up to 44 bytes) or raw.
+  std::string_view encoding_name() const;
+
+  // Overwrites the whole value within this allocation. False: it does not fit; nothing changed.
+  bool assign_string(std::string_view value);
+  // Writes `bytes` at `offset`, padding with zeros. REQUIRES: encoding() == kRaw.
+  void write_range(uint64_t offset, std::string_view bytes);
+  // The same object laid out anew, `object` being consumed: with the raw encoding and room for
+  // `capacity` bytes, or with a prefix that holds `expire_at_ms`. A raw value is moved, not copied.
+  static Object* into_raw(Object* object, uint64_t capacity);
+  static Object* into_prefixed(Object* object, int64_t expire_at_ms);
+
+  // Bytes allocated for key, value and header.
+  size_t memory() const;
+
+ private:
+  struct Prefix {
+    int64_t expire_at_ms;
+    uint32_t heap_index;
+    uint32_t reserved;
+  };
+  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4;
+  static constexpr uint16_t kLongKey = 0xffff;
+
+  Object() = default;
+  static Object* allocate(std::string_view key, size_t payload, int64_t expire_at_ms, bool prefix);
+  void copy_header_from(const Object& other);
+
+  void set_flag(uint8_t flag, bool on) {
+    flags_ = static_cast<uint8_t>(on ? flags_ | flag : flags_ & ~flag);
+  }
+  const char* body() const { return reinterpret_cast<const char*>(this + 1); }
+  char* body() { return reinterpret_cast<char*>(this + 1); }
+  Prefix* prefix() const {
+    return reinterpret_cast<Prefix*>(const_cast<Object*>(this)) - 1;
+  }
+  void* block() const { return has_prefix() ? static_cast<void*>(prefix()) : const_cast<Object*>(this); }
+  size_t key_offset() const { return key_size_ == kLongKey ? sizeof(uint32_t) : 0; }
+  size_t key_size() const {
+    return key_size_ == kLongKey ? load_fixed<uint32_t>(body()) : key_size_;
+  }
+  char* payload() { return body() + key_offset() + key_size(); }
+  const char* payload() const { return body() + key_offset() + key_size(); }
+  RawString* raw() const { return load_fixed<RawString*>(payload()); }
+
+  uint64_t mod_seq_ : 48;
+  uint64_t type_ : 4;
+  uint64_t encoding_ : 4;
+  uint64_t flags_ : 8;
+  uint32_t access_;
+  uint16_t key_size_;
+  uint16_t value_size_;  // of an embedded value
+};
+static_assert(sizeof(Object) == 16);
+
+// Redis's rule for a string that is an integer: no sign but '-', no leading zero or space, fits.
+bool parse_int64(std::string_view text, int64_t* out);
+// Writes the decimal form into `out` (at least 21 bytes) and returns it.
+std::string_view format_int64(int64_t value, char* out);
+
+}  // namespace holdfast
