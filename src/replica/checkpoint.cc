@@ -1,0 +1,153 @@
+// See checkpoint.h.
+#include "replica/checkpoint.h"
+
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "store/effect.h"
+
+namespace holdfast {
+namespace {
+
+constexpr char kStateVersion = 1;
+
+}  // namespace
+
+std::string encode_checkpoint_state(const Keyspace& keyspace) {
+  std::string state(1, kStateVersion);
+  state.append(reinterpret_cast<const char*>(keyspace.db_map().data()), keyspace.db_map().size());
+  return state;
+}
+
+Status load_checkpoint_state(std::string_view state, Keyspace& keyspace) {
+  if (state.empty()) return {};  // the store is new
+  DbMap map;
+  if (state.size() != 1 + map.size() || state[0] != kStateVersion) {
+    return Status::corrupt("the checkpoint's state cannot be decoded");
+  }
+  std::memcpy(map.data(), state.data() + 1, map.size());
+  keyspace.map_databases(map, 0);
+  return {};
+}
+
+Checkpoint::Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard,
+                       const Seq& commit_seq)
+    : reactor_(reactor),
+      engine_(engine),
+      keyspace_(keyspace),
+      shard_(shard),
+      commit_seq_(commit_seq) {}
+
+void Checkpoint::begin_tracking(Seq seq) {
+  finished_seq_ = seq;
+  finished_wall_ms_ = reactor_.clock().wall_ms();
+  if (engine_.info().wants_checkpoints) keyspace_.track_dirty(&tracked_);
+}
+
+void Checkpoint::start(Done done) {
+  if (done) waiters_.push_back(std::move(done));
+  if (running_) return;
+  running_ = true;
+  if (!engine_.info().wants_checkpoints) {
+    finished_seq_ = commit_seq_;
+    reactor_.post([this] { ended({}); });
+    return;
+  }
+  // Everything up to here will be in the records; the map is taken at the same instant.
+  start_seq_ = commit_seq_;
+  start_state_ = encode_checkpoint_state(keyspace_);
+  writing_ = std::move(tracked_);
+  tracked_ = DirtyKeys();
+  for (int db = 0; db < kDbCount; ++db) {
+    if (!flushed_.test(static_cast<size_t>(db))) continue;
+    engine_.erase_database(shard_, static_cast<DbId>(db), [](const Status&) {});
+  }
+  flushed_.reset();
+  reactor_.post([this] { next_slice(); });
+}
+
+void Checkpoint::next_slice() {
+  if (writing_.empty()) {
+    finish();
+    return;
+  }
+  gather_slice();
+  if (slice_newest_ > commit_seq_) {
+    waits_for_commit_ = true;  // S3
+    return;
+  }
+  write_slice();
+}
+
+void Checkpoint::committed() {
+  if (!waits_for_commit_ || slice_newest_ > commit_seq_) return;
+  waits_for_commit_ = false;
+  write_slice();
+}
+
+// Images are taken between commands, so they never show half an entry. An absent key waits for
+// whatever erased it, like an image waits for its newest change.
+void Checkpoint::gather_slice() {
+  size_t bytes = 0;
+  slice_.clear();
+  slice_newest_ = 0;
+  while (!writing_.empty() && slice_.size() < kSliceKeys && bytes < kSliceBytes) {
+    DbId db;
+    const std::string_view bytes_of_key = writing_.take(&db);
+    const KeyRef key = keyspace_.key(bytes_of_key);
+    Object* object = keyspace_.find(db, key);
+    Image& image = slice_.emplace_back(Image{db, key.slot, object == nullptr,
+                                             std::string(bytes_of_key), {}});
+    if (object != nullptr) {
+      object->set_dirty(false);
+      encode_record(*object, &image.bytes);
+      slice_newest_ = std::max(slice_newest_, object->mod_seq());
+    } else {
+      slice_newest_ = std::max(slice_newest_, keyspace_.erased_at(db, key));
+    }
+    bytes += image.bytes.size() + image.key.size();
+  }
+}
+
+void Checkpoint::write_slice() {
+  std::vector<RecordWrite> writes;
+  writes.reserve(slice_.size());
+  for (const Image& image : slice_) {
+    writes.push_back({{image.db, image.slot, image.key}, image.erase, image.bytes});
+  }
+  engine_.write_records(shard_, writes, [this](const Status& status) {
+    if (!status.ok()) {
+      ended(status);
+      return;
+    }
+    reactor_.post([this] { next_slice(); });
+  });
+}
+
+void Checkpoint::finish() {
+  engine_.finish_checkpoint(shard_, {start_seq_, start_state_}, [this](const Status& status) {
+    if (status.ok()) {
+      finished_seq_ = start_seq_;
+      engine_.release_prefix(shard_, start_seq_, [](const Status&) {});
+    }
+    ended(status);
+  });
+}
+
+void Checkpoint::ended(const Status& status) {
+  running_ = false;
+  slice_.clear();
+  if (status.ok()) {
+    ++finished_count_;
+    finished_wall_ms_ = reactor_.clock().wall_ms();
+    log_info("checkpoint finished", {{"seq", finished_seq_}});
+  } else {
+    log_error("checkpoint failed", {{"reason", status.message()}});
+  }
+  std::vector<Done> waiters = std::move(waiters_);
+  waiters_.clear();
+  for (Done& done : waiters) done(status);
+}
+
+}  // namespace holdfast

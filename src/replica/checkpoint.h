@@ -1,0 +1,97 @@
+// Checkpoint: writes the images of all objects changed since the last one to the engine, in slices
+// between the turns, without fork or pause, and then releases the log they cover.
+//
+// A checkpoint of seq C holds, for each object, an image at C or later, each image committed when
+// it was written. Recovery replays the log from C+1; an image tells by its mod_seq which entries
+// it already contains.
+//
+// Bounds: a slice is at most kSliceKeys keys or kSliceBytes bytes, one slice in flight.
+// Threads: the reactor's only.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/reactor.h"
+#include "engine/engine.h"
+#include "store/dirty_keys.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+class Checkpoint {
+ public:
+  using Done = std::function<void(const Status&)>;
+
+  // `commit_seq` is read when needed. All references outlive the checkpoint.
+  Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard,
+             const Seq& commit_seq);
+
+  // Recovery is over: the records hold `seq`, changed keys are listed from now on.
+  // Called before the log is replayed, so that replayed keys are dirty.
+  void begin_tracking(Seq seq);
+
+  bool running() const { return running_; }
+  Seq finished_seq() const { return finished_seq_; }
+  int64_t finished_wall_ms() const { return finished_wall_ms_; }
+  uint64_t finished_count() const { return finished_count_; }
+  // Keys still to be written by the running one.
+  uint64_t keys_left() const { return writing_.size(); }
+
+  // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
+  void start(Done done = {});
+
+  // A whole database was dropped: its records go with the next checkpoint.
+  void database_flushed(DbId db) { flushed_.set(db); }
+  // commit_seq has moved: a waiting slice may go on.
+  void committed();
+
+ private:
+  static constexpr size_t kSliceKeys = 512;
+  static constexpr size_t kSliceBytes = 1 << 20;
+
+  void next_slice();
+  void gather_slice();
+  void write_slice();
+  void finish();
+  void ended(const Status& status);
+
+  Reactor& reactor_;
+  Engine& engine_;
+  Keyspace& keyspace_;
+  const ShardId shard_;
+  const Seq& commit_seq_;
+
+  DirtyKeys tracked_;  // changed since the running (or last) checkpoint began
+  DirtyKeys writing_;  // what the running one has still to write
+  std::bitset<kDbCount> flushed_;
+
+  bool running_ = false;
+  bool waits_for_commit_ = false;
+  Seq start_seq_ = 0;
+  std::string start_state_;
+  std::vector<Done> waiters_;
+
+  struct Image {
+    DbId db;
+    SlotId slot;
+    bool erase;
+    std::string key;
+    std::string bytes;
+  };
+  std::vector<Image> slice_;
+  Seq slice_newest_ = 0;
+
+  Seq finished_seq_ = 0;
+  int64_t finished_wall_ms_ = 0;
+  uint64_t finished_count_ = 0;
+};
+
+// The part of a checkpoint's metadata that is the keyspace's: the map of databases.
+std::string encode_checkpoint_state(const Keyspace& keyspace);
+Status load_checkpoint_state(std::string_view state, Keyspace& keyspace);
+
+}  // namespace holdfast

@@ -1,0 +1,156 @@
+// See shard.h.
+#include "replica/shard.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace holdfast {
+
+Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions options)
+    : reactor_(reactor),
+      engine_(engine),
+      keyspace_(keyspace),
+      options_(options),
+      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_) {}
+
+Result<RecoveryReport> Shard::recover() {
+  const int64_t start_ns = reactor_.clock().mono_ns();
+  Result<std::vector<RecoveredShard>> opened = engine_.open();
+  if (!opened.ok()) return opened.status();
+  RecoveredShard own;
+  for (const RecoveredShard& shard : opened.value()) {
+    if (shard.shard == options_.id) own = shard;
+  }
+  Status status = load_checkpoint_state(own.checkpoint.state, keyspace_);
+  if (status.ok()) status = load_records();
+  if (!status.ok()) return status;
+  checkpoint_.begin_tracking(own.checkpoint.seq);
+  status = replay(own);
+  if (!status.ok()) return status;
+  recovery_.milliseconds = (reactor_.clock().mono_ns() - start_ns) / 1000000;
+  return recovery_;
+}
+
+Status Shard::load_records() {
+  constexpr uint64_t kProgressEvery = 5'000'000;
+  Status loaded;
+  for (int db = 0; db < kDbCount; ++db) {
+    const Status status = engine_.iterate_database(
+        options_.id, static_cast<DbId>(db), [&](const RecordKey& key, std::string_view image) {
+          loaded = load_record(key.db, key.key, image, keyspace_);
+          if (++recovery_.records % kProgressEvery == 0) {
+            log_info("loading records", {{"records", recovery_.records}});
+          }
+          return loaded.ok();
+        });
+    if (!status.ok()) return status;
+    if (!loaded.ok()) return loaded;
+  }
+  return {};
+}
+
+Status Shard::replay(const RecoveredShard& recovered) {
+  last_seq_ = std::max(recovered.checkpoint.seq, recovered.last_seq);
+  commit_seq_ = last_seq_;
+  if (recovered.last_seq <= recovered.checkpoint.seq) return {};
+  Status applied;
+  const Status status = engine_.read_log(
+      options_.id, recovered.checkpoint.seq + 1, recovered.last_seq,
+      [&](Seq seq, std::string_view entry) {
+        Result<EntryHeader> header = read_entry_header(entry);
+        if (header.ok() && header.value().seq != seq) {
+          applied = Status::corrupt("log entry " + std::to_string(seq) + " carries number " +
+                                    std::to_string(header.value().seq));
+          return false;
+        }
+        applied = header.ok() ? apply_entry(entry, keyspace_) : header.status();
+        if (!applied.ok()) return false;
+        log_clock_ms_ = std::max(log_clock_ms_, header.value().log_clock_ms);
+        ++recovery_.entries;
+        return true;
+      });
+  return status.ok() ? applied : status;
+}
+
+void Shard::emit(const Effect& effect) {
+  HF_ASSERT(!failed());  // S4: commands that write are refused before they run
+  if (!writer_.open()) {
+    ++last_seq_;  // S1
+    if (pending_.empty()) pending_first_ = last_seq_;
+    log_clock_ms_ = std::max(log_clock_ms_, now_ms_);
+    writer_.begin(epoch_, last_seq_, log_clock_ms_);
+  }
+  writer_.add(effect);
+  apply(effect, last_seq_, keyspace_);
+  if (effect.type == EffectType::kFlushDb) checkpoint_.database_flushed(effect.db);
+}
+
+Seq Shard::end_command() {
+  if (!writer_.open()) return 0;
+  writer_.end();
+  return last_seq_;
+}
+
+void Shard::submit() {
+  if (pending_.empty() || failed()) return;
+  HF_ASSERT(!writer_.open());
+  LogGroup group{pending_first_, last_seq_, std::move(pending_)};
+  pending_ = std::string();
+  const Seq last = group.last;
+  const uint64_t bytes = group.bytes.size();
+  uncommitted_bytes_ += bytes;
+  engine_.append(options_.id, std::move(group), [this, last, bytes](const Status& status) {
+    group_done(last, bytes, status);
+  });
+  if (engine_.info().wants_checkpoints && !checkpoint_.running() &&
+      engine_.stats().log_bytes >= options_.checkpoint_log_bytes) {
+    checkpoint_.start();
+  }
+}
+
+void Shard::group_done(Seq last, uint64_t bytes, const Status& status) {
+  if (failed()) return;
+  if (!status.ok()) {
+    fail(status);
+    return;
+  }
+  HF_ASSERT(last > commit_seq_);  // S2
+  commit_seq_ = last;
+  uncommitted_bytes_ -= bytes;
+  checkpoint_.committed();
+  if (on_commit_) on_commit_();
+}
+
+void Shard::fail(const Status& status) {
+  failure_ = status;
+  log_error("the log failed: nothing can be promised any more",
+            {{"reason", status.message()}, {"commit_seq", commit_seq_}, {"last_seq", last_seq_}});
+  if (on_failure_) on_failure_(failure_);
+}
+
+uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
+  constexpr int kPerEntry = 64;  // erases that share an entry, and a look at the clock
+  *more = false;
+  if (failed()) return 0;
+  const int64_t deadline_ns = reactor_.clock().mono_ns() + budget_us * 1000;
+  uint64_t erased = 0;
+  begin_command(now_ms);
+  for (int i = 0; i < kDbCount; ++i) {
+    const auto db = static_cast<DbId>(i);
+    while (Object* object = keyspace_.next_due(db, now_ms)) {
+      emit(Effect::erase(db, keyspace_.key(object->key())));
+      if (++erased % kPerEntry != 0) continue;
+      end_command();
+      if (reactor_.clock().mono_ns() >= deadline_ns) {
+        *more = true;
+        return erased;
+      }
+    }
+  }
+  end_command();
+  return erased;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,117 @@
+// Shard: one replica of one shard, as far as a single copy goes: it numbers entries, applies and
+// logs effects, knows what is committed, takes checkpoints and recovers. (Issue D puts the
+// replication core between the log and the commit point; nothing above sees the difference.)
+//
+// The way of a write: begin_command -> emit... -> end_command gives the entry's seq; at the end of
+// the turn submit() hands all entries of the turn to the engine as one group; its completion
+// moves commit_seq and calls on_commit. Replies wait for that, not writes.
+//
+// Invariants:
+//   S1  seqs have no gap; an entry is applied before it is submitted and submitted once.
+//   S2  commit_seq never exceeds what the engine completed, and only grows.
+//   S3  a checkpoint contains committed state only (D13): a slice whose newest object is not
+//       committed waits.
+//   S4  after the first engine error nothing is emitted or committed any more: on_failure tells
+//       the node once, and the node stops.
+//
+// Threads: the reactor's only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/metrics.h"
+#include "base/reactor.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "replica/checkpoint.h"
+#include "store/effect.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+struct ShardOptions {
+  ShardId id = 0;
+  uint64_t checkpoint_log_bytes = 256ULL << 20;
+};
+
+// What recovery did, for the log and for INFO.
+struct RecoveryReport {
+  uint64_t records = 0;
+  uint64_t entries = 0;
+  int64_t milliseconds = 0;
+};
+
+class Shard {
+ public:
+  // All outlive the shard.
+  Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions options);
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Loads the last checkpoint and replays the log. Nothing else may be called before it is ok.
+  Result<RecoveryReport> recover();
+
+  void on_commit(std::function<void()> hook) { on_commit_ = std::move(hook); }
+  void on_failure(std::function<void(const Status&)> hook) { on_failure_ = std::move(hook); }
+
+  Keyspace& keyspace() { return keyspace_; }
+
+  // --- one command at a time ---
+  // `now_ms`: wall clock of the command, for the entry's log clock.
+  void begin_command(int64_t now_ms) { now_ms_ = now_ms; }
+  // Applies the effect now and adds it to the command's entry.
+  void emit(const Effect& effect);
+  // The entry's seq, 0 when the command emitted nothing.
+  Seq end_command();
+
+  // Hands the entries since the last call to the engine. Called at the end of each turn.
+  void submit();
+
+  Seq last_seq() const { return last_seq_; }
+  Seq commit_seq() const { return commit_seq_; }
+  bool failed() const { return !failure_.ok(); }
+  const Status& failure() const { return failure_; }
+  // Bytes logged and not committed: the reason to stop reading from clients.
+  uint64_t uncommitted_bytes() const { return uncommitted_bytes_; }
+  // Commands that changed something since the last finished checkpoint.
+  uint64_t changes_since_checkpoint() const { return last_seq_ - checkpoint_.finished_seq(); }
+
+  // Erases keys that are due, as logged effects, for at most `budget_us`; returns how many.
+  // True in *more when the budget ended before the work did.
+  uint64_t expire_due(int64_t now_ms, int64_t budget_us, bool* more);
+
+  Checkpoint& checkpoint() { return checkpoint_; }
+  Engine& engine() { return engine_; }
+  const RecoveryReport& recovery() const { return recovery_; }
+
+ private:
+  Status load_records();
+  Status replay(const RecoveredShard& recovered);
+  void group_done(Seq last, uint64_t bytes, const Status& status);
+  void fail(const Status& status);
+
+  Reactor& reactor_;
+  Engine& engine_;
+  Keyspace& keyspace_;
+  const ShardOptions options_;
+  Checkpoint checkpoint_;
+  std::function<void()> on_commit_;
+  std::function<void(const Status&)> on_failure_;
+
+  Epoch epoch_ = 1;
+  Seq last_seq_ = 0;
+  Seq commit_seq_ = 0;
+  int64_t now_ms_ = 0;
+  int64_t log_clock_ms_ = 0;
+  Status failure_;
+
+  std::string pending_;  // entries of this turn
+  EntryWriter writer_{&pending_};
+  Seq pending_first_ = 0;
+  uint64_t uncommitted_bytes_ = 0;
+  RecoveryReport recovery_;
+};
+
+}  // namespace holdfast
