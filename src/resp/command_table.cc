@@ -1,0 +1,198 @@
+// See command_table.h.
+#include "resp/command_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+#include "resp/commands/families.h"
+#include "store/object.h"
+
+namespace holdfast {
+namespace {
+
+struct Named {
+  uint32_t bit;
+  std::string_view name;
+};
+
+constexpr Named kFlagNames[] = {
+    {kWrite, "write"},
+    {kReadonly, "readonly"},
+    {kDenyOom, "denyoom"},
+    {kAdmin, "admin"},
+    {kPubSub, "pubsub"},
+    {kNoScript, "noscript"},
+    {kBlocking, "blocking"},
+    {kLoading, "loading"},
+    {kStale, "stale"},
+    {kSkipMonitor, "skip_monitor"},
+    {kSkipSlowlog, "skip_slowlog"},
+    {kFast, "fast"},
+    {kNoAuth, "no_auth"},
+    {kNoMulti, "no_multi"},
+    {kMovableKeys, "movablekeys"},
+    {kAllowBusy, "allow_busy"},
+};
+
+constexpr Named kCategoryNames[] = {
+    {kCatKeyspace, "keyspace"},     {kCatString, "string"},
+    {kCatBitmap, "bitmap"},         {kCatConnection, "connection"},
+    {kCatDangerous, "dangerous"},   {kCatTransaction, "transaction"},
+    {kCatScripting, "scripting"},   {kCatList, "list"},
+    {kCatSet, "set"},               {kCatSortedSet, "sortedset"},
+    {kCatHash, "hash"},             {kCatHyperLogLog, "hyperloglog"},
+    {kCatGeo, "geo"},               {kCatStream, "stream"},
+};
+
+constexpr Named kKeyFlagNames[] = {
+    {kKeyRO, "RO"},
+    {kKeyRW, "RW"},
+    {kKeyOW, "OW"},
+    {kKeyRM, "RM"},
+    {kKeyAccess, "access"},
+    {kKeyUpdate, "update"},
+    {kKeyInsert, "insert"},
+    {kKeyDelete, "delete"},
+    {kKeyVariableFlags, "variable_flags"},
+};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+Command::Command(const CommandSpec& s, const Command* container)
+    : spec(s), full_name(container == nullptr ? std::string(s.name)
+                                              : container->full_name + "|" + std::string(s.name)) {
+  for (const CommandSpec& sub : s.subcommands) {
+    subcommands.push_back(std::make_unique<Command>(sub, this));
+  }
+}
+
+const Command* Command::subcommand(std::string_view name) const {
+  for (const auto& sub : subcommands) {
+    if (equals_ignoring_case(sub->spec.name, name)) return sub.get();
+  }
+  return nullptr;
+}
+
+uint32_t CommandTable::hash(std::string_view name) {
+  uint32_t h = 2166136261U;
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(lower(c))) * 16777619U;
+  return h ^ h >> 15;
+}
+
+CommandTable::CommandTable() {
+  for (const auto& family :
+       {string_commands(), bitmap_commands(), key_commands(), expiry_commands(),
+        database_commands(), connection_commands(), client_commands(), config_commands(),
+        info_commands(), admin_commands()}) {
+    for (const CommandSpec& spec : family) {
+      HF_ASSERT(spec.name.size() <= kMaxName);
+      commands_.push_back(std::make_unique<Command>(spec, nullptr));
+    }
+  }
+  std::sort(commands_.begin(), commands_.end(),
+            [](const auto& a, const auto& b) { return a->full_name < b->full_name; });
+  buckets_.assign(std::bit_ceil(commands_.size() * 4), nullptr);
+  for (const auto& command : commands_) {
+    HF_ASSERT(find(command->full_name) == nullptr);  // two rows with one name
+    size_t i = hash(command->full_name) & (buckets_.size() - 1);
+    while (buckets_[i] != nullptr) i = (i + 1) & (buckets_.size() - 1);
+    buckets_[i] = command.get();
+  }
+}
+
+Command* CommandTable::find(std::string_view name) const {
+  if (name.size() > kMaxName) return nullptr;
+  for (size_t i = hash(name);; ++i) {
+    Command* command = buckets_[i & (buckets_.size() - 1)];
+    if (command == nullptr || equals_ignoring_case(command->full_name, name)) return command;
+  }
+}
+
+Command* CommandTable::find_full(std::string_view name) const {
+  const size_t bar = name.find('|');
+  Command* command = find(name.substr(0, bar));
+  if (command == nullptr || bar == std::string_view::npos) return command;
+  return const_cast<Command*>(command->subcommand(name.substr(bar + 1)));
+}
+
+void CommandTable::reset_stats() {
+  for (const auto& command : commands_) {
+    command->stats = {};
+    for (const auto& sub : command->subcommands) sub->stats = {};
+  }
+}
+
+std::vector<std::string_view> flag_names(const CommandSpec& spec) {
+  std::vector<std::string_view> names;
+  for (const Named& flag : kFlagNames) {
+    if ((spec.flags & flag.bit) != 0) names.push_back(flag.name);
+  }
+  return names;
+}
+
+std::vector<std::string> category_names(const CommandSpec& spec) {
+  std::vector<std::string> names;
+  for (const Named& category : kCategoryNames) {
+    if ((spec.categories & category.bit) != 0) names.push_back("@" + std::string(category.name));
+  }
+  const auto add = [&names](bool holds, const char* name) {
+    if (holds && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  const auto has = [&spec](CommandFlag flag) { return (spec.flags & flag) != 0; };
+  add(has(kWrite), "@write");
+  add(has(kReadonly) && (spec.categories & kCatScripting) == 0, "@read");
+  add(has(kAdmin), "@admin");
+  add(has(kAdmin), "@dangerous");
+  add(has(kPubSub), "@pubsub");
+  add(has(kFast), "@fast");
+  add(!has(kFast), "@slow");
+  add(has(kBlocking), "@blocking");
+  return names;
+}
+
+std::vector<std::string_view> key_flag_names(uint16_t flags) {
+  std::vector<std::string_view> names;
+  for (const Named& flag : kKeyFlagNames) {
+    if ((flags & flag.bit) != 0) names.push_back(flag.name);
+  }
+  return names;
+}
+
+bool in_category(const CommandSpec& spec, std::string_view name) {
+  for (const std::string& category : category_names(spec)) {
+    if (equals_ignoring_case(std::string_view(category).substr(1), name)) return true;
+  }
+  return false;
+}
+
+bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
+               std::vector<FoundKey>* keys) {
+  const auto argc = static_cast<int64_t>(args.size());
+  for (const KeySpec& k : spec.keys) {
+    if (k.find == KeySpec::kNone) continue;
+    int64_t first = k.first;
+    int64_t last = k.last >= 0 ? k.last : argc + k.last;
+    if (k.find == KeySpec::kCounted) {
+      int64_t count;
+      if (k.first >= argc || !parse_int64(args[static_cast<size_t>(k.first)], &count)) return false;
+      if (count < 0 || count > argc - k.first - 1) return false;
+      first = k.first + 1;
+      last = k.first + count;
+    }
+    if (last >= argc) return false;
+    for (int64_t i = first; i <= last; i += k.step) {
+      keys->push_back({static_cast<size_t>(i), k.flags});
+    }
+  }
+  return true;
+}
+
+}  // namespace holdfast

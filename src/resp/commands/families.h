@@ -1,0 +1,22 @@
+// The command families: each is one file that ends with its rows. A new family is declared here
+// and listed in command_table.cc; a new command of a family touches the family's file only.
+#pragma once
+
+#include <span>
+
+#include "resp/command.h"
+
+namespace holdfast {
+
+std::span<const CommandSpec> string_commands();
+std::span<const CommandSpec> bitmap_commands();
+std::span<const CommandSpec> key_commands();         // DEL, RENAME, COPY, SCAN, OBJECT, ...
+std::span<const CommandSpec> expiry_commands();      // EXPIRE and TTL families
+std::span<const CommandSpec> database_commands();    // DBSIZE, SWAPDB, FLUSHALL, KEYS, ...
+std::span<const CommandSpec> connection_commands();  // PING, AUTH, HELLO, SELECT, ...
+std::span<const CommandSpec> client_commands();      // CLIENT and its subcommands
+std::span<const CommandSpec> config_commands();      // CONFIG
+std::span<const CommandSpec> info_commands();        // INFO, COMMAND, MEMORY, LATENCY, SLOWLOG
+std::span<const CommandSpec> admin_commands();       // MONITOR, DEBUG, SHUTDOWN, WAIT, SAVE, ...
+
+}  // namespace holdfast

@@ -1,0 +1,100 @@
+// CommandContext: what a handler sees of one call. It reads keys, writes its reply and emits
+// effects; it never changes the keyspace directly.
+//
+// Views: arguments live until the handler returns (they lie in the read buffer). An Object* and a
+// view of its value live until the next effect on that key.
+//
+// Reading a key through find_read/find_write does what a correct read needs: an expired key counts
+// as absent and is erased by a logged effect, and the reply waits until everything it observed is
+// committed. Whole-database reads call observe_database().
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/options.h"
+#include "resp/command.h"
+#include "resp/errors.h"
+#include "resp/reply_writer.h"
+#include "store/effect.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+class Server;
+class Session;
+class Shard;
+
+class CommandContext {
+ public:
+  CommandContext(Server& server, Session& session, const Command& command,
+                 std::span<const std::string_view> args, int64_t now_ms);
+
+  Server& server;
+  Session& session;
+  const Command& command;
+  std::span<const std::string_view> args;  // args[0] is the command's name
+  ReplyWriter& reply;
+  Shard& shard;
+  Keyspace& keyspace;
+  const int64_t now_ms;  // wall clock, the same for the whole call
+
+  const Options& options() const;
+
+  // --- arguments ---
+  size_t argc() const { return args.size(); }
+  bool is(size_t i, std::string_view word) const;  // case-insensitive
+  // Each replies with an error and returns false when the argument is wrong.
+  bool integer(size_t i, int64_t* out, std::string_view error = errors::kNotInteger);
+  bool real(size_t i, double* out, std::string_view error = errors::kNotFloat);
+  // Replies kSyntax (or another error). For `return c.fail();`.
+  void fail(std::string_view error = errors::kSyntax) { reply.error(error); }
+
+  // --- keys ---
+  DbId db() const { return db_; }  // physical number of the session's database
+  KeyRef key(size_t i) const;      // of argument i
+  // For reading: counts a hit or miss and touches the access clock.
+  Object* find_read(const KeyRef& key) { return find_read(db_, key); }
+  Object* find_read(DbId db, const KeyRef& key);
+  // For changing (or for looking without counting a hit or miss).
+  Object* find_write(const KeyRef& key) { return find(db_, key); }
+  Object* find_write(DbId db, const KeyRef& key) { return find(db, key); }
+  // True for null and for an object of this type; else replies WRONGTYPE.
+  bool expect_type(const Object* object, ObjectType type);
+  // The reply shows (or depends on) every key of the database.
+  void observe_database(DbId db) { observe(keyspace.last_change(db)); }
+  void observe(Seq seq) {
+    if (seq > observed_) observed_ = seq;
+  }
+
+  // --- effects ---
+  void put_string(const KeyRef& key, std::string_view value, int64_t expire_at_ms) {
+    emit(Effect::put_string(db_, key, value, expire_at_ms));
+  }
+  void write_range(const KeyRef& key, uint64_t offset, std::string_view bytes) {
+    emit(Effect::write_range(db_, key, offset, bytes));
+  }
+  void erase(const KeyRef& key) { emit(Effect::erase(db_, key)); }
+  void set_expiry(const KeyRef& key, int64_t at_ms) {
+    emit(Effect::set_expiry(db_, key, at_ms));
+  }
+  void emit(const Effect& effect);
+
+  // --- for the dispatcher ---
+  Seq observed() const { return observed_; }
+  void set_first_key(const KeyRef& key, size_t index) {
+    first_key_ = key;
+    first_key_index_ = index;
+  }
+
+ private:
+  Object* find(DbId db, const KeyRef& key);
+
+  const DbId db_;
+  Seq observed_ = 0;
+  KeyRef first_key_;            // hashed ahead of time by the session
+  size_t first_key_index_ = 0;  // 0: none
+};
+
+}  // namespace holdfast

@@ -1,0 +1,94 @@
+// Output: the replies of one session that are not on the wire yet, in order, and which of them may
+// leave.
+//
+// A reply that depends on a seq not yet committed holds back itself and everything behind it
+// (promise 2: no reply shows what a crash can take back). Replies before it leave at once.
+//
+// Bytes lie in chunks; a value larger than a chunk gets one of its own, so nothing is copied twice.
+// Threads: the reactor's only.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <span>
+#include <string_view>
+
+#include "base/types.h"
+
+namespace holdfast {
+
+class Output {
+ public:
+  static constexpr size_t kChunkBytes = 16 * 1024 - 64;
+
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output() { clear(); }
+
+  // At least `size` bytes of room; commit() says how many were written.
+  char* reserve(size_t size) {
+    if (room_ < size) add_chunk(size);
+    return end_;
+  }
+  void commit(size_t size) {
+    end_ += size;
+    room_ -= size;
+    appended_ += size;
+  }
+  void append(std::string_view bytes) {
+    std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
+
+  // Position of the next byte in the session's whole output.
+  uint64_t position() const { return appended_; }
+  // Takes back what was appended since `position` (CLIENT REPLY OFF). REQUIRES: not released.
+  void rewind(uint64_t position);
+  // Everything from `position` on waits until `seq` is committed.
+  void hold_from(uint64_t position, Seq seq);
+
+  uint64_t unsent_bytes() const { return appended_ - sent_; }
+  bool empty() const { return appended_ == sent_; }
+  bool held() const { return !holds_.empty(); }
+  // The seq that the first held reply waits for; 0 when none is held.
+  Seq waits_for() const { return holds_.empty() ? 0 : holds_.front().seq; }
+  // Drops holds that `committed` satisfies.
+  void release(Seq committed);
+  // Fills `parts` with bytes that may leave; returns how many parts.
+  size_t gather(std::span<iovec> parts) const;
+  // `size` of the gathered bytes were written.
+  void consume(size_t size);
+  void clear();
+
+  size_t chunk_count() const { return chunks_.size(); }
+  size_t allocated_bytes() const { return allocated_; }
+
+ private:
+  struct Chunk {
+    char* data;
+    size_t size;  // bytes in use; of the last chunk: when it was left, see used()
+    size_t capacity;
+  };
+  struct Hold {
+    uint64_t from;
+    Seq seq;
+  };
+
+  void add_chunk(size_t size);
+  size_t used(size_t chunk) const;
+
+  std::deque<Chunk> chunks_;
+  size_t first_offset_ = 0;  // bytes of the first chunk already sent
+  char* end_ = nullptr;      // where the last chunk goes on
+  size_t room_ = 0;
+  uint64_t appended_ = 0;
+  uint64_t sent_ = 0;
+  size_t allocated_ = 0;
+  std::deque<Hold> holds_;  // seqs and positions strictly increasing
+};
+
+}  // namespace holdfast

@@ -1,0 +1,187 @@
+// Server: the RESP front of a node: listeners, sessions, command dispatch and what INFO counts.
+//
+// It knows one Shard. Each turn: sessions parse and run commands; at the turn's end the shard's
+// entries are submitted, then every session with replies that may leave is written, then closed
+// sessions are freed (in this order: a commit that completes at once frees replies the same turn).
+//
+// Bounds: maxclients; output, query buffer and pre-auth limits per session; reading stops while
+// more than kMaxUncommittedBytes are logged and not committed.
+// Threads: the reactor's only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/net.h"
+#include "base/options.h"
+#include "base/random.h"
+#include "base/reactor.h"
+#include "replica/shard.h"
+#include "resp/command_table.h"
+#include "resp/context.h"
+#include "resp/latency.h"
+#include "resp/session.h"
+#include "resp/slowlog.h"
+
+namespace holdfast {
+
+struct ServerStats {
+  Counter connections_received = 0;
+  Counter connections_rejected = 0;
+  Counter commands_processed = 0;
+  Counter net_input_bytes = 0;
+  Counter net_output_bytes = 0;
+  Counter keyspace_hits = 0;
+  Counter keyspace_misses = 0;
+  Counter expired_keys = 0;
+  Counter evicted_keys = 0;
+  Counter error_replies = 0;
+  Counter acl_denied_auth = 0;
+  Counter query_buffer_closed = 0;
+  Counter output_buffer_closed = 0;
+  Counter reads_paused = 0;         // turns in which reading stopped for the log
+  Counter replies_held = 0;         // replies that waited for a commit
+  Counter peak_memory = 0;
+  std::map<std::string, uint64_t> errors;  // by first word; at most kMaxErrorCodes
+};
+
+// CLIENT PAUSE.
+struct Pause {
+  int64_t until_ms = 0;  // wall clock; 0: not paused
+  bool writes_only = false;
+};
+
+struct ServerHooks {
+  std::function<void()> shutdown;                     // SHUTDOWN was asked for
+  std::function<Status(const Options&)> rewrite;      // CONFIG REWRITE
+  std::function<uint64_t()> memory_used;              // bytes allocated now
+};
+
+class Server {
+ public:
+  static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
+  static constexpr size_t kReadBufferBytes = 64 * 1024;
+  static constexpr size_t kMaxErrorCodes = 128;
+
+  // All references outlive the server. `options` is changed by CONFIG SET.
+  Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
+         ServerHooks hooks);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the configured listeners; the first failure is returned with its address.
+  Status listen();
+  // Where it listens, ports resolved.
+  std::vector<Address> addresses() const;
+  // Stops accepting and reading; replies of committed writes still leave.
+  void stop_serving();
+  // True when no reply waits for a commit or for its reader.
+  bool drained() const;
+
+  Reactor& reactor() { return reactor_; }
+  Clock& clock() { return reactor_.clock(); }
+  Random& random() { return random_; }
+  Options& options() { return options_; }
+  Shard& shard() { return shard_; }
+  Keyspace& keyspace() { return shard_.keyspace(); }
+  CommandTable& commands() { return commands_; }
+  ServerStats& stats() { return stats_; }
+  SlowLog& slowlog() { return slowlog_; }
+  LatencyMonitor& latency() { return latency_; }
+  const ServerHooks& hooks() const { return hooks_; }
+  int64_t start_wall_ms() const { return start_wall_ms_; }
+  const std::string& run_id() const { return run_id_; }
+  uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
+  char* read_buffer() { return read_buffer_.get(); }
+
+  // In order of id.
+  const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  Session* session(uint64_t id) const;
+  uint64_t blocked_sessions() const;
+
+  // --- called by sessions ---
+  // Runs one command: all checks, the handler, statistics, the hold of its reply. `command` null:
+  // unknown. `clock_ns`: monotonic time of the call's start, set to its end.
+  void execute(Session& session, Command* command, std::span<const std::string_view> args,
+               const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
+  void flush_later(Session& session);
+  void free_later(Session& session);
+  // True while sessions must not read: the log is too far behind.
+  bool reading_paused() const { return reading_paused_; }
+
+  // --- CLIENT PAUSE, MONITOR ---
+  Pause& pause() { return pause_; }
+  bool paused_for(const Command& command, int64_t now_ms) const;
+  void end_pause();
+  void set_monitor(Session& session, bool on);
+
+  // --- limits and settings ---
+  void apply_setting(const OptionSpec& option);  // after CONFIG SET
+  void reset_stats();                            // CONFIG RESETSTAT
+  bool over_memory_limit() const { return over_memory_limit_; }
+  void set_active_expire(bool on) { active_expire_ = on; }
+  // Operations per second, kilobytes in and out per second, over the last seconds.
+  double ops_per_second() const { return ops_per_second_; }
+  double input_kbps() const { return input_kbps_; }
+  double output_kbps() const { return output_kbps_; }
+
+ private:
+  void accept(std::unique_ptr<Conn> conn);
+  bool refuse(Conn& conn, std::string_view error);
+  void turn_end();
+  void on_commit();
+  void on_failure();
+  void every_100ms();
+  void expire_slice();
+  void sample_rates(int64_t now_ns);
+  void set_reading_paused(bool on);
+  bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
+  void record_call(Session& session, Command& command, CommandContext& context,
+                   uint64_t errors_before, int64_t start_ns, int64_t end_ns);
+  void finish_reply(Session& session, CommandContext& context, uint64_t start, Seq written);
+  void feed_monitors(const Session& session, std::span<const std::string_view> args,
+                     int64_t now_us);
+  void count_error(const std::string& code);
+
+  Reactor& reactor_;
+  Net& net_;
+  Random& random_;
+  Options& options_;
+  Shard& shard_;
+  ServerHooks hooks_;
+  CommandTable commands_;
+  ServerStats stats_;
+  SlowLog slowlog_;
+  LatencyMonitor latency_;
+  const int64_t start_wall_ms_;
+  std::string run_id_;
+  std::unique_ptr<char[]> read_buffer_;
+
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  uint64_t next_session_id_ = 1;
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::vector<uint64_t> to_flush_;
+  std::vector<uint64_t> to_free_;
+  std::vector<uint64_t> held_;  // sessions with replies that wait for a commit
+  std::vector<uint64_t> monitors_;
+
+  Pause pause_;
+  bool stopping_ = false;
+  bool reading_paused_ = false;
+  bool over_memory_limit_ = false;
+  bool active_expire_ = true;
+  bool expire_slice_pending_ = false;
+  std::shared_ptr<bool> alive_;  // false once destroyed: posted tasks and timers look at it
+
+  int64_t sampled_ns_ = 0;
+  uint64_t sampled_commands_ = 0, sampled_input_ = 0, sampled_output_ = 0;
+  double ops_per_second_ = 0, input_kbps_ = 0, output_kbps_ = 0;
+};
+
+}  // namespace holdfast

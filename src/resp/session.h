@@ -1,0 +1,143 @@
+// Session: one client connection: its read buffer, its state and its replies.
+//
+// Requests are parsed in batches from the server's shared read buffer (only an unfinished request
+// is copied into a buffer of the session's own), the tables are asked to be fetched into the cache
+// for all of a batch's keys, then the commands run one by one. Replies are written once at the end
+// of the turn, as far as they may leave (Output).
+//
+// A session that must wait (WAIT, CLIENT PAUSE, a blocking command) is blocked: its further input
+// stays unparsed until it is unblocked.
+//
+// Threads: the reactor's only. Owned by Server; closing is deferred to the end of the turn.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/net.h"
+#include "base/options.h"
+#include "base/reactor.h"
+#include "resp/command.h"
+#include "resp/output.h"
+#include "resp/parser.h"
+#include "resp/reply_writer.h"
+#include "store/key.h"
+
+namespace holdfast {
+
+class Server;
+
+enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep };
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
+
+// What a client has set for itself; RESET puts it back.
+struct SessionState {
+  int db = 0;  // logical number
+  bool authenticated = false;
+  bool monitor = false;
+  ReplyMode reply_mode = ReplyMode::kOn;
+  bool no_evict = false;
+  bool no_touch = false;
+  std::string user = "default";
+  std::string name;
+};
+
+class Session final : public ConnHandler {
+ public:
+  Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_t now_ms);
+  ~Session() override;
+
+  uint64_t id() const { return id_; }
+  const Conn& conn() const { return *conn_; }
+
+  SessionState state;
+  std::string library_name;  // CLIENT SETINFO
+  std::string library_version;
+  Output output;
+  ReplyWriter reply{&output};
+
+  int64_t created_ms() const { return created_ms_; }
+  int64_t last_active_ms() const { return last_active_ms_; }
+  const Command* last_command() const { return last_command_; }
+  void set_last_command(const Command* command) { last_command_ = command; }
+  size_t query_buffer_bytes() const { return buffer_.size(); }
+  size_t query_buffer_capacity() const { return buffer_.capacity(); }
+  ClientClass client_class() const { return ClientClass::kNormal; }
+  // Rough bytes that this session costs.
+  size_t memory() const;
+
+  // --- blocking ---
+  bool blocked() const { return block_reason_ != BlockReason::kNone; }
+  BlockReason block_reason() const { return block_reason_; }
+  // Stops parsing until unblock(). After `timeout_ms` (<= 0: never) `on_timeout` runs, which writes
+  // the reply; the session is then unblocked.
+  void block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout);
+  // Goes on with the input that arrived meanwhile (in this call).
+  void unblock();
+  // CLIENT UNBLOCK: runs on_timeout now, or replies the error. False if it is not blocked so.
+  bool end_block(bool with_error);
+
+  // --- closing ---
+  bool closing() const { return closing_ || close_after_reply_; }
+  // Sends what is in the output, then closes. Further input is dropped.
+  void close_after_reply();
+  // At the end of this turn, output dropped.
+  void close_now(std::string_view reason);
+
+  // Writes what may leave. Called by the server at the end of a turn.
+  void flush();
+  // Reads stop while the log is too far behind.
+  void set_reading(bool on) { conn_->want_read(on && !closing()); }
+  // Parses and runs what is buffered (after unblocking).
+  void process_buffered();
+  // Called regularly: closes on idle timeout and on a soft output limit held too long.
+  void check_limits(int64_t now_ms);
+  // After a reply was appended: closes on the hard output limit.
+  void check_output_limit(uint64_t before_reply);
+
+  void on_readable() override;
+  void on_writable() override;
+
+ private:
+  struct Parsed {
+    Command* command;  // null: unknown
+    size_t first_arg;
+    size_t argc;
+    size_t end;  // offset behind the request
+    KeyRef key;
+    uint32_t key_index;  // 0: no key was hashed ahead
+  };
+
+  size_t process(std::string_view input);
+  bool parse_batch(std::string_view input, size_t* offset);
+  void prefetch_batch();
+  void resolve(Parsed& parsed);
+  void protocol_error();
+  bool may_run() const { return !closing() && !blocked(); }
+  void keep(std::string_view rest);
+  size_t read_more(IoResult* result, std::string_view* input);
+
+  Server& server_;
+  const uint64_t id_;
+  std::unique_ptr<Conn> conn_;
+  const int64_t created_ms_;
+  int64_t last_active_ms_;
+  const Command* last_command_ = nullptr;
+
+  RequestParser parser_;
+  std::string buffer_;  // an unfinished or not yet parsed request
+
+  BlockReason block_reason_ = BlockReason::kNone;
+  TimerId block_timer_ = 0;
+  std::function<void()> on_block_timeout_;
+
+  bool closing_ = false;
+  bool close_after_reply_ = false;
+  bool write_wanted_ = false;
+  int64_t soft_limit_since_ms_ = 0;
+};
+
+}  // namespace holdfast
