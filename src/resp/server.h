@@ -99,6 +99,7 @@ class Server {
   const std::string& run_id() const { return run_id_; }
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
   char* read_buffer() { return read_buffer_.get(); }
+  Batch& batch() { return batch_; }
 
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -110,14 +111,16 @@ class Server {
   // unknown. `clock_ns`: monotonic time of the call's start, set to its end.
   void execute(Session& session, Command* command, std::span<const std::string_view> args,
                const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
-  void flush_later(Session& session);
-  void free_later(Session& session);
+  void flush_later(Session& session) { to_flush_.push_back(&session); }
+  void free_later(Session& session) { to_free_.push_back(&session); }
+  void resume_later(Session& session);  // process_buffered() after this callback
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_; }
 
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
-  bool paused_for(const Command& command, int64_t now_ms) const;
+  // True when the command has to wait for the end of a pause.
+  bool paused_for(const Command* command, int64_t now_ms) const;
   void end_pause();
   void set_monitor(Session& session, bool on);
 
@@ -133,8 +136,10 @@ class Server {
 
  private:
   void accept(std::unique_ptr<Conn> conn);
-  bool refuse(Conn& conn, std::string_view error);
+  void refuse(Conn& conn, std::string_view error);
   void turn_end();
+  void flush_sessions();
+  void free_sessions();
   void on_commit();
   void on_failure();
   void every_100ms();
@@ -144,7 +149,7 @@ class Server {
   bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
   void record_call(Session& session, Command& command, CommandContext& context,
                    uint64_t errors_before, int64_t start_ns, int64_t end_ns);
-  void finish_reply(Session& session, CommandContext& context, uint64_t start, Seq written);
+  void finish_reply(Session& session, uint64_t start, Seq depends_on);
   void feed_monitors(const Session& session, std::span<const std::string_view> args,
                      int64_t now_us);
   void count_error(const std::string& code);
@@ -162,13 +167,14 @@ class Server {
   const int64_t start_wall_ms_;
   std::string run_id_;
   std::unique_ptr<char[]> read_buffer_;
+  Batch batch_;
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
-  std::vector<uint64_t> to_flush_;
-  std::vector<uint64_t> to_free_;
-  std::vector<uint64_t> held_;  // sessions with replies that wait for a commit
+  std::vector<Session*> to_flush_;
+  std::vector<Session*> to_free_;
+  std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
 
   Pause pause_;

@@ -45,6 +45,22 @@ struct SessionState {
   std::string name;
 };
 
+// One request of a batch, its arguments being in Batch::args.
+struct ParsedRequest {
+  Command* command = nullptr;  // null: unknown
+  size_t first_arg = 0;
+  size_t argc = 0;
+  size_t end = 0;  // offset behind the request
+  KeyRef key;
+  uint32_t key_index = 0;  // 0: no key was hashed ahead
+};
+
+// Requests parsed ahead. One for the whole server: a batch is parsed and run without a break.
+struct Batch {
+  std::vector<std::string_view> args;
+  std::vector<ParsedRequest> requests;
+};
+
 class Session final : public ConnHandler {
  public:
   Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_t now_ms);
@@ -75,7 +91,7 @@ class Session final : public ConnHandler {
   // Stops parsing until unblock(). After `timeout_ms` (<= 0: never) `on_timeout` runs, which writes
   // the reply; the session is then unblocked.
   void block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout);
-  // Goes on with the input that arrived meanwhile (in this call).
+  // The input that arrived meanwhile is run later in this turn or in the next.
   void unblock();
   // CLIENT UNBLOCK: runs on_timeout now, or replies the error. False if it is not blocked so.
   bool end_block(bool with_error);
@@ -87,8 +103,11 @@ class Session final : public ConnHandler {
   // At the end of this turn, output dropped.
   void close_now(std::string_view reason);
 
-  // Writes what may leave. Called by the server at the end of a turn.
+  // Writes what may leave at the end of this turn.
+  void flush_soon();
+  // Called by the server at the end of a turn.
   void flush();
+  bool in_held_list = false;  // the server's own mark
   // Reads stop while the log is too far behind.
   void set_reading(bool on) { conn_->want_read(on && !closing()); }
   // Parses and runs what is buffered (after unblocking).
@@ -102,23 +121,15 @@ class Session final : public ConnHandler {
   void on_writable() override;
 
  private:
-  struct Parsed {
-    Command* command;  // null: unknown
-    size_t first_arg;
-    size_t argc;
-    size_t end;  // offset behind the request
-    KeyRef key;
-    uint32_t key_index;  // 0: no key was hashed ahead
-  };
-
   size_t process(std::string_view input);
   bool parse_batch(std::string_view input, size_t* offset);
   void prefetch_batch();
-  void resolve(Parsed& parsed);
+  void resolve(ParsedRequest& parsed);
   void protocol_error();
   bool may_run() const { return !closing() && !blocked(); }
-  void keep(std::string_view rest);
-  size_t read_more(IoResult* result, std::string_view* input);
+  IoResult read_more(std::string_view* input);
+  void drop_input(std::string_view input, size_t used);
+  bool query_buffer_over_limit();
 
   Server& server_;
   const uint64_t id_;
@@ -137,6 +148,7 @@ class Session final : public ConnHandler {
   bool closing_ = false;
   bool close_after_reply_ = false;
   bool write_wanted_ = false;
+  bool flush_pending_ = false;
   int64_t soft_limit_since_ms_ = 0;
 };
 

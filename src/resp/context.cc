@@ -1,0 +1,93 @@
+// See context.h.
+#include "resp/context.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "replica/shard.h"
+#include "resp/command_table.h"
+#include "resp/server.h"
+#include "resp/session.h"
+
+namespace holdfast {
+
+CommandContext::CommandContext(Server& owner, Session& caller, const Command& called,
+                               std::span<const std::string_view> arguments, int64_t now)
+    : server(owner),
+      session(caller),
+      command(called),
+      args(arguments),
+      reply(caller.reply),
+      shard(owner.shard()),
+      keyspace(owner.keyspace()),
+      now_ms(now),
+      db_(owner.keyspace().physical(caller.state.db)) {}
+
+const Options& CommandContext::options() const { return server.options(); }
+
+bool CommandContext::is(size_t i, std::string_view word) const {
+  return equals_ignoring_case(args[i], word);
+}
+
+bool CommandContext::integer(size_t i, int64_t* out, std::string_view error) {
+  if (parse_int64(args[i], out)) return true;
+  reply.error(error);
+  return false;
+}
+
+bool CommandContext::real(size_t i, double* out, std::string_view error) {
+  // strtod, like Redis: it takes inf, hex and exponents. It needs a terminator behind the text.
+  const std::string text(args[i]);
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const bool whole = !text.empty() && end == text.c_str() + text.size();
+  if (!whole || std::isspace(static_cast<unsigned char>(text[0])) || std::isnan(value)) {
+    reply.error(error);
+    return false;
+  }
+  *out = value;
+  return true;
+}
+
+KeyRef CommandContext::key(size_t i) const {
+  return i == first_key_index_ && i != 0 ? first_key_ : keyspace.key(args[i]);
+}
+
+Object* CommandContext::find(DbId db, const KeyRef& key) {
+  Object* object = keyspace.find(db, key);
+  if (object == nullptr) {
+    observe(keyspace.erased_at(db, key));
+    return nullptr;
+  }
+  const int64_t expire_at_ms = object->expire_at_ms();
+  if (expire_at_ms != 0 && expire_at_ms <= now_ms) {
+    // "Gone because expired" is a fact only once the erase is committed, so it is logged first.
+    if (!shard.failed()) emit(Effect::erase(db, key));
+    ++server.stats().expired_keys;
+    return nullptr;
+  }
+  observe(object->mod_seq());
+  return object;
+}
+
+Object* CommandContext::find_read(DbId db, const KeyRef& key) {
+  Object* object = find(db, key);
+  if (object == nullptr) {
+    ++server.stats().keyspace_misses;
+    return nullptr;
+  }
+  ++server.stats().keyspace_hits;
+  if (!session.state.no_touch) object->set_access(keyspace.access_clock());
+  return object;
+}
+
+bool CommandContext::expect_type(const Object* object, ObjectType type) {
+  if (object == nullptr || object->type() == type) return true;
+  reply.error(errors::kWrongType);
+  return false;
+}
+
+void CommandContext::emit(const Effect& effect) { shard.emit(effect); }
+
+}  // namespace holdfast

@@ -1,0 +1,276 @@
+// See server.h. Dispatch of commands is in dispatch.cc.
+#include "resp/server.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kTickMs = 100;
+constexpr uint32_t kGarbagePerTurn = 512;     // objects of dropped databases freed in a turn
+constexpr int64_t kRateSampleNs = 1'000'000'000;
+
+std::string hex(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+}  // namespace
+
+Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
+               ServerHooks hooks)
+    : reactor_(reactor),
+      net_(net),
+      random_(random),
+      options_(options),
+      shard_(shard),
+      hooks_(std::move(hooks)),
+      start_wall_ms_(reactor.clock().wall_ms()),
+      read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
+      alive_(std::make_shared<bool>(true)) {
+  // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
+  run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
+  const auto guarded = [alive = alive_](auto&& work) {
+    return [alive, work] {
+      if (*alive) work();
+    };
+  };
+  shard_.on_commit(guarded([this] { on_commit(); }));
+  shard_.on_failure([alive = alive_, this](const Status&) {
+    if (*alive) on_failure();
+  });
+  reactor_.add_turn_end(guarded([this] { turn_end(); }));
+  reactor_.run_after(kTickMs, guarded([this] { every_100ms(); }));
+}
+
+Server::~Server() {
+  *alive_ = false;
+  shard_.on_commit({});
+  shard_.on_failure({});
+  listeners_.clear();
+  sessions_.clear();
+}
+
+Status Server::listen() {
+  const auto on_accept = [this](std::unique_ptr<Conn> conn) { accept(std::move(conn)); };
+  const ListenOptions how{options_.resp_backlog, options_.resp_unix_socket_mode};
+  std::vector<Address> wanted;
+  for (const std::string& host : options_.resp_bind) {
+    wanted.push_back(Address::tcp(host, options_.resp_port));
+  }
+  if (!options_.resp_unix_socket.empty()) {
+    wanted.push_back(Address::unix_socket(options_.resp_unix_socket));
+  }
+  for (const Address& address : wanted) {
+    auto listener = net_.listen(address, how, on_accept);
+    if (!listener.ok()) return listener.status();
+    listeners_.push_back(std::move(listener.value()));
+  }
+  return {};
+}
+
+std::vector<Address> Server::addresses() const {
+  std::vector<Address> all;
+  for (const auto& listener : listeners_) all.push_back(listener->address());
+  return all;
+}
+
+void Server::stop_serving() {
+  stopping_ = true;
+  listeners_.clear();
+  for (const auto& [id, session] : sessions_) session->set_reading(false);
+}
+
+bool Server::drained() const {
+  return std::all_of(sessions_.begin(), sessions_.end(),
+                     [](const auto& entry) { return entry.second->output.empty(); });
+}
+
+// Redis refuses these with one line before anything is read.
+void Server::refuse(Conn& conn, std::string_view error) {
+  ++stats_.connections_rejected;
+  std::string line = "-" + std::string(error) + "\r\n";
+  const iovec part{line.data(), line.size()};
+  (void)conn.writev(std::span(&part, 1));
+}
+
+void Server::accept(std::unique_ptr<Conn> conn) {
+  ++stats_.connections_received;
+  if (sessions_.size() >= options_.resp_max_clients) {
+    refuse(*conn, "ERR max number of clients reached");
+    return;
+  }
+  if (options_.resp_protected_mode && options_.resp_password.empty() &&
+      !conn->peer().is_loopback()) {
+    refuse(*conn,
+           "DENIED This server runs in protected mode: without a password only clients on the "
+           "same host are accepted. Set resp.password (requirepass), or resp.protected_mode: no "
+           "if only trusted clients can reach it.");
+    return;
+  }
+  if (!conn->peer().is_unix()) conn->set_keepalive(options_.resp_keepalive_s);
+  const uint64_t id = next_session_id_++;
+  auto session = std::make_unique<Session>(*this, id, std::move(conn), clock().wall_ms());
+  session->state.authenticated = options_.resp_password.empty();
+  if (reading_paused_) session->set_reading(false);
+  sessions_.emplace(id, std::move(session));
+}
+
+Session* Server::session(uint64_t id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+uint64_t Server::blocked_sessions() const {
+  return static_cast<uint64_t>(
+      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+        return entry.second->block_reason() == BlockReason::kWait;
+      }));
+}
+
+void Server::resume_later(Session& session) {
+  reactor_.post([alive = alive_, this, id = session.id()] {
+    if (!*alive) return;
+    if (Session* found = this->session(id)) found->process_buffered();
+  });
+}
+
+void Server::turn_end() {
+  shard_.submit();
+  flush_sessions();
+  free_sessions();
+  const bool behind = shard_.uncommitted_bytes() > kMaxUncommittedBytes;
+  if (behind != reading_paused_) set_reading_paused(behind);
+  if (keyspace().garbage_count() > 0 && keyspace().collect_garbage(kGarbagePerTurn)) {
+    reactor_.post([] {});  // another turn soon, even if no client asks for one
+  }
+}
+
+void Server::flush_sessions() {
+  // By index: a flush may add a session again (for its close).
+  for (size_t i = 0; i < to_flush_.size(); ++i) {
+    Session& session = *to_flush_[i];
+    session.flush();
+    if (session.output.held() && !session.in_held_list) {
+      session.in_held_list = true;
+      held_.push_back(&session);
+    }
+  }
+  to_flush_.clear();
+}
+
+void Server::free_sessions() {
+  for (Session* session : to_free_) {
+    set_monitor(*session, false);
+    if (session->in_held_list) std::erase(held_, session);
+    sessions_.erase(session->id());
+  }
+  to_free_.clear();
+}
+
+void Server::set_reading_paused(bool on) {
+  reading_paused_ = on;
+  if (on) ++stats_.reads_paused;
+  for (const auto& [id, session] : sessions_) session->set_reading(!on && !stopping_);
+}
+
+void Server::on_commit() {
+  for (Session* session : held_) {
+    session->in_held_list = false;
+    session->flush_soon();
+  }
+  held_.clear();
+}
+
+// What was not committed is unknown to everyone: a reply of either kind would be a guess, so the
+// connection is closed instead (clients take that as "outcome unknown").
+void Server::on_failure() {
+  for (const auto& [id, session] : sessions_) {
+    if (session->output.held()) session->close_now("the log failed: the outcome is unknown");
+  }
+}
+
+void Server::every_100ms() {
+  reactor_.run_after(kTickMs, [alive = alive_, this] {
+    if (*alive) every_100ms();
+  });
+  const int64_t now_ms = clock().wall_ms();
+  for (const auto& [id, session] : sessions_) session->check_limits(now_ms);
+  const uint64_t used = memory_used();
+  stats_.peak_memory = std::max(stats_.peak_memory, used);
+  over_memory_limit_ = options_.memory_limit > 0 && used > options_.memory_limit;
+  if (pause_.until_ms != 0 && now_ms >= pause_.until_ms) end_pause();
+  sample_rates(clock().mono_ns());
+  keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
+  expire_slice();
+}
+
+void Server::expire_slice() {
+  if (!active_expire_ || expire_slice_pending_ || stopping_) return;
+  const int64_t start_ns = clock().mono_ns();
+  bool more = false;
+  stats_.expired_keys += shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, &more);
+  latency_.record("expire-cycle", clock().wall_ms() / 1000,
+                  (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
+  if (!more) return;
+  // Sockets get their turn between two slices; a quarter of the time is the most that is taken.
+  expire_slice_pending_ = true;
+  reactor_.run_after(std::max<int64_t>(1, options_.expire_budget_us * 3 / 1000),
+                     [alive = alive_, this] {
+                       if (!*alive) return;
+                       expire_slice_pending_ = false;
+                       expire_slice();
+                     });
+}
+
+void Server::sample_rates(int64_t now_ns) {
+  if (now_ns - sampled_ns_ < kRateSampleNs) return;
+  const double seconds = double(now_ns - sampled_ns_) / 1e9;
+  if (sampled_ns_ != 0) {
+    ops_per_second_ = double(stats_.commands_processed - sampled_commands_) / seconds;
+    input_kbps_ = double(stats_.net_input_bytes - sampled_input_) / seconds / 1024;
+    output_kbps_ = double(stats_.net_output_bytes - sampled_output_) / seconds / 1024;
+  }
+  sampled_ns_ = now_ns;
+  sampled_commands_ = stats_.commands_processed;
+  sampled_input_ = stats_.net_input_bytes;
+  sampled_output_ = stats_.net_output_bytes;
+}
+
+void Server::end_pause() {
+  pause_ = {};
+  for (const auto& [id, session] : sessions_) {
+    if (session->block_reason() == BlockReason::kPause) session->unblock();
+  }
+}
+
+void Server::set_monitor(Session& session, bool on) {
+  if (session.state.monitor == on) return;
+  session.state.monitor = on;
+  if (on) {
+    monitors_.push_back(session.id());
+  } else {
+    std::erase(monitors_, session.id());
+  }
+}
+
+void Server::apply_setting(const OptionSpec& option) {
+  if (option.name == "log.level") set_log_level(options_.log.level);
+  if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
+  if (option.name == "memory.limit") {
+    over_memory_limit_ = options_.memory_limit > 0 && memory_used() > options_.memory_limit;
+  }
+}
+
+void Server::reset_stats() {
+  const uint64_t peak = stats_.peak_memory;
+  stats_ = {};
+  stats_.peak_memory = peak;
+  commands_.reset_stats();
+  sampled_commands_ = sampled_input_ = sampled_output_ = 0;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,316 @@
+// See session.h.
+#include "resp/session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+#include "resp/server.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kBatch = 64;          // commands parsed ahead, for the cache hints
+constexpr size_t kMaxWriteParts = 64;  // chunks in one writev
+constexpr size_t kReadsPerTurn = 4;    // of one session, so that one cannot starve the others
+
+}  // namespace
+
+Session::Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_t now_ms)
+    : server_(server), id_(id), conn_(std::move(conn)), created_ms_(now_ms),
+      last_active_ms_(now_ms) {
+  conn_->set_handler(this);
+}
+
+Session::~Session() { server_.reactor().cancel(block_timer_); }
+
+size_t Session::memory() const {
+  return sizeof(*this) + buffer_.capacity() + output.allocated_bytes();
+}
+
+// Reads behind what is kept of an unfinished request: in the server's shared buffer when it all
+// fits there, else (a large argument) in the session's own.
+IoResult Session::read_more(std::string_view* input) {
+  const size_t had = buffer_.size();
+  const size_t wanted = parser_.bytes_wanted();
+  if (std::max(had, wanted) <= Server::kReadBufferBytes / 2) {
+    std::memcpy(server_.read_buffer(), buffer_.data(), had);
+    const IoResult result =
+        conn_->read(server_.read_buffer() + had, Server::kReadBufferBytes - had);
+    if (result.kind == IoResult::kDone) *input = {server_.read_buffer(), had + result.bytes};
+    return result;
+  }
+  const size_t room =
+      wanted > had ? std::min(wanted - had, size_t{1} << 20) : Server::kReadBufferBytes;
+  if (had + room > buffer_.capacity()) {
+    // Grow as the argument arrives, not on the client's word alone.
+    buffer_.reserve(std::max(had + room, std::min(wanted, had * 2)));
+  }
+  buffer_.resize(had + room);
+  const IoResult result = conn_->read(buffer_.data() + had, room);
+  buffer_.resize(had + (result.kind == IoResult::kDone ? result.bytes : 0));
+  *input = buffer_;
+  return result;
+}
+
+void Session::on_readable() {
+  for (size_t reads = 0; reads < kReadsPerTurn && !closing_; ++reads) {
+    if (server_.reading_paused()) return;
+    std::string_view input;
+    const IoResult result = read_more(&input);
+    if (result.kind == IoResult::kWouldBlock) return;
+    if (result.kind == IoResult::kClosed) {
+      close_now("the client closed the connection");
+      return;
+    }
+    server_.stats().net_input_bytes += result.bytes;
+    last_active_ms_ = server_.clock().wall_ms();
+    const size_t used = may_run() ? process(input) : 0;
+    drop_input(input, closing() ? input.size() : used);
+    if (query_buffer_over_limit()) return;
+    // A short read means that the socket is empty: do not ask again.
+    if (result.bytes < Server::kReadBufferBytes / 2 && parser_.bytes_wanted() == 0) return;
+  }
+}
+
+bool Session::query_buffer_over_limit() {
+  const size_t bytes = buffer_.size() + parser_.partial_arguments() * sizeof(std::string_view);
+  if (bytes <= server_.options().resp_query_buffer_bytes) return false;
+  ++server_.stats().query_buffer_closed;
+  log_warning("client closed: its query buffer is over resp.query_buffer_bytes",
+              {{"client", id_}, {"address", conn_->peer().to_string()}});
+  close_now("query buffer limit");
+  return true;
+}
+
+// Keeps what is behind the first `used` bytes of `input` (the shared buffer or buffer_ itself).
+void Session::drop_input(std::string_view input, size_t used) {
+  if (used == input.size()) {
+    std::string().swap(buffer_);  // an idle session costs no buffer
+  } else if (input.data() == buffer_.data()) {
+    buffer_.erase(0, used);
+  } else {
+    buffer_.assign(input.substr(used));
+  }
+}
+
+void Session::process_buffered() {
+  if (buffer_.empty() || !may_run()) return;
+  const size_t used = process(buffer_);
+  drop_input(buffer_, closing() ? buffer_.size() : used);
+}
+
+void Session::resolve(ParsedRequest& parsed) {
+  const auto& args = server_.batch().args;
+  parsed.command = server_.commands().find(args[parsed.first_arg]);
+  parsed.key_index = 0;
+  if (parsed.command == nullptr) return;
+  const KeySpec& spec = parsed.command->spec.keys[0];
+  if (spec.find != KeySpec::kRange || static_cast<size_t>(spec.first) >= parsed.argc) return;
+  parsed.key_index = static_cast<uint32_t>(spec.first);
+  parsed.key = server_.keyspace().key(args[parsed.first_arg + parsed.key_index]);
+}
+
+// False when parsing ended in a protocol error, which is answered after the batch ran.
+bool Session::parse_batch(std::string_view input, size_t* offset) {
+  auto& args = server_.batch().args;
+  auto& batch = server_.batch().requests;
+  args.clear();
+  batch.clear();
+  // Before AUTH each command may change the limits for the next.
+  const ParserLimits limits{server_.options().resp_max_bulk_bytes, state.authenticated};
+  const size_t most = state.authenticated ? kBatch : 1;
+  while (batch.size() < most) {
+    const size_t first = args.size();
+    switch (parser_.parse(input, offset, &args, limits)) {
+      case RequestParser::Outcome::kCommand:
+        batch.push_back({nullptr, first, args.size() - first, *offset, {}, 0});
+        break;
+      case RequestParser::Outcome::kIncomplete:
+        return true;
+      case RequestParser::Outcome::kError:
+        return false;
+    }
+  }
+  return true;
+}
+
+// Each pass asks for the line that the next pass needs, for all keys of the batch, so that the
+// fetches overlap instead of following one another.
+void Session::prefetch_batch() {
+  auto& batch = server_.batch().requests;
+  Keyspace& keyspace = server_.keyspace();
+  const DbId db = keyspace.physical(state.db);
+  for (ParsedRequest& parsed : batch) {
+    resolve(parsed);
+    if (parsed.key_index != 0) keyspace.prefetch_slot(db, parsed.key.slot);
+  }
+  if (batch.size() == 1) return;
+  for (const ParsedRequest& parsed : batch) {
+    if (parsed.key_index != 0) keyspace.prefetch_bucket(db, parsed.key);
+  }
+  for (const ParsedRequest& parsed : batch) {
+    if (parsed.key_index != 0) keyspace.prefetch_object(db, parsed.key);
+  }
+}
+
+// Runs all complete requests of `input`; returns how many bytes they took.
+size_t Session::process(std::string_view input) {
+  auto& args = server_.batch().args;
+  auto& batch = server_.batch().requests;
+  size_t used = 0;
+  int64_t clock_ns = server_.clock().mono_ns();
+  const int64_t now_ms = server_.clock().wall_ms();
+  server_.keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
+  while (may_run()) {
+    size_t parsed_to = used;
+    const bool well_formed = parse_batch(input, &parsed_to);
+    prefetch_batch();
+    const size_t count = batch.size();
+    for (size_t i = 0; i < count && may_run(); ++i) {
+      const ParsedRequest parsed = batch[i];
+      if (server_.paused_for(parsed.command, now_ms)) {
+        block(BlockReason::kPause, 0, {});  // the request stays in the buffer
+        break;
+      }
+      used = parsed.end;
+      server_.execute(*this, parsed.command,
+                      std::span(args).subspan(parsed.first_arg, parsed.argc), parsed.key,
+                      parsed.key_index, now_ms, &clock_ns);
+    }
+    parser_.forget_inline();
+    if (!may_run()) break;
+    if (!well_formed) {
+      protocol_error();
+      return input.size();
+    }
+    used = parsed_to;  // empty requests too
+    if (count == 0) return used;
+  }
+  // Requests behind the one that stopped us are parsed again later.
+  parser_.reset();
+  return used;
+}
+
+void Session::protocol_error() {
+  log_debug("protocol error", {{"client", id_}, {"error", parser_.error()}});
+  reply.error("ERR " + parser_.error());
+  close_after_reply();
+}
+
+void Session::block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout) {
+  block_reason_ = reason;
+  on_block_timeout_ = std::move(on_timeout);
+  if (timeout_ms <= 0) return;
+  block_timer_ = server_.reactor().run_after(timeout_ms, [this] {
+    block_timer_ = 0;
+    end_block(false);
+  });
+}
+
+bool Session::end_block(bool with_error) {
+  if (!blocked()) return false;
+  const std::function<void()> answer = std::move(on_block_timeout_);
+  if (with_error) {
+    reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  } else if (answer) {
+    answer();
+  }
+  flush_soon();
+  unblock();
+  return true;
+}
+
+void Session::unblock() {
+  server_.reactor().cancel(block_timer_);
+  block_timer_ = 0;
+  block_reason_ = BlockReason::kNone;
+  on_block_timeout_ = nullptr;
+  server_.resume_later(*this);
+}
+
+void Session::close_after_reply() {
+  if (closing()) return;
+  close_after_reply_ = true;
+  flush_soon();
+}
+
+void Session::close_now(std::string_view reason) {
+  if (closing_) return;
+  closing_ = true;
+  log_debug("client closed", {{"client", id_}, {"reason", reason}});
+  conn_->want_read(false);
+  conn_->want_write(false);
+  server_.free_later(*this);
+}
+
+void Session::flush_soon() {
+  if (flush_pending_) return;
+  flush_pending_ = true;
+  server_.flush_later(*this);
+}
+
+void Session::flush() {
+  flush_pending_ = false;
+  if (closing_) return;
+  output.release(server_.shard().commit_seq());
+  iovec parts[kMaxWriteParts];
+  bool full = false;
+  while (!full) {
+    const size_t count = output.gather(parts);
+    if (count == 0) break;
+    const IoResult result = conn_->writev(std::span(parts, count));
+    if (result.kind == IoResult::kClosed) {
+      close_now("the client closed the connection");
+      return;
+    }
+    full = result.kind == IoResult::kWouldBlock;
+    if (!full) {
+      server_.stats().net_output_bytes += result.bytes;
+      output.consume(result.bytes);
+    }
+  }
+  if (full != write_wanted_) {
+    write_wanted_ = full;
+    conn_->want_write(full);
+  }
+  if (close_after_reply_ && output.empty()) close_now("closed by the server");
+}
+
+void Session::on_writable() { flush_soon(); }
+
+// The reply in the making may be larger than the limit by itself (a large value); what had piled
+// up before it may not.
+void Session::check_output_limit(uint64_t before_reply) {
+  const OutputLimit& limit =
+      server_.options().resp_output_limits[static_cast<size_t>(client_class())];
+  const uint64_t now = output.unsent_bytes();
+  const uint64_t piled_up = now - (output.position() - before_reply);
+  if (limit.hard_bytes == 0 || piled_up <= limit.hard_bytes) return;
+  ++server_.stats().output_buffer_closed;
+  log_warning("client closed: it does not read its replies",
+              {{"client", id_}, {"address", conn_->peer().to_string()}, {"unsent_bytes", now}});
+  output.clear();
+  close_now("output limit");
+}
+
+void Session::check_limits(int64_t now_ms) {
+  const Options& options = server_.options();
+  if (options.resp_idle_timeout_s > 0 && !blocked() && !state.monitor &&
+      now_ms - last_active_ms_ > options.resp_idle_timeout_s * 1000) {
+    close_now("idle timeout");
+    return;
+  }
+  const OutputLimit& limit = options.resp_output_limits[static_cast<size_t>(client_class())];
+  if (limit.soft_bytes == 0 || output.unsent_bytes() <= limit.soft_bytes) {
+    soft_limit_since_ms_ = 0;
+  } else if (soft_limit_since_ms_ == 0) {
+    soft_limit_since_ms_ = now_ms;
+  } else if (now_ms - soft_limit_since_ms_ > limit.soft_seconds * 1000) {
+    ++server_.stats().output_buffer_closed;
+    output.clear();
+    close_now("soft output limit");
+  }
+}
+
+}  // namespace holdfast
