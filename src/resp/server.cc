@@ -38,10 +38,8 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       if (*alive) work();
     };
   };
-  shard_.on_commit(guarded([this] { on_commit(); }));
-  shard_.on_failure([alive = alive_, this](const Status&) {
-    if (*alive) on_failure();
-  });
+  shard_.on_commit([this] { on_commit(); });
+  shard_.on_failure([this](const Status& status) { on_failure(status); });
   reactor_.add_turn_end(guarded([this] { turn_end(); }));
   reactor_.run_after(kTickMs, guarded([this] { every_100ms(); }));
 }
@@ -187,10 +185,11 @@ void Server::on_commit() {
 
 // What was not committed is unknown to everyone: a reply of either kind would be a guess, so the
 // connection is closed instead (clients take that as "outcome unknown").
-void Server::on_failure() {
+void Server::on_failure(const Status& status) {
   for (const auto& [id, session] : sessions_) {
     if (session->output.held()) session->close_now("the log failed: the outcome is unknown");
   }
+  if (on_log_failure_) on_log_failure_(status);
 }
 
 void Server::every_100ms() {

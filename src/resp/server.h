@@ -84,6 +84,9 @@ class Server {
   // True when no reply waits for a commit or for its reader.
   bool drained() const;
 
+  // Called once, when the log failed: the node stops.
+  void on_log_failure(std::function<void(const Status&)> hook) { on_log_failure_ = std::move(hook); }
+
   Reactor& reactor() { return reactor_; }
   Clock& clock() { return reactor_.clock(); }
   Random& random() { return random_; }
@@ -141,7 +144,7 @@ class Server {
   void flush_sessions();
   void free_sessions();
   void on_commit();
-  void on_failure();
+  void on_failure(const Status& status);
   void every_100ms();
   void expire_slice();
   void sample_rates(int64_t now_ns);
@@ -160,6 +163,7 @@ class Server {
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;
+  std::function<void(const Status&)> on_log_failure_;
   CommandTable commands_;
   ServerStats stats_;
   SlowLog slowlog_;

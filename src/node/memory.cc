@@ -1,0 +1,45 @@
+// See memory.h.
+#include "node/memory.h"
+
+#include <malloc.h>
+
+#ifdef HF_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+namespace holdfast {
+
+#ifdef HF_JEMALLOC
+
+uint64_t memory_allocated() {
+  // jemalloc's statistics are a snapshot that is renewed by writing to "epoch".
+  uint64_t epoch = 1;
+  size_t size = sizeof epoch;
+  mallctl("epoch", &epoch, &size, &epoch, size);
+  size_t allocated = 0;
+  size = sizeof allocated;
+  mallctl("stats.allocated", &allocated, &size, nullptr, 0);
+  return allocated;
+}
+
+std::string memory_allocator_name() {
+  const char* version = "";
+  size_t size = sizeof version;
+  mallctl("version", &version, &size, nullptr, 0);
+  const std::string text(version);
+  return "jemalloc-" + text.substr(0, text.find('-'));
+}
+
+void memory_purge() { mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0); }
+
+#else
+
+uint64_t memory_allocated() { return mallinfo2().uordblks; }
+
+std::string memory_allocator_name() { return "libc"; }
+
+void memory_purge() { malloc_trim(0); }
+
+#endif
+
+}  // namespace holdfast

@@ -1,0 +1,116 @@
+// See node.h.
+#include "node/node.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/real_disk.h"
+#include "engine/mem_engine.h"
+#include "engine/rocks_engine.h"
+#include "node/config.h"
+#include "node/memory.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kDrainPollMs = 2;
+
+}  // namespace
+
+Node::Node(Reactor& reactor, Net& net, Options options)
+    : reactor_(reactor), net_(net), options_(std::move(options)), random_(secure_seed()) {}
+
+Node::~Node() = default;
+
+Status Node::make_engine() {
+  switch (options_.engine_type) {
+    case EngineType::kMem:
+      log_warning("engine.type is mem: nothing survives a restart");
+      engine_ = std::make_unique<MemEngine>();
+      return {};
+    case EngineType::kRocks: {
+      RealDisk disk;
+      const Status made = disk.make_directory(options_.data_dir);
+      if (!made.ok()) return made;
+      if (options_.durability != Durability::kAlways) {
+        log_warning("durability is not 'always': an OK can be lost in a crash",
+                    {{"durability", find_option("durability")->get(options_)}});
+      }
+      RocksOptions rocks;
+      rocks.durability = options_.durability;
+      engine_ = std::make_unique<RocksEngine>(reactor_, options_.data_dir, rocks);
+      return {};
+    }
+    case EngineType::kDisk:
+      break;
+  }
+  return Status::invalid("engine.type: disk comes with a later version; allowed: rocks, mem");
+}
+
+Status Node::start() {
+  Status status = make_engine();
+  if (!status.ok()) return status;
+  keyspace_ = std::make_unique<Keyspace>(random_.next());
+  shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_,
+                                   ShardOptions{0, options_.checkpoint_log_bytes});
+  const Result<RecoveryReport> recovered = shard_->recover();
+  if (!recovered.ok()) return recovered.status();
+  log_info("recovered", {{"engine", engine_->info().name},
+                         {"records", recovered.value().records},
+                         {"entries", recovered.value().entries},
+                         {"ms", recovered.value().milliseconds},
+                         {"seq", shard_->last_seq()}});
+  ServerHooks hooks;
+  hooks.shutdown = [this] { stop(); };
+  hooks.rewrite = [](const Options& options) {
+    RealDisk disk;
+    return rewrite_config(options, disk);
+  };
+  hooks.memory_used = memory_allocated;
+  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
+  server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
+  status = server_->listen();
+  if (status.ok()) announce();
+  return status;
+}
+
+void Node::announce() {
+  const std::vector<Address> addresses = server_->addresses();
+  for (const Address& address : addresses) log_info("listening", {{"resp", address.to_string()}});
+  std::printf("ready: resp=%s\n", addresses.empty() ? "none" : addresses[0].to_string().c_str());
+  std::fflush(stdout);
+}
+
+void Node::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  log_info("stopping");
+  server_->stop_serving();
+  drain(reactor_.clock().mono_ns() + kDrainMs * 1'000'000);
+}
+
+// Waits until everything logged is committed and everything committed is answered.
+void Node::drain(int64_t deadline_ns) {
+  const bool committed = shard_->commit_seq() == shard_->last_seq() || shard_->failed();
+  if ((committed && server_->drained()) || reactor_.clock().mono_ns() >= deadline_ns) {
+    engine_->close();
+    log_info("stopped", {{"seq", shard_->commit_seq()}});
+    reactor_.stop();
+    return;
+  }
+  reactor_.run_after(kDrainPollMs, [this, deadline_ns] { drain(deadline_ns); });
+}
+
+// A failed flush may not be retried: the pages that failed are marked clean, and the next flush
+// would succeed falsely. The process ends; the next start recovers from what is on the device.
+void Node::log_failed(const Status& status) {
+  log_error("stopping: a write of the log failed; start again to recover",
+            {{"reason", status.message()}});
+  exit_code_ = ExitCode::kIoError;
+  stopping_ = true;
+  reactor_.stop();
+}
+
+}  // namespace holdfast

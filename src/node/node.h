@@ -1,0 +1,55 @@
+// Node: one process with the roles its configuration names. In this version: standalone, that is
+// one shard on one engine behind one RESP server.
+//
+// Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
+// Stop (SIGTERM, SIGINT, SHUTDOWN): no new connections or requests; what was logged is committed and
+// answered, for at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
+#pragma once
+
+#include <memory>
+
+#include "base/options.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "node/exit_codes.h"
+#include "replica/shard.h"
+#include "resp/server.h"
+
+namespace holdfast {
+
+class Node {
+ public:
+  // `reactor` and `net` outlive the node.
+  Node(Reactor& reactor, Net& net, Options options);
+  ~Node();
+
+  // Recovers and starts to serve. The message of a failure is for the operator.
+  Status start();
+  // Asks for an orderly stop; run() of the reactor returns when it is done.
+  void stop();
+  // After the reactor ended.
+  ExitCode exit_code() const { return exit_code_; }
+  Server& server() { return *server_; }
+
+ private:
+  static constexpr int64_t kDrainMs = 5000;
+
+  Status make_engine();
+  void announce();
+  void drain(int64_t deadline_ns);
+  void log_failed(const Status& status);
+
+  Reactor& reactor_;
+  Net& net_;
+  Options options_;
+  SeededRandom random_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<Shard> shard_;
+  std::unique_ptr<Server> server_;
+  bool stopping_ = false;
+  ExitCode exit_code_ = ExitCode::kOk;
+};
+
+}  // namespace holdfast
