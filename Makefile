@@ -62,4 +62,85 @@ $(B)/%.o: %.cc
 	@echo "c++ $<"
 	@$(CXX) $(CXXFLAGS) -c -o $@ $<
 
+# --- tasks ---
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+deps: ## install the Debian packages that are missing
+	@scripts/deps.sh
+
+build-all: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+
+run: build-all ## build and start a durable server on 127.0.0.1:6380
+	@exec build/holdfast conf/standalone.yaml
+
+test: deps ## everything a change must pass: lint of layers, unit, integration and client tests
+	@scripts/test.sh
+
+unit: ## unit tests of this flavor
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/unit_tests
+	@$(B)/unit_tests $(TEST_ARGS)
+
+integration: build ## real processes, redis-cli, hiredis, kill -9
+	@tests/integration/run.sh $(ONLY)
+
+clients: build ## client libraries: python3-redis, ioredis, node-redis
+	@tests/integration/run.sh clients
+
+crash: build ## kill -9 under load, ROUNDS times
+	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),20)
+
+sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim
+	@$(B)/sim --seeds $(or $(SEEDS),200) $(if $(SEED),--seed $(SEED))
+
+fuzz: ## libFuzzer targets, FUZZ_SECONDS each
+	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+bench: build ## side by side with Debian's redis-server, as ratios
+	@scripts/bench.py $(BENCH_ARGS)
+
+asan: ## all unit and integration tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory FLAVOR=asan -j$(JOBS) build build/asan/unit_tests
+	@build/asan/unit_tests
+	@HOLDFAST=build/asan/holdfast tests/integration/run.sh
+
+tsan: ## unit tests and a short load under ThreadSanitizer
+	@$(MAKE) --no-print-directory FLAVOR=tsan -j$(JOBS) build build/tsan/unit_tests
+	@TSAN_OPTIONS=suppressions=tests/support/tsan.supp build/tsan/unit_tests
+
+lint: tidy ## the house lint, format, clang-tidy of changed files
+	@scripts/lint.sh
+
+tidy:
+	@python3 scripts/tidy.py
+
+format: ## rewrite sources with clang-format
+	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' | xargs clang-format -i
+
+reference: build ## write conf/reference.yaml from the option table
+	@build/holdfast reference > conf/reference.yaml
+
+clean: ## remove what was built
+	@rm -rf build
+
+# A test program per file in tests/programs, linked with hiredis.
+build/tests/%: tests/programs/%.cc
+	@mkdir -p $(@D)
+	@$(CXX) -std=c++20 -O1 -g $(WARN) -Wno-conversion -o $@ $< -lhiredis -levent
+
+$(B)/sim: $(patsubst %.cc,$(B)/%.o,$(shell find tests/sim -name '*.cc')) $(B)/tests/support/scripted_engine.o $(B)/libholdfast.a
+	@echo "link $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libholdfast.a
+	@echo "link $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# One operation of a table, alone, at many keys: see docs/BENCHMARKS.md.
+$(B)/table_bench: $(B)/tests/bench/table_bench.o $(B)/libholdfast.a
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

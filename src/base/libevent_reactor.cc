@@ -1,0 +1,154 @@
+// See libevent_reactor.h.
+#include "base/libevent_reactor.h"
+
+#include <event2/event.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+
+event_base* make_base() {
+  event_config* config = event_config_new();
+  HF_ASSERT(config != nullptr);
+  const int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME |
+                    EVENT_BASE_FLAG_IGNORE_ENV;
+  event_config_set_flag(config, flags);
+  event_base* base = event_base_new_with_config(config);
+  event_config_free(config);
+  HF_ASSERT(base != nullptr);
+  return base;
+}
+
+// An eventfd or timerfd is readable until its counter is taken.
+void drain(int fd) {
+  uint64_t counter = 0;
+  const ssize_t got = ::read(fd, &counter, sizeof counter);
+  HF_ASSERT(got == sizeof counter || (got < 0 && (errno == EAGAIN || errno == EINTR)));
+}
+
+}  // namespace
+
+struct LibeventReactor::Signal {
+  ~Signal() { event_free(watcher); }
+  Task handler;
+  event* watcher = nullptr;
+};
+
+LibeventReactor::LibeventReactor()
+    : base_(make_base()),
+      timer_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  HF_ASSERT(timer_fd_ >= 0 && wake_fd_ >= 0);
+  timer_event_ = watch(timer_fd_, [](int, short, void* self) {
+    static_cast<LibeventReactor*>(self)->run_timers();
+  });
+  wake_event_ = watch(wake_fd_, [](int, short, void* self) {
+    static_cast<LibeventReactor*>(self)->run_remote_tasks();
+  });
+}
+
+LibeventReactor::~LibeventReactor() {
+  signals_.clear();
+  event_free(timer_event_);
+  event_free(wake_event_);
+  event_base_free(base_);
+  ::close(timer_fd_);
+  ::close(wake_fd_);
+}
+
+event* LibeventReactor::watch(int fd, void (*callback)(int, short, void*)) {
+  event* made = event_new(base_, fd, EV_READ | EV_PERSIST, callback, this);
+  HF_ASSERT(made != nullptr && event_add(made, nullptr) == 0);
+  return made;
+}
+
+TimerId LibeventReactor::run_after(int64_t delay_ms, Task task) {
+  return timers_.add(timer_due_ns(clock_.mono_ns(), delay_ms), std::move(task));
+}
+
+void LibeventReactor::post(Task task) {
+  // The own thread needs neither the lock nor the wake-up: its turn looks at own_tasks_.
+  if (std::this_thread::get_id() == thread_.load(std::memory_order_relaxed)) {
+    own_tasks_.push_back(std::move(task));
+    return;
+  }
+  bool wake = false;
+  {
+    std::lock_guard lock(remote_mutex_);
+    wake = remote_tasks_.empty();
+    remote_tasks_.push_back(std::move(task));
+  }
+  if (!wake) return;
+  const uint64_t one = 1;
+  ssize_t wrote = 0;
+  do {
+    wrote = ::write(wake_fd_, &one, sizeof one);
+  } while (wrote < 0 && errno == EINTR);
+  HF_ASSERT(wrote == sizeof one);
+}
+
+void LibeventReactor::add_signal(int signo, Task handler) {
+  auto signal = std::make_unique<Signal>();
+  signal->handler = std::move(handler);
+  signal->watcher = evsignal_new(
+      base_, signo, [](int, short, void* self) { static_cast<Signal*>(self)->handler(); },
+      signal.get());
+  HF_ASSERT(signal->watcher != nullptr && event_add(signal->watcher, nullptr) == 0);
+  signals_.push_back(std::move(signal));
+}
+
+void LibeventReactor::run() {
+  thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  while (!stopping_) turn();
+  stopping_ = false;
+}
+
+void LibeventReactor::turn() {
+  std::vector<Task> tasks = std::exchange(own_tasks_, {});
+  arm_timer();
+  const int wait = tasks.empty() ? 0 : EVLOOP_NONBLOCK;
+  HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | wait) >= 0);
+  for (Task& task : tasks) task();
+  for (size_t i = 0; i < turn_end_.size(); ++i) turn_end_[i]();
+}
+
+// Sets timer_fd_ when the earliest timer is another one than it is set to. A cancelled timer may
+// leave it set: the wake-up then finds nothing due.
+void LibeventReactor::arm_timer() {
+  const int64_t due_ns = timers_.next_due();
+  if (due_ns == armed_ns_ || due_ns == TimerQueue::kNever) return;
+  itimerspec when{};
+  when.it_value.tv_sec = due_ns / kNsPerSecond;
+  when.it_value.tv_nsec = due_ns % kNsPerSecond;
+  HF_ASSERT(timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &when, nullptr) == 0);
+  armed_ns_ = due_ns;
+}
+
+void LibeventReactor::run_timers() {
+  drain(timer_fd_);
+  armed_ns_ = TimerQueue::kNever;
+  const int64_t now_ns = clock_.mono_ns();
+  const TimerId limit = timers_.next_id();
+  while (auto task = timers_.take_due(now_ns, limit)) (*task)();
+}
+
+void LibeventReactor::run_remote_tasks() {
+  drain(wake_fd_);
+  std::vector<Task> tasks;
+  {
+    std::lock_guard lock(remote_mutex_);
+    tasks.swap(remote_tasks_);
+  }
+  for (Task& task : tasks) task();
+}
+
+}  // namespace holdfast

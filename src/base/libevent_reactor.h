@@ -1,0 +1,81 @@
+// LibeventReactor: the reactor of a running server, on one libevent base (epoll).
+//
+// A turn is one pass of the base plus the turn-end hooks. Two descriptors of our own wake it:
+// a timerfd set to the earliest timer (libevent's timers read a coarse clock, which can fire a few
+// milliseconds early, and do not keep the order of equal times) and an eventfd for tasks from other
+// threads. The base itself is touched by one thread only and therefore runs without locks.
+//
+// Invariants:
+//  - a task or timer added during a turn runs in a later one, so a turn always ends;
+//  - a task that was never run is destroyed with the reactor, not run.
+//
+// Threads: post() any; everything else the one thread that calls run().
+// The reactor outlives every Conn and Listener made on it.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/reactor.h"
+#include "base/timer_queue.h"
+
+struct event;
+struct event_base;
+
+namespace holdfast {
+
+class LibeventReactor final : public Reactor {
+ public:
+  LibeventReactor();
+  ~LibeventReactor() override;
+  LibeventReactor(const LibeventReactor&) = delete;
+  LibeventReactor& operator=(const LibeventReactor&) = delete;
+
+  Clock& clock() override { return clock_; }
+  TimerId run_after(int64_t delay_ms, Task task) override;
+  void cancel(TimerId timer) override { timers_.cancel(timer); }
+  void post(Task task) override;
+  void add_turn_end(Task hook) override { turn_end_.push_back(std::move(hook)); }
+  void run() override;
+  // Called before run(): run() then returns at once.
+  void stop() override { stopping_ = true; }
+
+  // Runs `handler` in the loop (not in the signal's context) each time `signo` arrives.
+  void add_signal(int signo, Task handler);
+
+  event_base* base() { return base_; }
+
+ private:
+  struct Signal;
+
+  event* watch(int fd, void (*callback)(int, short, void*));
+  void turn();
+  void arm_timer();
+  void run_timers();
+  void run_remote_tasks();
+
+  RealClock clock_;
+  event_base* base_;
+  int timer_fd_;
+  int wake_fd_;
+  event* timer_event_;
+  event* wake_event_;
+  std::vector<std::unique_ptr<Signal>> signals_;
+
+  TimerQueue timers_;
+  int64_t armed_ns_ = TimerQueue::kNever;  // what timer_fd_ is set to
+  std::vector<Task> own_tasks_;            // posted by the reactor's thread
+  std::deque<Task> turn_end_;              // a deque: hooks may add hooks while they run
+  bool stopping_ = false;
+
+  std::atomic<std::thread::id> thread_;  // of run()
+  std::mutex remote_mutex_;
+  std::vector<Task> remote_tasks_;  // posted by other threads; under remote_mutex_
+};
+
+}  // namespace holdfast
