@@ -46,7 +46,8 @@ class Disk {
 
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual bool exists(const std::string& path) = 0;
-  virtual Status make_directory(const std::string& path) = 0;  // parents too; ok if it exists
+  // Parents too; ok if it exists. Durable when it returns.
+  virtual Status make_directory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // sorted
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;

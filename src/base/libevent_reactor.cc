@@ -19,8 +19,8 @@ constexpr int64_t kNsPerSecond = 1'000'000'000;
 event_base* make_base() {
   event_config* config = event_config_new();
   HF_ASSERT(config != nullptr);
-  const int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME |
-                    EVENT_BASE_FLAG_IGNORE_ENV;
+  const int flags =
+      EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_IGNORE_ENV;
   event_config_set_flag(config, flags);
   event_base* base = event_base_new_with_config(config);
   event_config_free(config);
@@ -48,9 +48,8 @@ LibeventReactor::LibeventReactor()
       timer_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   HF_ASSERT(timer_fd_ >= 0 && wake_fd_ >= 0);
-  timer_event_ = watch(timer_fd_, [](int, short, void* self) {
-    static_cast<LibeventReactor*>(self)->run_timers();
-  });
+  timer_event_ = watch(
+      timer_fd_, [](int, short, void* self) { static_cast<LibeventReactor*>(self)->run_timers(); });
   wake_event_ = watch(wake_fd_, [](int, short, void* self) {
     static_cast<LibeventReactor*>(self)->run_remote_tasks();
   });
