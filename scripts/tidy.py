@@ -25,8 +25,8 @@ BANNED = {
     r"\b(u|nano)?sleep(_for)?\(": "Reactor::run_after",
     r"\bstd::thread\b": "the reactor, or a helper thread inside src/engine",
     r"\bstd::mutex\b": "the reactor",
-    r"(?<![\w.>:])(open|fopen|fsync|fdatasync)\(": "Disk",
-    r"(?<![\w.>:])(socket|accept4?|connect)\(": "Net",
+    r"(?<![\w>:])::(open|read|write|pread|pwrite|fsync|fdatasync)\(|\bfopen\(": "Disk",
+    r"(?<![\w>:])::(socket|bind|accept4?|connect|send|recv)\(": "Net",
 }
 # Programs' entry points and tools that run without a reactor.
 BANNED_EXEMPT = {"src/node/status_command.cc": "a blocking client, not part of the server"}

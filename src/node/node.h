@@ -2,8 +2,8 @@
 // one shard on one engine behind one RESP server.
 //
 // Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
-// Stop (SIGTERM, SIGINT, SHUTDOWN): no new connections or requests; what was logged is committed and
-// answered, for at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
+// Stop (SIGTERM, SIGINT, SHUTDOWN): no new connections or requests; what was logged is committed
+// and answered, for at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
 #pragma once
 
 #include <memory>

@@ -97,8 +97,8 @@ void Checkpoint::gather_slice() {
     const std::string_view bytes_of_key = writing_.take(&db);
     const KeyRef key = keyspace_.key(bytes_of_key);
     Object* object = keyspace_.find(db, key);
-    Image& image = slice_.emplace_back(Image{db, key.slot, object == nullptr,
-                                             std::string(bytes_of_key), {}});
+    Image& image =
+        slice_.emplace_back(Image{db, key.slot, object == nullptr, std::string(bytes_of_key), {}});
     if (object != nullptr) {
       object->set_dirty(false);
       encode_record(*object, &image.bytes);

@@ -101,9 +101,8 @@ void Shard::submit() {
   const Seq last = group.last;
   const uint64_t bytes = group.bytes.size();
   uncommitted_bytes_ += bytes;
-  engine_.append(options_.id, std::move(group), [this, last, bytes](const Status& status) {
-    group_done(last, bytes, status);
-  });
+  engine_.append(options_.id, std::move(group),
+                 [this, last, bytes](const Status& status) { group_done(last, bytes, status); });
   if (engine_.info().wants_checkpoints && !checkpoint_.running() &&
       engine_.stats().log_bytes >= options_.checkpoint_log_bytes) {
     checkpoint_.start();

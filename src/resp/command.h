@@ -109,8 +109,8 @@ struct CommandSpec {
 struct CommandStats {
   uint64_t calls = 0;
   uint64_t nanoseconds = 0;
-  uint64_t rejected = 0;            // refused before it ran
-  uint64_t failed = 0;              // ran and answered an error
+  uint64_t rejected = 0;                  // refused before it ran
+  uint64_t failed = 0;                    // ran and answered an error
   std::unique_ptr<Histogram> latency_ns;  // made at the first call
 };
 

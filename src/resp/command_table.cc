@@ -36,25 +36,26 @@ constexpr Named kFlagNames[] = {
 };
 
 constexpr Named kCategoryNames[] = {
-    {kCatKeyspace, "keyspace"},     {kCatString, "string"},
-    {kCatBitmap, "bitmap"},         {kCatConnection, "connection"},
-    {kCatDangerous, "dangerous"},   {kCatTransaction, "transaction"},
-    {kCatScripting, "scripting"},   {kCatList, "list"},
-    {kCatSet, "set"},               {kCatSortedSet, "sortedset"},
-    {kCatHash, "hash"},             {kCatHyperLogLog, "hyperloglog"},
-    {kCatGeo, "geo"},               {kCatStream, "stream"},
+    {kCatKeyspace, "keyspace"},
+    {kCatString, "string"},
+    {kCatBitmap, "bitmap"},
+    {kCatConnection, "connection"},
+    {kCatDangerous, "dangerous"},
+    {kCatTransaction, "transaction"},
+    {kCatScripting, "scripting"},
+    {kCatList, "list"},
+    {kCatSet, "set"},
+    {kCatSortedSet, "sortedset"},
+    {kCatHash, "hash"},
+    {kCatHyperLogLog, "hyperloglog"},
+    {kCatGeo, "geo"},
+    {kCatStream, "stream"},
 };
 
 constexpr Named kKeyFlagNames[] = {
-    {kKeyRO, "RO"},
-    {kKeyRW, "RW"},
-    {kKeyOW, "OW"},
-    {kKeyRM, "RM"},
-    {kKeyAccess, "access"},
-    {kKeyUpdate, "update"},
-    {kKeyInsert, "insert"},
-    {kKeyDelete, "delete"},
-    {kKeyVariableFlags, "variable_flags"},
+    {kKeyRO, "RO"},         {kKeyRW, "RW"},         {kKeyOW, "OW"},
+    {kKeyRM, "RM"},         {kKeyAccess, "access"}, {kKeyUpdate, "update"},
+    {kKeyInsert, "insert"}, {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
 };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -62,13 +63,14 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) :
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
 }
 
 Command::Command(const CommandSpec& s, const Command* container)
-    : spec(s), full_name(container == nullptr ? std::string(s.name)
-                                              : container->full_name + "|" + std::string(s.name)) {
+    : spec(s),
+      full_name(container == nullptr ? std::string(s.name)
+                                     : container->full_name + "|" + std::string(s.name)) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }

@@ -76,9 +76,7 @@ class CommandContext {
     emit(Effect::write_range(db_, key, offset, bytes));
   }
   void erase(const KeyRef& key) { emit(Effect::erase(db_, key)); }
-  void set_expiry(const KeyRef& key, int64_t at_ms) {
-    emit(Effect::set_expiry(db_, key, at_ms));
-  }
+  void set_expiry(const KeyRef& key, int64_t at_ms) { emit(Effect::set_expiry(db_, key, at_ms)); }
   void emit(const Effect& effect);
 
   // --- for the dispatcher ---

@@ -196,7 +196,8 @@ void Server::feed_monitors(const Session& session, std::span<const std::string_v
   std::snprintf(head, sizeof head, "%lld.%06lld [%d ", static_cast<long long>(now_us / 1000000),
                 static_cast<long long>(now_us % 1000000), session.state.db);
   std::string line = head + session.conn().peer().to_string() + "]";
-  const bool secret = equals_ignoring_case(args[0], "auth") || equals_ignoring_case(args[0], "hello");
+  const bool secret =
+      equals_ignoring_case(args[0], "auth") || equals_ignoring_case(args[0], "hello");
   for (size_t i = 0; i < args.size(); ++i) {
     line.push_back(' ');
     append_quoted(secret && i > 0 ? "(redacted)" : args[i], &line);

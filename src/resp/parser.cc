@@ -51,8 +51,7 @@ bool read_quoted(std::string_view line, size_t* at, std::string* word) {
     }
     if (quote == '"' && c == '\\' && left >= 4 && line[*at + 1] == 'x' &&
         hex_digit(line[*at + 2]) >= 0 && hex_digit(line[*at + 3]) >= 0) {
-      word->push_back(
-          static_cast<char>(hex_digit(line[*at + 2]) * 16 + hex_digit(line[*at + 3])));
+      word->push_back(static_cast<char>(hex_digit(line[*at + 2]) * 16 + hex_digit(line[*at + 3])));
       *at += 4;
     } else if (quote == '"' && c == '\\' && left >= 2) {
       word->push_back(unescape(line[*at + 1]));

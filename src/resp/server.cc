@@ -9,7 +9,7 @@ namespace holdfast {
 namespace {
 
 constexpr int64_t kTickMs = 100;
-constexpr uint32_t kGarbagePerTurn = 512;     // objects of dropped databases freed in a turn
+constexpr uint32_t kGarbagePerTurn = 512;  // objects of dropped databases freed in a turn
 constexpr int64_t kRateSampleNs = 1'000'000'000;
 
 std::string hex(uint64_t value) {
@@ -123,10 +123,9 @@ Session* Server::session(uint64_t id) const {
 }
 
 uint64_t Server::blocked_sessions() const {
-  return static_cast<uint64_t>(
-      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
-        return entry.second->block_reason() == BlockReason::kWait;
-      }));
+  return static_cast<uint64_t>(std::count_if(
+      sessions_.begin(), sessions_.end(),
+      [](const auto& entry) { return entry.second->block_reason() == BlockReason::kWait; }));
 }
 
 void Server::resume_later(Session& session) {

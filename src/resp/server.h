@@ -44,8 +44,8 @@ struct ServerStats {
   Counter acl_denied_auth = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
-  Counter reads_paused = 0;         // turns in which reading stopped for the log
-  Counter replies_held = 0;         // replies that waited for a commit
+  Counter reads_paused = 0;  // turns in which reading stopped for the log
+  Counter replies_held = 0;  // replies that waited for a commit
   Counter peak_memory = 0;
   std::map<std::string, uint64_t> errors;  // by first word; at most kMaxErrorCodes
 };
@@ -57,9 +57,9 @@ struct Pause {
 };
 
 struct ServerHooks {
-  std::function<void()> shutdown;                     // SHUTDOWN was asked for
-  std::function<Status(const Options&)> rewrite;      // CONFIG REWRITE
-  std::function<uint64_t()> memory_used;              // bytes allocated now
+  std::function<void()> shutdown;                 // SHUTDOWN was asked for
+  std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
+  std::function<uint64_t()> memory_used;          // bytes allocated now
 };
 
 class Server {
@@ -85,7 +85,9 @@ class Server {
   bool drained() const;
 
   // Called once, when the log failed: the node stops.
-  void on_log_failure(std::function<void(const Status&)> hook) { on_log_failure_ = std::move(hook); }
+  void on_log_failure(std::function<void(const Status&)> hook) {
+    on_log_failure_ = std::move(hook);
+  }
 
   Reactor& reactor() { return reactor_; }
   Clock& clock() { return reactor_.clock(); }

@@ -17,7 +17,10 @@ constexpr size_t kReadsPerTurn = 4;    // of one session, so that one cannot sta
 }  // namespace
 
 Session::Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_t now_ms)
-    : server_(server), id_(id), conn_(std::move(conn)), created_ms_(now_ms),
+    : server_(server),
+      id_(id),
+      conn_(std::move(conn)),
+      created_ms_(now_ms),
       last_active_ms_(now_ms) {
   conn_->set_handler(this);
 }
@@ -174,9 +177,8 @@ size_t Session::process(std::string_view input) {
         break;
       }
       used = parsed.end;
-      server_.execute(*this, parsed.command,
-                      std::span(args).subspan(parsed.first_arg, parsed.argc), parsed.key,
-                      parsed.key_index, now_ms, &clock_ns);
+      server_.execute(*this, parsed.command, std::span(args).subspan(parsed.first_arg, parsed.argc),
+                      parsed.key, parsed.key_index, now_ms, &clock_ns);
     }
     parser_.forget_inline();
     if (!may_run()) break;

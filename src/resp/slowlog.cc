@@ -9,8 +9,8 @@ void SlowLog::record(std::span<const std::string_view> args, int64_t wall_second
                      int64_t microseconds, int64_t threshold_us, uint64_t max_len,
                      std::string_view address, std::string_view name) {
   if (threshold_us < 0 || microseconds < threshold_us || max_len == 0) return;
-  SlowLogEntry entry{next_id_++, wall_seconds, microseconds, {}, std::string(address),
-                     std::string(name)};
+  SlowLogEntry entry{next_id_++, wall_seconds,         microseconds,
+                     {},         std::string(address), std::string(name)};
   for (size_t i = 0; i < std::min(args.size(), kMaxArgs); ++i) {
     if (i == kMaxArgs - 1 && args.size() > kMaxArgs) {
       entry.args.push_back("... (" + std::to_string(args.size() - kMaxArgs + 1) +

@@ -170,8 +170,8 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
   for (uint32_t i = 0; i < header.value().effects; ++i) {
     const Effect effect = read_effect(reader, keyspace);
     if (!reader.ok() || !valid(effect)) {
-      return Status::corrupt("entry " + std::to_string(header.value().seq) +
-                             ": effect " + std::to_string(i) + " cannot be decoded");
+      return Status::corrupt("entry " + std::to_string(header.value().seq) + ": effect " +
+                             std::to_string(i) + " cannot be decoded");
     }
     visit(effect);
   }

@@ -68,8 +68,7 @@ uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
   return database.slots == nullptr ? 0 : database.slots[slot].table.size();
 }
 
-uint64_t Keyspace::scan(DbId db, uint64_t cursor,
-                        const std::function<void(Object*)>& visit) const {
+uint64_t Keyspace::scan(DbId db, uint64_t cursor, const std::function<void(Object*)>& visit) const {
   const Database& database = databases_[db];
   if (database.slots == nullptr) return 0;
   uint64_t slot = cursor & (kSlotCount - 1);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kIntPayload = sizeof(int64_t);
 constexpr size_t kRawPayload = sizeof(RawString*);
-constexpr uint64_t kEmbstrLimit = 44;       // OBJECT ENCODING says embstr up to here, as Redis does
+constexpr uint64_t kEmbstrLimit = 44;  // OBJECT ENCODING says embstr up to here, as Redis does
 constexpr uint64_t kMaxPreallocation = 1 << 20;  // growth doubles up to this much to spare
 
 RawString* allocate_raw(uint64_t capacity) {

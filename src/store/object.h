@@ -104,10 +104,10 @@ class Object {
   }
   const char* body() const { return reinterpret_cast<const char*>(this + 1); }
   char* body() { return reinterpret_cast<char*>(this + 1); }
-  Prefix* prefix() const {
-    return reinterpret_cast<Prefix*>(const_cast<Object*>(this)) - 1;
+  Prefix* prefix() const { return reinterpret_cast<Prefix*>(const_cast<Object*>(this)) - 1; }
+  void* block() const {
+    return has_prefix() ? static_cast<void*>(prefix()) : const_cast<Object*>(this);
   }
-  void* block() const { return has_prefix() ? static_cast<void*>(prefix()) : const_cast<Object*>(this); }
   size_t key_offset() const { return key_size_ == kLongKey ? sizeof(uint32_t) : 0; }
   size_t key_size() const {
     return key_size_ == kLongKey ? load_fixed<uint32_t>(body()) : key_size_;

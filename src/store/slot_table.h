@@ -67,7 +67,7 @@ class SlotTable {
   static constexpr uint8_t kLinked = 0x80;
   static constexpr uint8_t kObjects = 0x7f;     // bits of places with objects
   static constexpr uint8_t kFullLinked = 0x3f;  // all of them, in a bucket with a link
-  static constexpr uint32_t kGrowLoad = 4;  // objects per bucket, on average, before one splits
+  static constexpr uint32_t kGrowLoad = 4;      // objects per bucket, on average, before one splits
 
   static Bucket* link(Bucket* b) {
     return (b->used & kLinked) != 0 ? static_cast<Bucket*>(b->places[kPlaces - 1]) : nullptr;
