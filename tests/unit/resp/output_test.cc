@@ -1,0 +1,98 @@
+// Output: order, holds and memory of a session's replies.
+#include "resp/output.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "base/random.h"
+
+using namespace holdfast;
+
+namespace {
+
+// What may leave now, without consuming it.
+std::string released(Output& out) {
+  iovec parts[1024];
+  std::string bytes;
+  const size_t count = out.gather(parts);
+  for (size_t i = 0; i < count; ++i) {
+    bytes.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("output: a held reply holds back what is behind it and nothing before it") {
+  Output out;
+  out.append("one ");
+  out.hold_from(out.position(), 5);
+  out.append("two ");
+  out.append("three ");
+  CHECK(released(out) == "one ");
+  out.consume(4);
+  CHECK(released(out).empty());
+  CHECK(out.waits_for() == 5);
+  out.release(4);
+  CHECK(released(out).empty());
+  out.release(5);
+  CHECK(released(out) == "two three ");
+  CHECK(!out.held());
+}
+
+TEST_CASE("output: several holds are released one by one") {
+  Output out;
+  for (Seq seq = 1; seq <= 4; ++seq) {
+    out.hold_from(out.position(), seq);
+    out.append(std::to_string(seq));
+  }
+  out.hold_from(out.position(), 2);  // older than what it stands behind
+  out.append("x");
+  out.release(2);
+  CHECK(released(out) == "12");
+  out.release(4);
+  CHECK(released(out) == "1234x");
+}
+
+TEST_CASE("output: rewind takes back the newest bytes, across chunks") {
+  Output out;
+  out.append("kept");
+  const uint64_t position = out.position();
+  out.append(std::string(100000, 'x'));
+  out.hold_from(out.position(), 3);
+  out.append("y");
+  out.rewind(position);
+  CHECK(released(out) == "kept");
+  CHECK(!out.held());
+  out.append("!");
+  CHECK(released(out) == "kept!");
+}
+
+TEST_CASE("output: random appends and partial sends keep every byte in order") {
+  SeededRandom random(7);
+  Output out;
+  std::string wanted, sent;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string piece(random.below(i % 50 == 0 ? 70000 : 300),
+                            static_cast<char>('a' + random.below(26)));
+    wanted += piece;
+    out.append(piece);
+    const std::string ready = released(out);
+    const size_t taken = random.below(ready.size() + 1);
+    sent += ready.substr(0, taken);
+    if (taken > 0) out.consume(taken);
+    CHECK(out.unsent_bytes() == wanted.size() - sent.size());
+  }
+  sent += released(out);
+  CHECK((sent == wanted));
+}
+
+TEST_CASE("output: an empty output keeps no memory") {
+  Output out;
+  out.append(std::string(1 << 20, 'x'));
+  CHECK(out.allocated_bytes() >= 1 << 20);
+  out.consume(1 << 20);
+  CHECK(out.allocated_bytes() == 0);
+  CHECK(out.empty());
+}
