@@ -59,7 +59,7 @@ struct Options {
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
   uint64_t memory_limit = 0;                     // 0: none
 
-  int64_t expire_budget_us = 1000;  // of reactor time, per active-expiry slice
+  int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
   int64_t latency_threshold_ms = 0;  // 0: off
@@ -80,12 +80,30 @@ struct OptionSpec {
   bool runtime;                 // CONFIG SET may change it
   bool list;                    // a YAML sequence (space separated in CONFIG)
   std::string (*get)(const Options&);
+  // A refusal says `"abc" is not a port; allowed: 0 to 65535`, without the name; the value is kept.
   Status (*set)(Options&, std::string_view);
+  // The value in Redis's words where they differ from ours (CONFIG GET loglevel); else null.
+  std::string (*redis_get)(const Options&) = nullptr;
 };
 
 std::span<const OptionSpec> option_table();
 // By our name or by Redis's (case-insensitive); null when there is none.
 const OptionSpec* find_option(std::string_view name);
+
+// What CONFIG GET answers under the option's Redis name.
+std::string redis_text(const OptionSpec& option, const Options& options);
+// Why set(value) was refused, in the words Redis uses behind "CONFIG SET failed (possibly related
+// to argument 'x') - ". REQUIRES: set refused the value.
+std::string redis_refusal(const OptionSpec& option, std::string_view value);
+
+// A setting that exists only because Redis tools ask for it: constant or derived, never set.
+struct FixedSetting {
+  std::string_view name;  // Redis's
+  std::string (*get)(const Options&);
+};
+std::span<const FixedSetting> fixed_settings();
+// By name (case-insensitive); null when there is none.
+const FixedSetting* find_fixed_setting(std::string_view name);
 
 // "100mb", "1gb", "512" -> bytes, Redis's units (k = 1000, kb = 1024).
 Result<uint64_t> parse_bytes(std::string_view text);

@@ -1,0 +1,412 @@
+// The option table: one row an option, in the order of conf/reference.yaml. Sections stay together.
+//
+// A row's name, bounds and text are what files, CONFIG and the reference show; nothing else in the
+// project repeats them.
+#include "base/options.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/option_kinds.h"
+
+namespace holdfast {
+namespace kinds {
+
+bool same_word(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+std::string shown(std::string_view value) {
+  constexpr size_t kMaxShown = 60;
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : value.substr(0, kMaxShown)) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out.push_back(c);
+    } else {
+      out.append({'\\', 'x', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  if (value.size() > kMaxShown) out.append("...");
+  return out + '"';
+}
+
+Status refused(std::string_view value, std::string_view why, std::string_view allowed) {
+  return Status::invalid(shown(value).append(" ").append(why).append("; allowed: ") +
+                         std::string(allowed));
+}
+
+bool is_path(std::string_view text, size_t max_bytes) {
+  return text.size() <= max_bytes &&
+         std::ranges::none_of(text, [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; });
+}
+
+}  // namespace kinds
+
+namespace {
+
+using namespace kinds;  // the table reads as prose
+
+std::vector<std::string_view> split_words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (true) {
+    const size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string_view::npos) return words;
+    text.remove_prefix(start);
+    const size_t end = std::min(text.find_first_of(" \t\r\n"), text.size());
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+struct LogLevelField {
+  auto& operator()(auto& o) const { return o.log.level; }
+};
+struct LogJsonField {
+  auto& operator()(auto& o) const { return o.log.json; }
+};
+struct LogFileField {
+  auto& operator()(auto& o) const { return o.log.file; }
+};
+
+template <typename T, size_t N>
+struct WordSet {
+  std::string_view allowed;
+  std::array<std::pair<std::string_view, T>, N> words;
+};
+
+constexpr WordSet<Durability, 3> kDurabilityWords{"always, interval, none",
+                                                  {{{"always", Durability::kAlways},
+                                                    {"interval", Durability::kInterval},
+                                                    {"none", Durability::kNone}}}};
+// Redis's verbose and notice are taken as the level of ours that shows at least as much.
+constexpr WordSet<LogLevel, 7> kLogLevelWords{"debug, info, warning, error, off",
+                                              {{{"debug", LogLevel::kDebug},
+                                                {"info", LogLevel::kInfo},
+                                                {"warning", LogLevel::kWarning},
+                                                {"error", LogLevel::kError},
+                                                {"off", LogLevel::kOff},
+                                                {"verbose", LogLevel::kDebug},
+                                                {"notice", LogLevel::kInfo}}}};
+constexpr WordSet<bool, 2> kLogFormatWords{"text, json", {{{"text", false}, {"json", true}}}};
+
+std::string redis_log_level(const Options& o) {
+  switch (o.log.level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "notice";
+    default:
+      return "warning";  // Redis has nothing quieter
+  }
+}
+
+std::string redis_durability(const Options& o) {
+  switch (o.durability) {
+    case Durability::kAlways:
+      return "always";
+    case Durability::kInterval:
+      return "everysec";
+    case Durability::kNone:
+      break;
+  }
+  return "no";
+}
+
+struct Mode {
+  static constexpr std::string_view kType = "choice";
+  static constexpr std::string_view kAllowed = "standalone";
+  static std::string get(const Options& o) { return o.mode; }
+  static Status set(Options& o, std::string_view text) {
+    if (text != "standalone") return refused(text, "is not known", kAllowed);
+    o.mode = text;
+    return {};
+  }
+};
+
+struct Engine {
+  static constexpr std::string_view kType = "choice";
+  static constexpr std::string_view kAllowed = "rocks, mem";
+  static std::string get(const Options& o) {
+    switch (o.engine_type) {
+      case EngineType::kDisk:
+        return "disk";
+      case EngineType::kMem:
+        return "mem";
+      case EngineType::kRocks:
+        break;
+    }
+    return "rocks";
+  }
+  static Status set(Options& o, std::string_view text) {
+    if (text == "disk") {
+      return Status::invalid("disk comes with a later version; allowed: " + std::string(kAllowed));
+    }
+    if (text != "rocks" && text != "mem") return refused(text, "is not known", kAllowed);
+    o.engine_type = text == "mem" ? EngineType::kMem : EngineType::kRocks;
+    return {};
+  }
+};
+
+// Whether a name resolves is seen when it is bound; here only what cannot be a host at all.
+struct Bind {
+  static constexpr std::string_view kType = "list of addresses";
+  static constexpr std::string_view kAllowed =
+      "IPv4 and IPv6 addresses, host names, * for every IPv4 address; at most 16";
+  static constexpr size_t kMaxAddresses = 16;
+  static constexpr size_t kMaxHostBytes = 255;
+
+  static bool is_host(std::string_view text) {
+    return text.size() <= kMaxHostBytes && std::ranges::all_of(text, [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    std::string_view(".:*%_-").find(c) != std::string_view::npos;
+           });
+  }
+  static std::string get(const Options& o) {
+    std::string out;
+    for (const std::string& host : o.resp_bind) {
+      if (!out.empty()) out.push_back(' ');
+      out.append(host);
+    }
+    return out;
+  }
+  static Status set(Options& o, std::string_view text) {
+    std::vector<std::string> hosts;
+    for (const std::string_view host : split_words(text)) {
+      if (!is_host(host)) return refused(host, "is not an address", kAllowed);
+      if (hosts.size() == kMaxAddresses) return refused(text, "has too many addresses", kAllowed);
+      hosts.emplace_back(host);
+    }
+    o.resp_bind = std::move(hosts);
+    return {};
+  }
+};
+
+struct SocketMode {
+  static constexpr std::string_view kType = "octal file mode";
+  static constexpr std::string_view kAllowed = "000 to 777";
+  static std::string get(const Options& o) {
+    std::string out = "000";
+    for (int i = 0; i < 3; ++i) {
+      out[size_t(2 - i)] = static_cast<char>('0' + ((o.resp_unix_socket_mode >> (3 * i)) & 7));
+    }
+    return out;
+  }
+  static Status set(Options& o, std::string_view text) {
+    uint32_t mode = 0;
+    const std::errc error = parse_number(text, &mode, 8);
+    if (error != std::errc() || mode > 0777) {
+      return refused(text, "is not an octal file mode", kAllowed);
+    }
+    o.resp_unix_socket_mode = mode;
+    return {};
+  }
+};
+
+// Groups of "class hard soft seconds"; a class that is not named keeps its limits.
+struct OutputLimits {
+  static constexpr std::string_view kType = "output limits";
+  static constexpr std::string_view kAllowed =
+      "groups of CLASS HARD SOFT SECONDS, CLASS one of normal, replica, pubsub";
+
+  static std::string text(const Options& o, std::string_view replica) {
+    const std::array<std::string_view, kClientClasses> names = {"normal", replica, "pubsub"};
+    std::string out;
+    for (size_t i = 0; i < names.size(); ++i) {
+      const OutputLimit& limit = o.resp_output_limits[i];
+      if (i > 0) out.push_back(' ');
+      out.append(names[i]).append(" ").append(std::to_string(limit.hard_bytes)).append(" ");
+      out.append(std::to_string(limit.soft_bytes)).append(" ");
+      out.append(std::to_string(limit.soft_seconds));
+    }
+    return out;
+  }
+  static std::string get(const Options& o) { return text(o, "replica"); }
+  static std::string redis_get(const Options& o) { return text(o, "slave"); }
+
+  static int class_of(std::string_view word) {
+    if (same_word(word, "normal")) return 0;
+    if (same_word(word, "replica") || same_word(word, "slave")) return 1;
+    return same_word(word, "pubsub") ? 2 : -1;
+  }
+  static bool parse_limit(std::span<const std::string_view> words, OutputLimit* out) {
+    const Result<uint64_t> hard = parse_bytes(words[0]), soft = parse_bytes(words[1]);
+    if (!hard.ok() || !soft.ok()) return false;
+    *out = {hard.value(), soft.value(), 0};
+    return parse_number(words[2], &out->soft_seconds) == std::errc() && out->soft_seconds >= 0 &&
+           out->soft_seconds <= kMaxInt;
+  }
+  static Status set(Options& o, std::string_view value) {
+    const std::vector<std::string_view> words = split_words(value);
+    if (words.empty() || words.size() % 4 != 0) {
+      return refused(value, "is not made of groups of four", kAllowed);
+    }
+    auto limits = o.resp_output_limits;
+    for (size_t i = 0; i < words.size(); i += 4) {
+      const int which = class_of(words[i]);
+      if (which < 0) return refused(words[i], "is not a client class", kAllowed);
+      if (!parse_limit(std::span(words).subspan(i + 1, 3), &limits[size_t(which)])) {
+        return refused(value, "has a wrong limit", kAllowed);
+      }
+    }
+    o.resp_output_limits = limits;
+    return {};
+  }
+};
+
+constexpr bool kRuntime = true;
+constexpr bool kAtStart = false;
+
+template <typename Kind>
+constexpr OptionSpec row(std::string_view name, std::string_view redis, std::string_view unit,
+                         bool runtime, std::string_view doc,
+                         std::string (*redis_get)(const Options&) = nullptr) {
+  return {name,           redis,      Kind::kType, unit,
+          Kind::kAllowed, doc,        runtime,     std::is_same_v<Kind, Bind>,
+          &Kind::get,     &Kind::set, redis_get};
+}
+
+constexpr size_t kMaxPath = 4095;
+constexpr size_t kMaxSocketPath = 107;  // sun_path
+
+using O = Options;
+constexpr std::array kTable = {
+    row<Mode>("mode", "", "", kAtStart, "Roles of this process. standalone: all of them in one."),
+
+    row<Bind>("resp.bind", "bind", "", kAtStart,
+              "Addresses to listen on for clients. An empty list: only the unix socket."),
+    row<Port<&O::resp_port>>("resp.port", "port", "", kAtStart,
+                             "TCP port for clients. 0: any free port; the ready line names it."),
+    row<Path<&O::resp_unix_socket, kMaxSocketPath, true>>(
+        "resp.unix_socket", "unixsocket", "", kAtStart,
+        "Path of a unix socket to listen on as well. Empty: none."),
+    row<SocketMode>("resp.unix_socket_mode", "unixsocketperm", "octal", kAtStart,
+                    "Permissions of the unix socket's file."),
+    row<Integer<&O::resp_backlog, 1, 65535>>(
+        "resp.backlog", "tcp-backlog", "connections", kAtStart,
+        "Connections the kernel keeps waiting until they are accepted. The kernel's own limit "
+        "(net.core.somaxconn) holds too."),
+    row<Integer<&O::resp_max_clients, 1, 4294967295>>(
+        "resp.max_clients", "maxclients", "clients", kRuntime,
+        "Clients connected at once; one more is refused. At start the limit of open files must "
+        "allow it."),
+    row<Integer<&O::resp_idle_timeout_s, 0, kMaxInt>>(
+        "resp.idle_timeout_s", "timeout", "s", kRuntime,
+        "A client that sends nothing for so long is disconnected. 0: never. Blocked and "
+        "subscribed clients are spared."),
+    row<Integer<&O::resp_keepalive_s, 0, kMaxInt>>(
+        "resp.keepalive_s", "tcp-keepalive", "s", kRuntime,
+        "Interval of TCP keepalive probes, by which dead clients are found. 0: off. Holds for new "
+        "connections."),
+    row<YesNo<&O::resp_protected_mode>>(
+        "resp.protected_mode", "protected-mode", "", kRuntime,
+        "Without a password, only clients on the same host are accepted. Turn it off only where "
+        "nobody but trusted clients can reach the port."),
+    row<Text<&O::resp_password>>(
+        "resp.password", "requirepass", "", kRuntime,
+        "Clients must send it with AUTH or HELLO before anything else. Empty: no password. Keep "
+        "the file readable for its owner only."),
+    row<Bytes<&O::resp_max_bulk_bytes, 1 << 20, kMaxBytes>>(
+        "resp.max_bulk_bytes", "proto-max-bulk-len", "bytes", kRuntime,
+        "Longest argument of a command, and so the longest string."),
+    row<Bytes<&O::resp_query_buffer_bytes, 1 << 20, kMaxBytes>>(
+        "resp.query_buffer_bytes", "client-query-buffer-limit", "bytes", kRuntime,
+        "A client with more unfinished input than this is disconnected."),
+    row<OutputLimits>(
+        "resp.output_limits", "client-output-buffer-limit", "bytes, bytes, s", kRuntime,
+        "Unsent replies a client may pile up before it is disconnected: at once above HARD, or "
+        "above SOFT for SECONDS. 0: no limit. A class that is left out keeps its default.",
+        &OutputLimits::redis_get),
+
+    row<Path<&O::data_dir, kMaxPath, false>>(
+        "data.dir", "dir", "", kAtStart,
+        "Directory of the data, made if it is absent. A relative path starts at the working "
+        "directory of the process. One process at a time may use it."),
+
+    row<Engine>("engine.type", "", "", kAtStart,
+                "Where data lives. rocks: on disk, in RocksDB. mem: nowhere but in memory, and "
+                "lost at the end of the process; it needs durability: none."),
+
+    row<Choice<&O::durability, kDurabilityWords>>(
+        "durability", "appendfsync", "", kAtStart,
+        "When a write is answered. always: after it is on stable media. interval: before, flushed "
+        "about every second, so that a crash of the machine can lose the last second. none: "
+        "flushed when the system likes.",
+        &redis_durability),
+
+    row<Bytes<&O::checkpoint_log_bytes, 1024, kMaxBytes>>(
+        "checkpoint.log_bytes", "", "bytes", kAtStart,
+        "A checkpoint starts when this much was logged since the last one. Less: faster recovery, "
+        "more writing."),
+
+    row<Bytes<&O::memory_limit, 0, kMaxBytes>>(
+        "memory.limit", "maxmemory", "bytes", kRuntime,
+        "Above this much memory, commands that could need more are refused with OOM; nothing is "
+        "evicted. 0: no limit."),
+
+    row<Integer<&O::expire_budget_us, 50, 100000>>(
+        "expire.budget_us", "", "us", kRuntime,
+        "Longest slice of time given to removing expired keys before clients are served again."),
+
+    row<Integer<&O::slowlog_slower_than_us, -1, kMaxBytes>>(
+        "slowlog.slower_than_us", "slowlog-log-slower-than", "us", kRuntime,
+        "A command that runs at least so long goes to the slow log. 0: every command. -1: none."),
+    row<Integer<&O::slowlog_max_len, 0, 1000000>>(
+        "slowlog.max_len", "slowlog-max-len", "entries", kRuntime,
+        "Entries the slow log keeps; the oldest goes first."),
+
+    row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
+        "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
+        "Events that take at least so long are kept for LATENCY. 0: off."),
+
+    row<Choice<LogLevelField{}, kLogLevelWords>>(
+        "log.level", "loglevel", "", kRuntime,
+        "Least important line that is written. Redis's verbose is taken as debug, notice as info.",
+        &redis_log_level),
+    row<Choice<LogJsonField{}, kLogFormatWords>>("log.format", "", "", kAtStart,
+                                                 "Form of a log line: text, or one JSON object."),
+    row<Path<LogFileField{}, kMaxPath, true>>(
+        "log.file", "logfile", "", kAtStart,
+        "File of the log; SIGHUP opens it anew after rotation. Empty: standard error."),
+};
+
+}  // namespace
+
+std::span<const OptionSpec> option_table() { return kTable; }
+
+const OptionSpec* find_option(std::string_view name) {
+  for (const OptionSpec& option : kTable) {
+    if (same_word(option.name, name)) return &option;
+    if (!option.redis_name.empty() && same_word(option.redis_name, name)) return &option;
+  }
+  return nullptr;
+}
+
+Result<uint64_t> parse_bytes(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, uint64_t>, 8> kUnits = {
+      {{"", 1},
+       {"b", 1},
+       {"k", 1000},
+       {"kb", 1ULL << 10},
+       {"m", 1000 * 1000},
+       {"mb", 1ULL << 20},
+       {"g", 1000ULL * 1000 * 1000},
+       {"gb", 1ULL << 30}}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  uint64_t number = 0;
+  if (parse_number(text.substr(0, digits), &number) != std::errc()) {
+    return Status::invalid(shown(text) + " is not a size in bytes");
+  }
+  for (const auto& [unit, factor] : kUnits) {
+    if (!same_word(text.substr(digits), unit)) continue;
+    if (number > std::numeric_limits<uint64_t>::max() / factor) {
+      return Status::invalid(shown(text) + " is more than 64 bits can hold");
+    }
+    return number * factor;
+  }
+  return Status::invalid(shown(text) + " has an unknown unit; units are k, kb, m, mb, g, gb");
+}
+
+}  // namespace holdfast
