@@ -38,6 +38,7 @@ enum CommandFlag : uint32_t {
   kNoMulti = 1 << 13,
   kMovableKeys = 1 << 14,
   kAllowBusy = 1 << 15,
+  kNoAsyncLoading = 1 << 16,
 };
 
 // ACL categories that do not follow from the flags (those that do: read, write, admin, dangerous,
@@ -57,6 +58,7 @@ enum Category : uint32_t {
   kCatHyperLogLog = 1 << 11,
   kCatGeo = 1 << 12,
   kCatStream = 1 << 13,
+  kCatAdmin = 1 << 14,  // only for the few that are in it without the flag
 };
 
 // What a command does to the keys of one specification, in Redis's words.

@@ -30,6 +30,7 @@ constexpr Named kFlagNames[] = {
     {kSkipSlowlog, "skip_slowlog"},
     {kFast, "fast"},
     {kNoAuth, "no_auth"},
+    {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
@@ -50,6 +51,7 @@ constexpr Named kCategoryNames[] = {
     {kCatHyperLogLog, "hyperloglog"},
     {kCatGeo, "geo"},
     {kCatStream, "stream"},
+    {kCatAdmin, "admin"},
 };
 
 constexpr Named kKeyFlagNames[] = {
@@ -91,9 +93,9 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), expiry_commands(),
+       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
         database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), admin_commands()}) {
+        info_commands(), admin_commands(), debug_commands(), acl_commands(), cluster_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));

@@ -109,6 +109,8 @@ class Server {
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
   Session* session(uint64_t id) const;
+  // False once this server is destroyed, for callbacks that may outlive it.
+  std::shared_ptr<const bool> alive() const { return alive_; }
   uint64_t blocked_sessions() const;
 
   // --- called by sessions ---

@@ -30,7 +30,8 @@ namespace holdfast {
 
 class Server;
 
-enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep };
+// kSave: a checkpoint or the end of the server.
+enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave };
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
 // What a client has set for itself; RESET puts it back.
@@ -84,6 +85,9 @@ class Session final : public ConnHandler {
   ClientClass client_class() const { return ClientClass::kNormal; }
   // Rough bytes that this session costs.
   size_t memory() const;
+
+  // CLIENT REPLY. A command that answers after its handler has returned asks before.
+  bool wants_reply() const { return state.reply_mode == ReplyMode::kOn; }
 
   // --- blocking ---
   bool blocked() const { return block_reason_ != BlockReason::kNone; }

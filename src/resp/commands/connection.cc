@@ -1,0 +1,233 @@
+// Connection commands: PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO.
+//
+// Until users can be defined there is one, "default", whose password is the configured one; with
+// none configured any password is right for it, as in Redis.
+#include <optional>
+#include <string>
+
+#include "base/version.h"
+#include "resp/client_line.h"
+#include "resp/commands/families.h"
+#include "resp/context.h"
+#include "resp/server.h"
+#include "resp/session.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kDefaultUser = "default";
+constexpr std::string_view kNoPassword =
+    "ERR AUTH <password> called without any password configured for the default user. Are you "
+    "sure your configuration is correct?";
+constexpr std::string_view kHelloNeedsAuth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+    "protocol version at the same time";
+
+void ping(CommandContext& c) {
+  if (c.argc() > 2) return c.fail("ERR wrong number of arguments for 'ping' command");
+  if (c.argc() == 2) {
+    c.reply.bulk(c.args[1]);
+  } else {
+    c.reply.simple("PONG");
+  }
+}
+
+void echo(CommandContext& c) { c.reply.bulk(c.args[1]); }
+
+void quit(CommandContext& c) {
+  c.reply.ok();
+  c.session.close_after_reply();
+}
+
+void reset(CommandContext& c) {
+  c.server.set_monitor(c.session, false);
+  c.session.state = SessionState{};
+  c.session.state.authenticated = c.options().resp_password.empty();
+  c.reply.set_protocol(2);
+  c.reply.simple("RESET");
+}
+
+void select(CommandContext& c) {
+  int64_t db;
+  if (!c.integer(1, &db)) return;
+  if (db < 0 || db >= kDbCount) return c.fail(errors::kDbIndex);
+  c.session.state.db = static_cast<int>(db);
+  c.reply.ok();
+}
+
+// Takes the same time wherever the two differ, so that a password cannot be guessed byte by byte.
+bool equal_in_constant_time(std::string_view given, std::string_view secret) {
+  unsigned difference = given.size() == secret.size() ? 0 : 1;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
+    difference |= static_cast<unsigned char>(given[i] ^ expected);
+  }
+  return difference == 0;
+}
+
+// Replies with an error and returns false when the pair is wrong.
+bool authenticate(CommandContext& c, std::string_view user, std::string_view password) {
+  const std::string& secret = c.options().resp_password;
+  const bool right =
+      user == kDefaultUser && (secret.empty() || equal_in_constant_time(password, secret));
+  if (!right) {
+    ++c.server.stats().acl_denied_auth;
+    c.fail(errors::kWrongPass);
+    return false;
+  }
+  c.session.state.authenticated = true;
+  c.session.state.user = kDefaultUser;
+  return true;
+}
+
+void auth(CommandContext& c) {
+  if (c.argc() > 3) return c.fail();
+  if (c.argc() == 2 && c.options().resp_password.empty()) return c.fail(kNoPassword);
+  const bool named = c.argc() == 3;
+  if (authenticate(c, named ? c.args[1] : kDefaultUser, c.args[named ? 2 : 1])) c.reply.ok();
+}
+
+// What HELLO asks for. Nothing is done before all of it is known to be well-formed.
+struct Hello {
+  int64_t protocol = 0;  // 0: as it is
+  std::optional<std::string_view> user;
+  std::string_view password;
+  std::optional<std::string_view> name;
+};
+
+bool parse_hello(CommandContext& c, Hello* hello) {
+  if (c.argc() == 1) return true;
+  if (!c.integer(1, &hello->protocol, "ERR Protocol version is not an integer or out of range")) {
+    return false;
+  }
+  if (hello->protocol < 2 || hello->protocol > 3) {
+    c.fail(errors::kNoProto);
+    return false;
+  }
+  for (size_t i = 2; i < c.argc(); ++i) {
+    const size_t more = c.argc() - 1 - i;
+    if (c.is(i, "AUTH") && more >= 2) {
+      hello->user = c.args[i + 1];
+      hello->password = c.args[i + 2];
+      i += 2;
+    } else if (c.is(i, "SETNAME") && more >= 1) {
+      if (!is_client_text(c.args[i + 1])) {
+        c.fail(kBadClientName);
+        return false;
+      }
+      hello->name = c.args[++i];
+    } else {
+      c.fail("ERR Syntax error in HELLO option '" + std::string(c.args[i].substr(0, 128)) + "'");
+      return false;
+    }
+  }
+  return true;
+}
+
+void reply_greeting(CommandContext& c) {
+  c.reply.map(7);
+  c.reply.bulk("server");
+  c.reply.bulk("redis");
+  c.reply.bulk("version");
+  c.reply.bulk(kRedisVersion);
+  c.reply.bulk("proto");
+  c.reply.integer(c.reply.protocol());
+  c.reply.bulk("id");
+  c.reply.integer(static_cast<int64_t>(c.session.id()));
+  c.reply.bulk("mode");
+  c.reply.bulk("standalone");
+  c.reply.bulk("role");
+  c.reply.bulk("master");
+  c.reply.bulk("modules");
+  c.reply.array(0);
+}
+
+void hello(CommandContext& c) {
+  Hello wanted;
+  if (!parse_hello(c, &wanted)) return;
+  if (wanted.user && !authenticate(c, *wanted.user, wanted.password)) return;
+  if (!c.session.state.authenticated) return c.fail(kHelloNeedsAuth);
+  if (wanted.name) c.session.state.name = *wanted.name;
+  if (wanted.protocol != 0) c.reply.set_protocol(static_cast<int>(wanted.protocol));
+  reply_greeting(c);
+}
+
+constexpr uint32_t kAnyTime = kNoScript | kLoading | kStale | kFast | kNoAuth | kAllowBusy;
+
+constexpr CommandSpec kCommands[] = {
+    {.name = "ping",
+     .arity = -1,
+     .flags = kFast,
+     .categories = kCatConnection,
+     .handler = ping,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Returns the server's liveliness response.",
+     .syntax = "[message]"},
+    {.name = "echo",
+     .arity = 2,
+     .flags = kLoading | kStale | kFast,
+     .categories = kCatConnection,
+     .handler = echo,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Returns the given string.",
+     .syntax = "message"},
+    {.name = "quit",
+     .arity = -1,
+     .flags = kAnyTime,
+     .categories = kCatConnection,
+     .handler = quit,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Closes the connection."},
+    {.name = "reset",
+     .arity = 1,
+     .flags = kAnyTime,
+     .categories = kCatConnection,
+     .handler = reset,
+     .group = "connection",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Resets the connection."},
+    {.name = "select",
+     .arity = 2,
+     .flags = kLoading | kStale | kFast,
+     .categories = kCatConnection,
+     .handler = select,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Changes the selected database.",
+     .syntax = "index"},
+    {.name = "auth",
+     .arity = -2,
+     .flags = kAnyTime,
+     .categories = kCatConnection,
+     .handler = auth,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(N) where N is the number of passwords defined for the user",
+     .summary = "Authenticates the connection.",
+     .syntax = "[username] password"},
+    {.name = "hello",
+     .arity = -1,
+     .flags = kAnyTime,
+     .categories = kCatConnection,
+     .handler = hello,
+     .group = "connection",
+     .since = "6.0.0",
+     .complexity = "O(1)",
+     .summary = "Handshakes with the Redis server.",
+     .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
+};
+
+}  // namespace
+
+std::span<const CommandSpec> connection_commands() { return kCommands; }
+
+}  // namespace holdfast

@@ -1,0 +1,82 @@
+// See dataset_digest.h. The scheme: what has no order is combined by xor of SHA-1s, what has one by
+// hashing the digest again after each part.
+#include "resp/dataset_digest.h"
+
+namespace holdfast {
+namespace {
+
+std::string_view bytes_of(const Sha1& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+void add_unordered(Sha1& digest, std::string_view part) {
+  const Sha1 hash = sha1(part);
+  for (size_t i = 0; i < digest.size(); ++i) digest[i] ^= hash[i];
+}
+
+void add_ordered(Sha1& digest, std::string_view part) {
+  add_unordered(digest, part);
+  digest = sha1(bytes_of(digest));
+}
+
+void add_number(Sha1& digest, uint32_t number) {  // as four bytes, big-endian
+  const char bytes[4] = {static_cast<char>(number >> 24), static_cast<char>(number >> 16),
+                         static_cast<char>(number >> 8), static_cast<char>(number)};
+  add_ordered(digest, {bytes, sizeof bytes});
+}
+
+// Redis's number of a type.
+uint32_t type_number(ObjectType type) {
+  switch (type) {
+    case ObjectType::kString:
+      return 0;
+    case ObjectType::kList:
+      return 1;
+    case ObjectType::kSet:
+      return 2;
+    case ObjectType::kZset:
+      return 3;
+    case ObjectType::kHash:
+      return 4;
+    case ObjectType::kStream:
+      return 6;
+  }
+  return 0;
+}
+
+void add_value(Sha1& digest, const Object& object) {
+  add_number(digest, type_number(object.type()));
+  IntScratch scratch;
+  add_ordered(digest, object.string(scratch));
+  if (object.expire_at_ms() != 0) add_unordered(digest, "!!expire!!");
+}
+
+}  // namespace
+
+Sha1 value_digest(const Object* object) {
+  Sha1 digest{};
+  if (object != nullptr) add_value(digest, *object);
+  return digest;
+}
+
+Sha1 dataset_digest(const Keyspace& keyspace) {
+  Sha1 all{};
+  for (int logical = 0; logical < kDbCount; ++logical) {
+    const DbId db = keyspace.physical(logical);
+    if (keyspace.size(db) == 0) continue;
+    add_number(all, static_cast<uint32_t>(logical));
+    uint64_t cursor = 0;
+    do {
+      // Nothing changes meanwhile, so each key is visited once.
+      cursor = keyspace.scan(db, cursor, [&all](Object* object) {
+        Sha1 digest{};
+        add_ordered(digest, object->key());
+        add_value(digest, *object);
+        add_unordered(all, bytes_of(digest));
+      });
+    } while (cursor != 0);
+  }
+  return all;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,18 @@
+// Digests of values and of whole data sets, bit for bit those of Redis's DEBUG DIGEST-VALUE and
+// DEBUG DIGEST: two servers hold the same data exactly when their digests are equal, whatever the
+// order of keys and however values are laid out.
+#pragma once
+
+#include "base/sha.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+// Of the value and of whether it expires (not when). All zeros for null.
+Sha1 value_digest(const Object* object);
+
+// Of all databases, by their logical numbers. An expired key counts until it is erased. Takes time
+// in proportion to the data.
+Sha1 dataset_digest(const Keyspace& keyspace);
+
+}  // namespace holdfast
