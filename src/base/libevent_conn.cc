@@ -37,6 +37,15 @@ void set_event(event* which, bool on) {
   HF_ASSERT(done == 0);
 }
 
+// One part is the common case, and cheaper without a message header.
+ssize_t send_parts(int fd, std::span<const iovec> parts) {
+  if (parts.size() == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());  // only read by the kernel
+  message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 IoResult failed_io(int error_number) {
   const bool later = error_number == EAGAIN || error_number == EWOULDBLOCK;
   return {later ? IoResult::kWouldBlock : IoResult::kClosed, 0};
@@ -165,12 +174,9 @@ IoResult LibeventConn::writev(std::span<const iovec> parts) {
   if (state_ != State::kOpen) {
     return {state_ == State::kFailed ? IoResult::kClosed : IoResult::kWouldBlock, 0};
   }
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts.data());  // only read by the kernel
-  message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
   ssize_t put = 0;
   do {
-    put = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    put = send_parts(fd_, parts);
   } while (put < 0 && errno == EINTR);
   if (put < 0) return failed_io(errno);
   HF_ASSERT(put > 0);  // a caller with nothing to write would wait for ever
