@@ -106,12 +106,12 @@ void LibeventReactor::add_signal(int signo, Task handler) {
 }
 
 void LibeventReactor::run() {
-  thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  while (!stopping_) turn();
+  while (!stopping_) run_turn();
   stopping_ = false;
 }
 
-void LibeventReactor::turn() {
+void LibeventReactor::run_turn() {
+  thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   std::vector<Task> tasks = std::exchange(own_tasks_, {});
   arm_timer();
   const int wait = tasks.empty() ? 0 : EVLOOP_NONBLOCK;

@@ -44,6 +44,8 @@ class LibeventReactor final : public Reactor {
   void run() override;
   // Called before run(): run() then returns at once.
   void stop() override { stopping_ = true; }
+  // One turn, which waits until there is something to do.
+  void run_turn();
 
   // Runs `handler` in the loop (not in the signal's context) each time `signo` arrives.
   void add_signal(int signo, Task handler);
@@ -54,7 +56,6 @@ class LibeventReactor final : public Reactor {
   struct Signal;
 
   event* watch(int fd, void (*callback)(int, short, void*));
-  void turn();
   void arm_timer();
   void run_timers();
   void run_remote_tasks();
@@ -73,7 +74,7 @@ class LibeventReactor final : public Reactor {
   std::deque<Task> turn_end_;              // a deque: hooks may add hooks while they run
   bool stopping_ = false;
 
-  std::atomic<std::thread::id> thread_;  // of run()
+  std::atomic<std::thread::id> thread_;  // that runs turns
   std::mutex remote_mutex_;
   std::vector<Task> remote_tasks_;  // posted by other threads; under remote_mutex_
 };

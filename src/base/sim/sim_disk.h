@@ -1,0 +1,114 @@
+// SimDisk: files in memory, with what is durable kept apart from what was only written. Reads see
+// the writes, as the page cache shows them; a crash decides what of them was on the medium.
+//
+// What always holds: bytes that a successful sync (or a write_through write) covered survive every
+// crash; so do names that a successful sync_directory covered. Each 512-byte sector is written as
+// a whole or not at all.
+//
+// Faults and freedoms, all drawn from the seed:
+//  - crash(): of the writes not flushed, any subset of their sectors survives, in every order that
+//    the subset can express; truncations and growth survive or not; of the directory operations
+//    not flushed, a beginning or any subset survives. Open handles are dead afterwards;
+//  - power_off_after(n): the n-th next change is the last that reaches the disk, torn like an
+//    unflushed one even if write_through; all calls fail until crash();
+//  - rot(): one bit of a durable range turns;
+//  - fail_reads(): reads that touch a range fail, until restore_reads();
+//  - fail_sync(n): the n-th next file sync fails; what it should have flushed stays unflushed, and
+//    that file says kPoisoned from then on;
+//  - set_capacity(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
+//  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
+//
+// Directories themselves are durable at once (see make_directory). Threads: any (one lock), but
+// only one thread gives a repeatable run.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/disk.h"
+#include "base/random.h"
+
+namespace holdfast {
+
+class SimInode;
+
+class SimDisk final : public Disk {
+ public:
+  static constexpr uint64_t kSector = 512;
+
+  explicit SimDisk(uint64_t seed) : random_(seed) {}
+  ~SimDisk() override;
+  SimDisk(const SimDisk&) = delete;
+  SimDisk& operator=(const SimDisk&) = delete;
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  bool exists(const std::string& path) override;
+  Status make_directory(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove(const std::string& path) override;
+  Status sync_directory(const std::string& directory) override;
+
+  void crash();
+  void power_off_after(uint64_t changes);
+  bool powered() const { return powered_; }
+
+  // REQUIRES: the file exists and the range has a durable byte. Returns the offset of the byte.
+  uint64_t rot(const std::string& path, uint64_t offset, uint64_t size);
+  void fail_reads(const std::string& path, uint64_t offset, uint64_t size);
+  void restore_reads(const std::string& path);
+  void fail_sync(uint64_t nth) { fail_sync_in_ = nth; }
+  void set_capacity(uint64_t bytes) { capacity_ = bytes; }
+  void misdirect_next_write(const std::string& path);
+
+  // What would be there after a crash that kept nothing unflushed; for tests.
+  Result<std::string> durable_content(const std::string& path);
+
+ private:
+  friend class SimFile;
+  using Inode = std::shared_ptr<SimInode>;
+  using Names = std::map<std::string, Inode>;
+
+  // One change of names: `from` loses its entry, `to` gets the inode. Either may be empty.
+  struct NameChange {
+    std::string from;
+    std::string to;
+    Inode inode;
+  };
+
+  static void apply(const NameChange& change, Names& names);
+  Status change_names(NameChange change, const std::string& what);
+  bool is_directory(const std::string& path) const;
+  Inode find(const std::string& path) const;
+  // Counts a change; kIo once the power is gone. `last`: this one is interrupted.
+  Status spend_change(bool& last);
+  Status refuse_without_power() const;
+  bool fits(uint64_t size, uint64_t end) const;
+  void crash_names();
+
+  // For SimFile.
+  Status read(SimInode& inode, uint64_t offset, std::span<char> out);
+  Status write(SimInode& inode, uint64_t offset, std::span<const char> data, bool through);
+  Status sync(SimInode& inode);
+  Status truncate(SimInode& inode, uint64_t size, bool through);
+
+  std::mutex mutex_;
+  SeededRandom random_;
+  Names names_;          // as running code sees them
+  Names durable_names_;  // as on the medium
+  std::vector<NameChange> unflushed_names_;
+  std::set<std::string> directories_;
+  uint64_t generation_ = 0;  // of open handles; grows at each crash
+  uint64_t capacity_ = UINT64_MAX;
+  uint64_t fail_sync_in_ = 0;  // 0: never
+  std::optional<uint64_t> changes_left_;
+  bool powered_ = true;
+};
+
+}  // namespace holdfast
