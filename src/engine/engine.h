@@ -131,6 +131,8 @@ class Engine {
   virtual Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) = 0;
   virtual void drop_slot(ShardId shard, SlotId slot, Done done) = 0;
 
+  // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
+  virtual uint64_t log_bytes() const = 0;
   virtual EngineStats stats() const = 0;
 };
 

@@ -104,7 +104,7 @@ void Shard::submit() {
   engine_.append(options_.id, std::move(group),
                  [this, last, bytes](const Status& status) { group_done(last, bytes, status); });
   if (engine_.info().wants_checkpoints && !checkpoint_.running() &&
-      engine_.stats().log_bytes >= options_.checkpoint_log_bytes) {
+      engine_.log_bytes() >= options_.checkpoint_log_bytes) {
     checkpoint_.start();
   }
 }

@@ -1,0 +1,126 @@
+// See mem_engine.h.
+#include "engine/mem_engine.h"
+
+#include "base/assert.h"
+#include "engine/log_group.h"
+
+namespace holdfast {
+
+Result<std::vector<RecoveredShard>> MemEngine::open() {
+  std::vector<RecoveredShard> found;
+  for (const auto& [id, shard] : shards_) {
+    RecoveredShard recovered{id, shard.hard_state, shard.checkpoint, 0, 0};
+    if (!shard.log.empty()) {
+      recovered.first_seq = shard.log.begin()->first;
+      recovered.last_seq = shard.log.rbegin()->first;
+    }
+    found.push_back(recovered);
+  }
+  return found;
+}
+
+void MemEngine::append(ShardId shard, LogGroup group, Done done) {
+  ShardState& state = shards_[shard];
+  HF_ASSERT(state.last_seq == 0 || group.first == state.last_seq + 1);
+  state.last_seq = group.last;
+  ++stats_.appended_groups;
+  stats_.appended_bytes += group.bytes.size();
+  if (keep_) {
+    const Status split = split_group(group.first, group.bytes, [&](Seq seq, std::string_view e) {
+      state.log[seq] = e;
+      return true;
+    });
+    HF_ASSERT(split.ok());
+    stats_.log_bytes += group.bytes.size();
+  }
+  done({});
+}
+
+Status MemEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) {
+  const auto& log = shards_[shard].log;
+  if (!log.contains(from) || !log.contains(to)) {
+    return Status::not_found("log entries " + std::to_string(from) + " to " + std::to_string(to) +
+                             " are not kept");
+  }
+  for (auto at = log.find(from); at != log.end() && at->first <= to; ++at) {
+    if (!visit(at->first, at->second)) break;
+  }
+  return {};
+}
+
+void MemEngine::truncate_suffix(ShardId shard, Seq last_kept, Done done) {
+  ShardState& state = shards_[shard];
+  state.log.erase(state.log.upper_bound(last_kept), state.log.end());
+  state.last_seq = last_kept;
+  done({});
+}
+
+void MemEngine::release_prefix(ShardId shard, Seq seq, Done done) {
+  ShardState& state = shards_[shard];
+  HF_ASSERT(seq <= state.checkpoint.seq);  // E5
+  for (auto at = state.log.begin(); at != state.log.end() && at->first <= seq;) {
+    stats_.log_bytes -= at->second.size();
+    at = state.log.erase(at);
+  }
+  done({});
+}
+
+void MemEngine::save_hard_state(ShardId shard, const HardState& hard_state, Done done) {
+  shards_[shard].hard_state = hard_state;
+  done({});
+}
+
+void MemEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) {
+  auto& records = shards_[shard].records;
+  for (const RecordWrite& write : writes) {
+    Place place{write.key.db, write.key.slot, std::string(write.key.key)};
+    if (write.erase) {
+      records.erase(place);
+    } else {
+      records.insert_or_assign(std::move(place), std::string(write.image));
+    }
+  }
+  done({});
+}
+
+void MemEngine::erase_database(ShardId shard, DbId db, Done done) {
+  std::erase_if(shards_[shard].records, [db](const auto& r) { return r.first.db == db; });
+  done({});
+}
+
+void MemEngine::finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) {
+  shards_[shard].checkpoint = meta;
+  done({});
+}
+
+Result<std::string> MemEngine::read_record(ShardId shard, const RecordKey& key) {
+  const auto& records = shards_[shard].records;
+  const auto found = records.find(Place{key.db, key.slot, std::string(key.key)});
+  if (found == records.end()) return Status::not_found("no such record");
+  return found->second;
+}
+
+Status MemEngine::visit_range(ShardId shard, const Place& from, const Place& to,
+                              const RecordVisitor& visit) {
+  const auto& records = shards_[shard].records;
+  const auto end = records.lower_bound(to);
+  for (auto at = records.lower_bound(from); at != end; ++at) {
+    if (!visit({at->first.db, at->first.slot, at->first.key}, at->second)) break;
+  }
+  return {};
+}
+
+Status MemEngine::iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) {
+  return visit_range(shard, {db, slot, {}}, {db, static_cast<SlotId>(slot + 1), {}}, visit);
+}
+
+Status MemEngine::iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) {
+  return visit_range(shard, {db, 0, {}}, {static_cast<DbId>(db + 1), 0, {}}, visit);
+}
+
+void MemEngine::drop_slot(ShardId shard, SlotId slot, Done done) {
+  std::erase_if(shards_[shard].records, [slot](const auto& r) { return r.first.slot == slot; });
+  done({});
+}
+
+}  // namespace holdfast

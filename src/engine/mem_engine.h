@@ -1,0 +1,60 @@
+// MemEngine: no disk at all. Commits at once, for caches that may vanish and for tests.
+//
+// By default it keeps nothing, so that an append costs a few instructions. With keep_log it keeps
+// log, records and state in memory and survives being opened again (the same object), so that it
+// can stand where a test wants a durable engine.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "engine/engine.h"
+
+namespace holdfast {
+
+class MemEngine final : public Engine {
+ public:
+  explicit MemEngine(bool keep_log = false) : keep_(keep_log) {}
+
+  EngineInfo info() const override { return {"mem", false, keep_, true}; }
+  Result<std::vector<RecoveredShard>> open() override;
+  void close() override {}
+
+  void append(ShardId shard, LogGroup group, Done done) override;
+  Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) override;
+  void truncate_suffix(ShardId shard, Seq last_kept, Done done) override;
+  void release_prefix(ShardId shard, Seq seq, Done done) override;
+  void save_hard_state(ShardId shard, const HardState& state, Done done) override;
+  void write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) override;
+  void erase_database(ShardId shard, DbId db, Done done) override;
+  void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
+  Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
+  Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) override;
+  Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) override;
+  void drop_slot(ShardId shard, SlotId slot, Done done) override;
+  uint64_t log_bytes() const override { return stats_.log_bytes; }
+  EngineStats stats() const override { return stats_; }
+
+ private:
+  struct Place {
+    DbId db;
+    SlotId slot;
+    std::string key;
+    auto operator<=>(const Place&) const = default;
+  };
+  struct ShardState {
+    HardState hard_state;
+    CheckpointMeta checkpoint;
+    Seq last_seq = 0;
+    std::map<Seq, std::string> log;
+    std::map<Place, std::string> records;
+  };
+
+  Status visit_range(ShardId shard, const Place& from, const Place& to, const RecordVisitor& visit);
+
+  const bool keep_;
+  std::map<ShardId, ShardState> shards_;
+  EngineStats stats_;
+};
+
+}  // namespace holdfast
