@@ -33,8 +33,9 @@ void users(CommandContext& c) {
 void list(CommandContext& c) {
   const std::string& password = c.options().resp_password;
   c.reply.array(1);
-  c.reply.bulk("user default on " + (password.empty() ? "nopass" : "#" + to_hex(sha256(password))) +
-               " sanitize-payload ~* &* +@all");
+  const std::string rules = password.empty() ? "nopass sanitize-payload"
+                                             : "sanitize-payload #" + to_hex(sha256(password));
+  c.reply.bulk("user default on " + rules + " ~* &* +@all");
 }
 
 // The command, or of a container its subcommands.

@@ -21,7 +21,7 @@ namespace {
 constexpr double kMaxSleepSeconds = 24.0 * 3600;
 constexpr uint64_t kMaxPackedBytes = 4ULL << 30;  // Redis's bound
 
-void sleep(CommandContext& c) {
+void sleep_caller(CommandContext& c) {
   const double seconds = std::strtod(std::string(c.args[2]).c_str(), nullptr);
   const auto ms = static_cast<int64_t>(std::min(seconds, kMaxSleepSeconds) * 1000);
   if (!(seconds > 0) || ms == 0) return c.reply.ok();
@@ -210,7 +210,7 @@ constexpr Subcommand kSubcommands[] = {
     {"quicklist-packed-threshold", 3, 3, packed_threshold},
     {"reload", 2, kAnyNumber, reload},
     {"set-active-expire", 3, 3, set_active_expire},
-    {"sleep", 3, 3, sleep},
+    {"sleep", 3, 3, sleep_caller},
     {"stringmatch-len", 4, 4, string_match},
     {"structsize", 2, 2, struct_size},
 };
