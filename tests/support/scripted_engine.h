@@ -1,0 +1,81 @@
+// ScriptedEngine: an engine whose commits a test delays, loses or fails.
+//
+//   hold():          appends complete only when released
+//   release(n):      the oldest n held appends are durable and complete (in this call)
+//   fail_next():     the next append to be released fails, and everything after it (E3)
+//   crash():         what was not released is lost; the engine can be opened again
+//
+// Behind it a MemEngine that keeps its log is what survives.
+#pragma once
+
+#include <deque>
+
+#include "engine/mem_engine.h"
+
+namespace holdfast {
+
+class ScriptedEngine final : public Engine {
+ public:
+  void hold() { held_back_ = true; }
+  size_t held() const { return waiting_.size(); }
+  void release(size_t count);
+  void release_all() { release(waiting_.size()); }
+  void stop_holding();
+  void fail_next(Status status) { failure_ = std::move(status); }
+  void crash() { waiting_.clear(); }
+  // A copy of what would be found after a crash now.
+  std::unique_ptr<MemEngine> survivor() const { return std::make_unique<MemEngine>(mem_); }
+
+  EngineInfo info() const override { return {"scripted", true, true, true}; }
+  Result<std::vector<RecoveredShard>> open() override { return mem_.open(); }
+  void close() override {}
+  void append(ShardId shard, LogGroup group, Done done) override;
+  Status read_log(ShardId s, Seq from, Seq to, const EntryVisitor& v) override {
+    return mem_.read_log(s, from, to, v);
+  }
+  void truncate_suffix(ShardId s, Seq last, Done d) override {
+    mem_.truncate_suffix(s, last, std::move(d));
+  }
+  void release_prefix(ShardId s, Seq seq, Done d) override {
+    mem_.release_prefix(s, seq, std::move(d));
+  }
+  void save_hard_state(ShardId s, const HardState& h, Done d) override {
+    mem_.save_hard_state(s, h, std::move(d));
+  }
+  void write_records(ShardId s, const std::vector<RecordWrite>& w, Done d) override {
+    mem_.write_records(s, w, std::move(d));
+  }
+  void erase_database(ShardId s, DbId db, Done d) override {
+    mem_.erase_database(s, db, std::move(d));
+  }
+  void finish_checkpoint(ShardId s, const CheckpointMeta& m, Done d) override {
+    mem_.finish_checkpoint(s, m, std::move(d));
+  }
+  Result<std::string> read_record(ShardId s, const RecordKey& k) override {
+    return mem_.read_record(s, k);
+  }
+  Status iterate_slot(ShardId s, DbId db, SlotId slot, const RecordVisitor& v) override {
+    return mem_.iterate_slot(s, db, slot, v);
+  }
+  Status iterate_database(ShardId s, DbId db, const RecordVisitor& v) override {
+    return mem_.iterate_database(s, db, v);
+  }
+  void drop_slot(ShardId s, SlotId slot, Done d) override { mem_.drop_slot(s, slot, std::move(d)); }
+  uint64_t log_bytes() const override { return mem_.log_bytes(); }
+  EngineStats stats() const override { return mem_.stats(); }
+
+ private:
+  struct Waiting {
+    ShardId shard;
+    LogGroup group;
+    Done done;
+  };
+
+  MemEngine mem_{true};
+  bool held_back_ = false;
+  Status failure_;
+  bool poisoned_ = false;
+  std::deque<Waiting> waiting_;
+};
+
+}  // namespace holdfast
