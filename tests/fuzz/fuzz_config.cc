@@ -1,6 +1,6 @@
 // libFuzzer target: configuration files. Any bytes as the text of a file: options or errors, never
-// a crash or a hang. When they are options, their own file (each key with its value) must read back
-// as the same options, and so must the text after a rewrite.
+// a crash or a hang. When they are options, a file made from them (each key with its value) must
+// read back as the same options.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -37,7 +37,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   std::string own;
   for (const OptionSpec& option : holdfast::option_table()) {
-    // Bytes that are not UTF-8 cannot be in a YAML file.
     own.append(option.name).append(": ").append(holdfast::yaml_value(option, options.value()));
     own.push_back('\n');
   }

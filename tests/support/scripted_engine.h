@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 
 #include "engine/mem_engine.h"
 

@@ -1,0 +1,266 @@
+// Shard and Checkpoint: numbering, commit, recovery over fuzzy checkpoints.
+#include "replica/shard.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "base/random.h"
+#include "base/sim/sim_reactor.h"
+#include "tests/support/scripted_engine.h"
+
+using namespace holdfast;
+
+namespace {
+
+using Model = std::map<std::pair<int, std::string>, std::string>;  // (physical db, key) -> value
+
+Model contents(const Keyspace& keyspace) {
+  Model all;
+  for (int db = 0; db < kDbCount; ++db) {
+    uint64_t cursor = 0;
+    do {
+      cursor = keyspace.scan(static_cast<DbId>(db), cursor, [&](Object* object) {
+        IntScratch scratch;
+        all[{db, std::string(object->key())}] =
+            std::string(object->string(scratch)) + "@" + std::to_string(object->expire_at_ms());
+      });
+    } while (cursor != 0);
+  }
+  return all;
+}
+
+// A shard on an engine, with a keyspace of its own.
+struct Replica {
+  Replica(SimReactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30)
+      : keyspace(7), shard(reactor, engine, keyspace, {0, checkpoint_bytes}) {}
+
+  // A random command: one to four effects in one entry.
+  void random_command(Random& random) {
+    shard.begin_command(1000);
+    const uint64_t effects = 1 + random.below(4);
+    for (uint64_t i = 0; i < effects; ++i) random_effect(random);
+    shard.end_command();
+  }
+
+  void random_effect(Random& random) {
+    const auto db = static_cast<DbId>(random.below(3));
+    const std::string name = "key:" + std::to_string(random.below(60));
+    const KeyRef key = keyspace.key(name);
+    const std::string value =
+        std::to_string(random.below(1000)) + std::string(random.below(40), 'v');
+    const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
+    switch (random.below(20)) {
+      case 0:
+        shard.emit(Effect::flush_db(db));
+        break;
+      case 1: {
+        DbMap map = keyspace.db_map();
+        std::swap(map[0], map[1 + random.below(2)]);
+        shard.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+        break;
+      }
+      case 2:
+      case 3:
+      case 4:
+        shard.emit(Effect::erase(db, key));
+        break;
+      case 5:
+      case 6:
+      case 7:
+        shard.emit(Effect::write_range(db, key, random.below(30), value));
+        break;
+      case 8:
+      case 9:
+        shard.emit(Effect::set_expiry(db, key, expiry));
+        break;
+      default:
+        shard.emit(Effect::put_string(db, key, value, expiry));
+    }
+  }
+
+  Keyspace keyspace;
+  Shard shard;
+};
+
+}  // namespace
+
+TEST_CASE("shard: entries of a turn are one group; commit follows the engine") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  Replica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  engine.hold();
+  int commits = 0;
+  r.shard.on_commit([&commits] { ++commits; });
+  for (int i = 0; i < 3; ++i) {
+    r.shard.begin_command(1000);
+    r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "v", 0));
+    CHECK(r.shard.end_command() == static_cast<Seq>(i + 1));
+  }
+  r.shard.begin_command(1000);
+  CHECK(r.shard.end_command() == 0);  // nothing was emitted
+  r.shard.submit();
+  CHECK(engine.held() == 1);
+  CHECK(r.shard.last_seq() == 3);
+  CHECK(r.shard.commit_seq() == 0);
+  CHECK(r.shard.uncommitted_bytes() > 0);
+  engine.release_all();
+  CHECK(r.shard.commit_seq() == 3);
+  CHECK(r.shard.uncommitted_bytes() == 0);
+  CHECK(commits == 1);
+}
+
+TEST_CASE("shard: recovery gives the same keyspace, from the log alone") {
+  SimReactor reactor;
+  SeededRandom random(3);
+  ScriptedEngine engine;
+  Replica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  for (int i = 0; i < 2000; ++i) {
+    r.random_command(random);
+    if (random.one_in(3)) r.shard.submit();
+  }
+  r.shard.submit();
+  const auto survivor = engine.survivor();
+  Replica again(reactor, *survivor);
+  REQUIRE(again.shard.recover().ok());
+  CHECK(again.shard.last_seq() == r.shard.last_seq());
+  CHECK(contents(again.keyspace) == contents(r.keyspace));
+  CHECK(again.keyspace.db_map() == r.keyspace.db_map());
+}
+
+TEST_CASE("shard: recovery over checkpoints taken while writes go on (crash at any moment)") {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    CAPTURE(seed);
+    SimReactor reactor;
+    SeededRandom random(seed);
+    ScriptedEngine engine;
+    Replica r(reactor, engine);
+    REQUIRE(r.shard.recover().ok());
+    for (int i = 0; i < 600; ++i) {
+      r.random_command(random);
+      if (random.one_in(4)) r.shard.submit();
+      if (random.one_in(40)) r.shard.checkpoint().start();
+      if (random.one_in(2)) reactor.run_for(static_cast<int64_t>(random.below(2)));
+      if (!random.one_in(25)) continue;
+      r.shard.submit();
+      const auto survivor = engine.survivor();  // a crash here
+      Replica again(reactor, *survivor);
+      REQUIRE(again.shard.recover().ok());
+      REQUIRE(contents(again.keyspace) == contents(r.keyspace));
+      REQUIRE(again.keyspace.db_map() == r.keyspace.db_map());
+    }
+    CHECK(r.shard.checkpoint().finished_count() > 0);
+  }
+}
+
+TEST_CASE("shard: recovered twice over its own checkpoints it is still the same") {
+  SimReactor reactor;
+  SeededRandom random(11);
+  std::unique_ptr<MemEngine> engine = std::make_unique<MemEngine>(true);
+  Model expected;
+  for (int life = 0; life < 10; ++life) {
+    Replica r(reactor, *engine);
+    REQUIRE(r.shard.recover().ok());
+    CHECK(contents(r.keyspace) == expected);
+    for (int i = 0; i < 200; ++i) {
+      r.random_command(random);
+      r.shard.submit();
+      if (i == 100) r.shard.checkpoint().start();
+      reactor.run_for(1);
+    }
+    reactor.run_for(100);
+    expected = contents(r.keyspace);
+  }
+}
+
+TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  Replica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  r.shard.begin_command(1000);
+  r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "old", 0));
+  r.shard.end_command();
+  r.shard.submit();
+  engine.hold();
+  r.shard.begin_command(1000);
+  r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "new", 0));
+  r.shard.end_command();
+  r.shard.submit();
+  bool done = false;
+  r.shard.checkpoint().start([&done](const Status&) { done = true; });
+  reactor.run_for(100);
+  CHECK(!done);
+  CHECK(!engine.read_record(0, {0, slot_of("k"), "k"}).ok());
+  engine.release_all();
+  reactor.run_for(100);
+  CHECK(done);
+  CHECK(engine.read_record(0, {0, slot_of("k"), "k"}).ok());
+  CHECK(r.shard.checkpoint().finished_seq() == 1);  // where it began
+}
+
+TEST_CASE("checkpoint: it starts by itself when enough was logged, and releases the log") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  Replica r(reactor, engine, 10000);
+  REQUIRE(r.shard.recover().ok());
+  for (int i = 0; i < 1000; ++i) {
+    r.shard.begin_command(1000);
+    r.shard.emit(Effect::put_string(0, r.keyspace.key("k" + std::to_string(i)), "value", 0));
+    r.shard.end_command();
+    r.shard.submit();
+    reactor.run_for(1);
+  }
+  reactor.run_for(10);
+  CHECK(r.shard.checkpoint().finished_count() > 1);
+  CHECK(engine.log_bytes() < 40000);
+}
+
+TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end of the log") {
+  SimReactor reactor;
+  MemEngine engine(true);
+  {
+    Replica r(reactor, engine);
+    REQUIRE(r.shard.recover().ok());
+    r.shard.begin_command(1);
+    r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "v", 0));
+    r.shard.end_command();
+    r.shard.submit();
+  }
+  std::string bytes;
+  EntryWriter writer(&bytes);
+  writer.begin(1, 2, 1);
+  writer.add(Effect::erase(0, make_key("k", 0)));
+  writer.end();
+  bytes[bytes.size() - 1] ^= 1;
+  engine.append(0, {2, 2, bytes}, [](const Status&) {});
+  Replica again(reactor, engine);
+  const auto recovered = again.shard.recover();
+  REQUIRE(!recovered.ok());
+  CHECK(recovered.status().code() == Code::kCorrupt);
+}
+
+TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  Replica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  r.shard.begin_command(1000);
+  for (int i = 0; i < 1000; ++i) {
+    r.shard.emit(Effect::put_string(0, r.keyspace.key("k" + std::to_string(i)), "v", 2000 + i));
+  }
+  r.shard.end_command();
+  bool more = false;
+  CHECK(r.shard.expire_due(1999, 1000, &more) == 0);
+  CHECK(r.shard.expire_due(2499, 1000, &more) == 500);
+  CHECK(r.keyspace.size(0) == 500);
+  CHECK(r.shard.expire_due(9999, 0, &more) == 64);  // no time: one entry's worth
+  CHECK(more);
+  r.shard.submit();
+  const auto survivor = engine.survivor();
+  Replica again(reactor, *survivor);
+  REQUIRE(again.shard.recover().ok());
+  CHECK(again.keyspace.size(0) == 436);
+}
