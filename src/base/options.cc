@@ -282,7 +282,7 @@ constexpr std::array kTable = {
     row<Path<&O::resp_unix_socket, kMaxSocketPath, true>>(
         "resp.unix_socket", "unixsocket", "", kAtStart,
         "Path of a unix socket to listen on as well. Empty: none."),
-    row<SocketMode>("resp.unix_socket_mode", "unixsocketperm", "octal", kAtStart,
+    row<SocketMode>("resp.unix_socket_mode", "unixsocketperm", "", kAtStart,
                     "Permissions of the unix socket's file."),
     row<Integer<&O::resp_backlog, 1, 65535>>(
         "resp.backlog", "tcp-backlog", "connections", kAtStart,
@@ -294,8 +294,8 @@ constexpr std::array kTable = {
         "allow it."),
     row<Integer<&O::resp_idle_timeout_s, 0, kMaxInt>>(
         "resp.idle_timeout_s", "timeout", "s", kRuntime,
-        "A client that sends nothing for so long is disconnected. 0: never. Blocked and "
-        "subscribed clients are spared."),
+        "A client that sends nothing for so long is disconnected. 0: never. Clients that "
+        "wait in a blocking command are spared."),
     row<Integer<&O::resp_keepalive_s, 0, kMaxInt>>(
         "resp.keepalive_s", "tcp-keepalive", "s", kRuntime,
         "Interval of TCP keepalive probes, by which dead clients are found. 0: off. Holds for new "

@@ -337,8 +337,8 @@ TEST_CASE("config rewrite: refused rather than wrong") {
 TEST_CASE("config rewrite: every option survives it") {
   for (const OptionSpec& each : option_table()) {
     Options changed;
-    for (const char* value : {"5000000", "error", "json", "interval", "no", "640", "a \"'#: b",
-                              "pubsub 1 2 3", "localhost"}) {
+    for (const char* value : {"5000000", "error", "mem", "json", "interval", "no", "640",
+                              "a \"'#: b", "pubsub 1 2 3", "localhost"}) {
       if (each.set(changed, value).ok() && each.get(changed) != each.get(Options())) break;
     }
     CAPTURE(each.name);
