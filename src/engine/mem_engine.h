@@ -52,7 +52,7 @@ class MemEngine final : public Engine {
 
   Status visit_range(ShardId shard, const Place& from, const Place& to, const RecordVisitor& visit);
 
-  const bool keep_;
+  bool keep_;
   std::map<ShardId, ShardState> shards_;
   EngineStats stats_;
 };

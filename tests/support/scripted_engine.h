@@ -17,6 +17,10 @@ namespace holdfast {
 
 class ScriptedEngine final : public Engine {
  public:
+  ScriptedEngine() = default;
+  // Goes on with what survived another one.
+  explicit ScriptedEngine(std::unique_ptr<MemEngine> survivor) : mem_(std::move(*survivor)) {}
+
   void hold() { held_back_ = true; }
   size_t held() const { return waiting_.size(); }
   void release(size_t count);
