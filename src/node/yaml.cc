@@ -197,6 +197,8 @@ YamlFile read_yaml(std::string_view text) {
     }
   } catch (const StopReading&) {
   } catch (const YAML::Exception& e) {
+    // What was read of a text that is not YAML misleads: an open bracket turns values into keys.
+    file = {};
     file.problems.push_back({std::max(e.mark.line, 0) + 1, "not valid YAML: " + e.msg});
   } catch (const std::exception& e) {
     file.problems.push_back({1, std::string("not readable: ") + e.what()});
