@@ -16,6 +16,11 @@ constexpr size_t kRawPayload = sizeof(RawString*);
 constexpr uint64_t kEmbstrLimit = 44;  // OBJECT ENCODING says embstr up to here, as Redis does
 constexpr uint64_t kMaxPreallocation = 1 << 20;  // growth doubles up to this much to spare
 
+// An empty view may have no address, which memcpy must not be given.
+void copy_bytes(char* to, std::string_view from) {
+  if (!from.empty()) std::memmove(to, from.data(), from.size());
+}
+
 RawString* allocate_raw(uint64_t capacity) {
   auto* raw = static_cast<RawString*>(std::malloc(sizeof(RawString) + capacity));
   if (raw == nullptr) throw std::bad_alloc();
@@ -56,7 +61,7 @@ Object* Object::allocate(std::string_view key, size_t payload, int64_t expire_at
   object->key_size_ = long_key ? kLongKey : static_cast<uint16_t>(key.size());
   object->value_size_ = 0;
   if (long_key) store_fixed(object->body(), static_cast<uint32_t>(key.size()));
-  std::memcpy(object->body() + object->key_offset(), key.data(), key.size());
+  copy_bytes(object->body() + object->key_offset(), key);
   if (prefix) *object->prefix() = {expire_at_ms, 0, 0};
   return object;
 }
@@ -74,14 +79,14 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
     Object* object = allocate(key, value.size(), expire_at_ms, prefix);
     object->encoding_ = static_cast<uint8_t>(Encoding::kEmbedded);
     object->value_size_ = static_cast<uint16_t>(value.size());
-    std::memcpy(object->payload(), value.data(), value.size());
+    copy_bytes(object->payload(), value);
     return object;
   }
   Object* object = allocate(key, kRawPayload, expire_at_ms, prefix);
   object->encoding_ = static_cast<uint8_t>(Encoding::kRaw);
   RawString* raw = allocate_raw(value.size());
   raw->size = value.size();
-  std::memcpy(raw->data, value.data(), value.size());
+  copy_bytes(raw->data, value);
   store_fixed(object->payload(), raw);
   return object;
 }
@@ -132,7 +137,7 @@ bool Object::assign_string(std::string_view value) {
         value.size() < old->capacity / 2) {
       return false;
     }
-    std::memmove(old->data, value.data(), value.size());
+    copy_bytes(old->data, value);
     old->size = value.size();
     set_flag(kEdited, false);
     return true;
@@ -153,7 +158,7 @@ bool Object::assign_string(std::string_view value) {
   } else {
     encoding_ = static_cast<uint8_t>(Encoding::kEmbedded);
     value_size_ = static_cast<uint16_t>(value.size());
-    std::memmove(payload(), value.data(), value.size());
+    copy_bytes(payload(), value);
   }
   set_flag(kEdited, false);
   return true;
@@ -172,7 +177,7 @@ void Object::write_range(uint64_t offset, std::string_view bytes) {
     store_fixed(payload(), string);
   }
   if (offset > string->size) std::memset(string->data + string->size, 0, offset - string->size);
-  std::memcpy(string->data + offset, bytes.data(), bytes.size());
+  copy_bytes(string->data + offset, bytes);
   string->size = std::max(string->size, end);
   set_flag(kEdited, true);
 }
@@ -198,7 +203,7 @@ Object* Object::into_raw(Object* old, uint64_t capacity) {
   object->value_size_ = 0;
   RawString* raw = allocate_raw(std::max<uint64_t>(capacity, value.size()));
   raw->size = value.size();
-  std::memcpy(raw->data, value.data(), value.size());
+  copy_bytes(raw->data, value);
   store_fixed(object->payload(), raw);
   destroy(old);
   return object;
