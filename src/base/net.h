@@ -57,6 +57,7 @@ class Conn {
 
   // Must be set before the first turn end; the handler outlives the Conn or destroys it.
   virtual void set_handler(ConnHandler* handler) = 0;
+  // REQUIRES: capacity > 0; at least one byte in `parts`. Both kWouldBlock while connecting.
   virtual IoResult read(char* out, size_t capacity) = 0;
   virtual IoResult writev(std::span<const iovec> parts) = 0;
   // Readiness wanted. A new connection wants reads and no writes.

@@ -15,7 +15,9 @@
 #include <fstream>
 #include <vector>
 
+#include "base/libevent_conn.h"
 #include "base/log.h"
+#include "base/socket_address.h"
 #include "tests/support/scratch_directory.h"
 #include "tests/support/stream_ends.h"
 #include "tests/support/worlds.h"
@@ -78,7 +80,29 @@ TEST_CASE("libevent net: options of accepted and of made connections") {
   CHECK(option_of(*client->conn, SOL_SOCKET, SO_KEEPALIVE) == 0);
 }
 
-TEST_CASE("libevent net: host names, every address tried") {
+TEST_CASE("libevent net: every address of a name is tried until one accepts") {
+  RealWorld world;
+  Server<Echo> server(world.net, Address::tcp("127.0.0.1", 0));
+  Address nobody;
+  {
+    const Server<Echo> gone(world.net, Address::tcp("127.0.0.1", 0));
+    nobody = gone.address();
+  }
+  std::vector<SocketAddress> candidates;
+  for (const Address& each : {nobody, nobody, server.address(), nobody}) {
+    candidates.push_back(resolve(each, false).value().front());
+  }
+  auto conn = std::make_unique<LibeventConn>(world.reactor.base(), nobody, candidates);
+  conn->set_keepalive(30);
+  REQUIRE(conn->start().ok());
+  Peer client(std::move(conn));
+  client.send("x");
+  REQUIRE(world.run_until([&] { return client.received == "x"; }));
+  CHECK(client.writable_calls == 1);
+  CHECK(option_of(*client.conn, IPPROTO_TCP, TCP_KEEPIDLE) == 30);  // asked of the first socket
+}
+
+TEST_CASE("libevent net: host names") {
   RealWorld world;
   // "localhost" may stand for ::1 first; the server is on 127.0.0.1 only.
   Server<Echo> server(world.net, Address::tcp("127.0.0.1", 0));
