@@ -1,7 +1,9 @@
 // See effect.h.
 #include "store/effect.h"
 
+#include <bitset>
 #include <cstring>
+#include <unordered_set>
 
 #include "base/codec.h"
 #include "base/crc32c.h"
@@ -21,13 +23,35 @@ bool has_value(EffectType type) {
          type == EffectType::kMapDatabases;
 }
 
-// True when the object's record, loaded from a checkpoint, contains the entry's effects already.
-bool contained(const Effect& effect, Seq seq, Keyspace& keyspace) {
-  if (!has_key(effect.type)) return false;
-  const Object* object = keyspace.find(effect.db, effect.key);
-  if (object == nullptr) return false;
-  return object->dirty() ? object->mod_seq() > seq : object->mod_seq() >= seq;
-}
+// Which effects of one entry the keyspace contains already, because it was loaded from records that
+// are newer than the entry.
+class Containment {
+ public:
+  Containment(Seq seq, uint32_t effects) : seq_(seq), several_(effects > 1) {}
+
+  // To be asked before each effect, which is applied when the answer is false.
+  bool contains(const Effect& effect, Keyspace& keyspace) {
+    if (!has_key(effect.type)) return false;
+    const Object* object = keyspace.find(effect.db, effect.key);
+    if (object != nullptr && object->mod_seq() >= seq_) {
+      // This entry's own number says that it changed the object: now, or before the image was
+      // taken.
+      return object->mod_seq() > seq_ || !touched_.contains(id(effect));
+    }
+    if (several_ && effect.type != EffectType::kErase) touched_.insert(id(effect));
+    return false;
+  }
+
+ private:
+  // The hash is seeded and 64 bits wide: two keys of an entry do not share it.
+  static uint64_t id(const Effect& effect) {
+    return effect.key.hash ^ uint64_t { effect.db } * 0x9e3779b97f4a7c15ULL;
+  }
+
+  const Seq seq_;
+  const bool several_;
+  std::unordered_set<uint64_t> touched_;  // keys that this entry has changed just now
+};
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
   Effect effect{};
@@ -54,11 +78,12 @@ bool valid(const Effect& effect) {
   if (effect.type < EffectType::kPutString || effect.type > EffectType::kMapDatabases) return false;
   if (effect.db >= kDbCount) return false;
   if (effect.type != EffectType::kMapDatabases) return true;
-  if (effect.value.size() != kDbCount) return false;
+  std::bitset<kDbCount> named;
   for (const char db : effect.value) {
     if (static_cast<unsigned char>(db) >= kDbCount) return false;
+    named.set(static_cast<size_t>(db));
   }
-  return true;
+  return effect.value.size() == kDbCount && named.all();
 }
 
 }  // namespace
@@ -183,8 +208,9 @@ Status apply_entry(std::string_view entry, Keyspace& keyspace) {
   Result<EntryHeader> header = read_entry_header(entry);
   if (!header.ok()) return header.status();
   const Seq seq = header.value().seq;
+  Containment containment(seq, header.value().effects);
   return read_effects(entry, keyspace, [&](const Effect& effect) {
-    if (!contained(effect, seq, keyspace)) apply(effect, seq, keyspace);
+    if (!containment.contains(effect, keyspace)) apply(effect, seq, keyspace);
   });
 }
 
