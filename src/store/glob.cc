@@ -67,8 +67,9 @@ bool starts_with_star(std::string_view pattern) { return !pattern.empty() && pat
 
 }  // namespace
 
-bool glob_match(std::string_view pattern, std::string_view text, bool ignore_case) {
+bool glob_match(std::string_view pattern, std::string_view text, GlobCase letters) {
   if (text.empty()) return pattern.empty();
+  const bool ignore_case = letters == GlobCase::kIgnore;
   std::string_view after_star;
   size_t star_ends = 0;  // the last star stands for the text before this place
   bool star = false;

@@ -14,6 +14,9 @@
 
 namespace holdfast {
 
-bool glob_match(std::string_view pattern, std::string_view text, bool ignore_case = false);
+enum class GlobCase : bool { kExact, kIgnore };
+
+bool glob_match(std::string_view pattern, std::string_view text,
+                GlobCase letters = GlobCase::kExact);
 
 }  // namespace holdfast

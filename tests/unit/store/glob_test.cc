@@ -64,13 +64,13 @@ TEST_CASE("glob: escapes") {
 }
 
 TEST_CASE("glob: case") {
-  CHECK(glob_match("MAX*", "maxmemory", true));
-  CHECK(glob_match("[A-Z]x", "bX", true));
-  CHECK(glob_match("[ABC]", "b", true));
-  CHECK(glob_match("\\A", "a", true));
+  CHECK(glob_match("MAX*", "maxmemory", GlobCase::kIgnore));
+  CHECK(glob_match("[A-Z]x", "bX", GlobCase::kIgnore));
+  CHECK(glob_match("[ABC]", "b", GlobCase::kIgnore));
+  CHECK(glob_match("\\A", "a", GlobCase::kIgnore));
   CHECK_FALSE(glob_match("MAX*", "maxmemory"));
-  CHECK_FALSE(glob_match("[\\A]", "a", true));  // Redis compares this one as it is
-  CHECK_FALSE(glob_match("\xc4", "\xe4", true));
+  CHECK_FALSE(glob_match("[\\A]", "a", GlobCase::kIgnore));  // Redis compares this one as it is
+  CHECK_FALSE(glob_match("\xc4", "\xe4", GlobCase::kIgnore));
 }
 
 TEST_CASE("glob: all byte values, zero included") {
@@ -103,7 +103,8 @@ TEST_CASE("glob: any pattern on any text ends and stays within bounds") {
     std::string text;
     for (uint64_t n = random.below(8); n > 0; --n) pattern += kBytes[random.below(kBytes.size())];
     for (uint64_t n = random.below(6); n > 0; --n) text += kBytes[random.below(kBytes.size())];
-    matched += glob_match(pattern, text, random.one_in(2)) ? 1 : 0;
+    matched +=
+        glob_match(pattern, text, random.one_in(2) ? GlobCase::kIgnore : GlobCase::kExact) ? 1 : 0;
   }
   CHECK(matched > 1000);
 }
