@@ -60,6 +60,9 @@ struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
   std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
   std::function<uint64_t()> memory_used;          // bytes allocated now
+  std::function<std::string()> allocator_name;    // "jemalloc-5.3.0"
+  std::function<std::string()> allocator_stats;   // MEMORY MALLOC-STATS
+  std::function<void()> purge_memory;             // MEMORY PURGE
 };
 
 class Server {

@@ -19,6 +19,8 @@ class ExpiryHeap {
   uint32_t size() const { return items_.size(); }
   // The soonest expiry, kNever when empty.
   int64_t first_ms() const { return items_.empty() ? kNever : items_[0].at_ms; }
+  // Of the newest place in the heap; kNever when empty.
+  int64_t last_ms() const { return items_.empty() ? kNever : items_[items_.size() - 1].at_ms; }
   Object* first() const { return items_[0].object; }
 
   // REQUIRES: object->expire_at_ms() != 0, and it is not in the heap.

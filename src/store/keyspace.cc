@@ -68,6 +68,21 @@ uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
   return database.slots == nullptr ? 0 : database.slots[slot].table.size();
 }
 
+int64_t Keyspace::average_ttl_ms(DbId db, int64_t now_ms) const {
+  constexpr uint32_t kSample = 256;
+  const Database& database = databases_[db];
+  int64_t total = 0;
+  uint32_t seen = 0;
+  for (size_t s = 0; s < kSlotCount && seen < kSample && database.with_expiry > 0; ++s) {
+    const auto& heap = database.slots[s].heap;
+    if (heap == nullptr) continue;
+    // Not the soonest, which would say too little: the last of the heap is an ordinary one.
+    total += std::max<int64_t>(0, heap->last_ms() - now_ms);
+    ++seen;
+  }
+  return seen == 0 ? 0 : total / seen;
+}
+
 uint64_t Keyspace::scan(DbId db, uint64_t cursor, const std::function<void(Object*)>& visit) const {
   const Database& database = databases_[db];
   if (database.slots == nullptr) return 0;

@@ -60,6 +60,8 @@ class Keyspace {
   uint64_t size(DbId db) const { return databases_[db].size; }
   uint64_t size_with_expiry(DbId db) const { return databases_[db].with_expiry; }
   uint64_t size_of_slot(DbId db, SlotId slot) const;
+  // Milliseconds that keys with an expiry have left, on average, from a sample; 0 without any.
+  int64_t average_ttl_ms(DbId db, int64_t now_ms) const;
 
   // Visits the next few keys; returns the next cursor, 0 when done. Redis's guarantee: what was
   // there from the first call to the last is visited at least once.

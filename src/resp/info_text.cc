@@ -1,0 +1,335 @@
+// See info_text.h.
+#include "resp/info_text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/process.h"
+#include "base/version.h"
+#include "resp/command_table.h"
+#include "resp/server.h"
+
+namespace holdfast {
+namespace {
+
+class Text {
+ public:
+  void section(std::string_view title) {
+    if (!out_.empty()) out_ += "\r\n";
+    out_.append("# ").append(title).append("\r\n");
+  }
+  void line(std::string_view name, std::string_view value) {
+    out_.append(name).append(":").append(value).append("\r\n");
+  }
+  template <typename N>
+  void number(std::string_view name, N value) {
+    line(name, std::to_string(value));
+  }
+  void real(std::string_view name, double value, int digits = 2) {
+    line(name, fixed(value, digits));
+  }
+  static std::string fixed(double value, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return text;
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+void server_section(Server& s, Text& t) {
+  const int64_t now_us = s.clock().wall_us();
+  const int64_t up = (now_us / 1000 - s.start_wall_ms()) / 1000;
+  t.section("Server");
+  t.line("redis_version", kRedisVersion);
+  t.line("redis_git_sha1", "00000000");
+  t.line("redis_git_dirty", "0");
+  t.line("redis_build_id", "0");
+  t.line("redis_mode", "standalone");
+  t.line("server_name", "holdfast");
+  t.line("holdfast_version", kHoldfastVersion);
+  t.line("os", operating_system());
+  t.number("arch_bits", sizeof(void*) * 8);
+  t.line("monotonic_clock", "POSIX clock_gettime");
+  t.line("multiplexing_api", "epoll");
+  t.line("gcc_version", __VERSION__);
+  t.number("process_id", process_id());
+  t.line("process_supervised", "no");
+  t.line("run_id", s.run_id());
+  const auto addresses = s.addresses();
+  t.number("tcp_port", addresses.empty() ? 0 : addresses[0].port);
+  t.number("server_time_usec", now_us);
+  t.number("uptime_in_seconds", up);
+  t.number("uptime_in_days", up / 86400);
+  t.line("hz", "10");
+  t.line("configured_hz", "10");
+  t.number("lru_clock", now_us / 1000000 & 0xffffff);
+  t.line("executable", executable_path());
+  t.line("config_file", s.options().config_file);
+  t.line("io_threads_active", "0");
+}
+
+void clients_section(Server& s, Text& t) {
+  size_t largest_in = 0, largest_out = 0;
+  for (const auto& [id, session] : s.sessions()) {
+    largest_in = std::max(largest_in, session->query_buffer_bytes());
+    largest_out = std::max<size_t>(largest_out, session->output.unsent_bytes());
+  }
+  t.section("Clients");
+  t.number("connected_clients", s.sessions().size());
+  t.line("cluster_connections", "0");
+  t.number("maxclients", s.options().resp_max_clients);
+  t.number("client_recent_max_input_buffer", largest_in);
+  t.number("client_recent_max_output_buffer", largest_out);
+  t.number("blocked_clients", s.blocked_sessions());
+  t.line("tracking_clients", "0");
+  t.line("clients_in_timeout_table", "0");
+}
+
+void memory_section(Server& s, Text& t) {
+  const uint64_t used = s.memory_used(), peak = std::max(used, s.stats().peak_memory);
+  const uint64_t resident = process_usage().resident_bytes, machine = machine_memory_bytes();
+  const uint64_t limit = s.options().memory_limit;
+  t.section("Memory");
+  t.number("used_memory", used);
+  t.line("used_memory_human", human_bytes(used));
+  t.number("used_memory_rss", resident);
+  t.line("used_memory_rss_human", human_bytes(resident));
+  t.number("used_memory_peak", peak);
+  t.line("used_memory_peak_human", human_bytes(peak));
+  t.line("used_memory_peak_perc",
+         Text::fixed(peak == 0 ? 0 : double(used) * 100 / double(peak), 2) + "%");
+  t.line("used_memory_lua", "0");
+  t.line("used_memory_scripts", "0");
+  t.number("total_system_memory", machine);
+  t.line("total_system_memory_human", human_bytes(machine));
+  t.number("maxmemory", limit);
+  t.line("maxmemory_human", human_bytes(limit));
+  t.line("maxmemory_policy", "noeviction");
+  t.real("mem_fragmentation_ratio", used == 0 ? 0 : double(resident) / double(used));
+  t.number("mem_fragmentation_bytes", static_cast<int64_t>(resident - used));
+  t.line("mem_not_counted_for_evict", "0");
+  t.line("mem_allocator", s.hooks().allocator_name ? s.hooks().allocator_name() : "libc");
+  t.line("active_defrag_running", "0");
+  t.number("lazyfree_pending_objects", s.keyspace().garbage_count());
+  t.line("lazyfreed_objects", "0");
+}
+
+std::string_view durability_name(Durability durability) {
+  switch (durability) {
+    case Durability::kAlways:
+      return "always";
+    case Durability::kInterval:
+      return "interval";
+    case Durability::kNone:
+      break;
+  }
+  return "none";
+}
+
+void persistence_section(Server& s, Text& t) {
+  Shard& shard = s.shard();
+  Checkpoint& checkpoint = shard.checkpoint();
+  const EngineStats engine = shard.engine().stats();
+  t.section("Persistence");
+  t.line("loading", "0");
+  t.line("async_loading", "0");
+  t.number("rdb_changes_since_last_save", shard.changes_since_checkpoint());
+  t.number("rdb_bgsave_in_progress", checkpoint.running() ? 1 : 0);
+  t.number("rdb_last_save_time", checkpoint.finished_wall_ms() / 1000);
+  t.line("rdb_last_bgsave_status", "ok");
+  t.number("rdb_saves", checkpoint.finished_count());
+  t.number("aof_enabled", shard.engine().info().durable ? 1 : 0);
+  t.line("aof_rewrite_in_progress", "0");
+  t.line("aof_last_bgrewrite_status", "ok");
+  t.line("aof_last_write_status", shard.failed() ? "err" : "ok");
+  t.line("engine", shard.engine().info().name);
+  t.line("durability", durability_name(s.options().durability));
+  t.number("last_seq", shard.last_seq());
+  t.number("commit_seq", shard.commit_seq());
+  t.number("uncommitted_bytes", shard.uncommitted_bytes());
+  t.number("log_groups", engine.appended_groups);
+  t.number("log_appended_bytes", engine.appended_bytes);
+  t.number("log_kept_bytes", engine.log_bytes);
+  t.number("log_flushes", engine.flushes);
+  t.number("log_flush_usec_last", engine.flush_ns_last / 1000);
+  t.number("log_flush_usec_max", engine.flush_ns_max / 1000);
+  t.number("checkpoint_seq", checkpoint.finished_seq());
+  t.number("checkpoint_keys_left", checkpoint.keys_left());
+  t.number("recovery_records", shard.recovery().records);
+  t.number("recovery_entries", shard.recovery().entries);
+  t.number("recovery_ms", shard.recovery().milliseconds);
+}
+
+void stats_section(Server& s, Text& t) {
+  const ServerStats& stats = s.stats();
+  t.section("Stats");
+  t.number("total_connections_received", stats.connections_received);
+  t.number("total_commands_processed", stats.commands_processed);
+  t.number("instantaneous_ops_per_sec", static_cast<int64_t>(s.ops_per_second()));
+  t.number("total_net_input_bytes", stats.net_input_bytes);
+  t.number("total_net_output_bytes", stats.net_output_bytes);
+  t.real("instantaneous_input_kbps", s.input_kbps());
+  t.real("instantaneous_output_kbps", s.output_kbps());
+  t.number("rejected_connections", stats.connections_rejected);
+  t.line("sync_full", "0");
+  t.line("sync_partial_ok", "0");
+  t.line("sync_partial_err", "0");
+  t.number("expired_keys", stats.expired_keys);
+  t.number("evicted_keys", stats.evicted_keys);
+  t.line("evicted_clients", "0");
+  t.number("keyspace_hits", stats.keyspace_hits);
+  t.number("keyspace_misses", stats.keyspace_misses);
+  t.line("pubsub_channels", "0");
+  t.line("pubsub_patterns", "0");
+  t.line("latest_fork_usec", "0");
+  t.line("total_forks", "0");
+  t.line("tracking_total_keys", "0");
+  t.line("unexpected_error_replies", "0");
+  t.number("total_error_replies", stats.error_replies);
+  t.number("acl_access_denied_auth", stats.acl_denied_auth);
+  t.number("client_query_buffer_limit_disconnections", stats.query_buffer_closed);
+  t.number("client_output_buffer_limit_disconnections", stats.output_buffer_closed);
+  t.number("replies_held", stats.replies_held);
+  t.number("reads_paused", stats.reads_paused);
+}
+
+void replication_section(Server& s, Text& t) {
+  t.section("Replication");
+  t.line("role", "master");
+  t.line("connected_slaves", "0");
+  t.line("master_failover_state", "no-failover");
+  t.line("master_replid", s.run_id());
+  t.number("master_repl_offset", s.shard().commit_seq());
+  t.line("second_repl_offset", "-1");
+  t.line("repl_backlog_active", "0");
+}
+
+void cpu_section(Server&, Text& t) {
+  const ProcessUsage usage = process_usage();
+  t.section("CPU");
+  t.real("used_cpu_sys", usage.system_seconds, 6);
+  t.real("used_cpu_user", usage.user_seconds, 6);
+  t.line("used_cpu_sys_children", "0.000000");
+  t.line("used_cpu_user_children", "0.000000");
+}
+
+void modules_section(Server&, Text& t) { t.section("Modules"); }
+
+template <typename Visit>
+void visit_called(Server& s, Visit visit) {
+  const auto one = [&visit](const Command& command) {
+    if (command.stats.calls + command.stats.rejected > 0) visit(command);
+  };
+  for (const auto& command : s.commands().commands()) {
+    one(*command);
+    for (const auto& sub : command->subcommands) one(*sub);
+  }
+}
+
+void commandstats_section(Server& s, Text& t) {
+  t.section("Commandstats");
+  visit_called(s, [&t](const Command& command) {
+    const CommandStats& stats = command.stats;
+    const double usec = double(stats.nanoseconds) / 1000;
+    t.line("cmdstat_" + command.full_name,
+           "calls=" + std::to_string(stats.calls) +
+               ",usec=" + std::to_string(stats.nanoseconds / 1000) + ",usec_per_call=" +
+               Text::fixed(stats.calls == 0 ? 0 : usec / double(stats.calls), 2) +
+               ",rejected_calls=" + std::to_string(stats.rejected) +
+               ",failed_calls=" + std::to_string(stats.failed));
+  });
+}
+
+void errorstats_section(Server& s, Text& t) {
+  t.section("Errorstats");
+  for (const auto& [code, count] : s.stats().errors) {
+    t.line("errorstat_" + code, "count=" + std::to_string(count));
+  }
+}
+
+void latencystats_section(Server& s, Text& t) {
+  t.section("Latencystats");
+  visit_called(s, [&t](const Command& command) {
+    const Histogram* histogram = command.stats.latency_ns.get();
+    if (histogram == nullptr) return;
+    const auto usec = [histogram](double fraction) {
+      return Text::fixed(double(histogram->percentile(fraction)) / 1000, 3);
+    };
+    t.line("latency_percentiles_usec_" + command.full_name,
+           "p50=" + usec(0.5) + ",p99=" + usec(0.99) + ",p99.9=" + usec(0.999));
+  });
+}
+
+void cluster_section(Server&, Text& t) {
+  t.section("Cluster");
+  t.line("cluster_enabled", "0");
+}
+
+void keyspace_section(Server& s, Text& t) {
+  t.section("Keyspace");
+  for (int db = 0; db < kDbCount; ++db) {
+    const DbId physical = s.keyspace().physical(db);
+    const uint64_t keys = s.keyspace().size(physical);
+    if (keys == 0) continue;
+    t.line("db" + std::to_string(db),
+           "keys=" + std::to_string(keys) +
+               ",expires=" + std::to_string(s.keyspace().size_with_expiry(physical)) + ",avg_ttl=" +
+               std::to_string(s.keyspace().average_ttl_ms(physical, s.clock().wall_ms())));
+  }
+}
+
+struct Section {
+  std::string_view name;
+  void (*write)(Server&, Text&);
+  bool in_default;
+  bool in_all;
+};
+constexpr Section kSections[] = {
+    {"server", server_section, true, true},
+    {"clients", clients_section, true, true},
+    {"memory", memory_section, true, true},
+    {"persistence", persistence_section, true, true},
+    {"stats", stats_section, true, true},
+    {"replication", replication_section, true, true},
+    {"cpu", cpu_section, true, true},
+    {"modules", modules_section, true, false},
+    {"commandstats", commandstats_section, false, true},
+    {"errorstats", errorstats_section, true, true},
+    {"latencystats", latencystats_section, false, true},
+    {"cluster", cluster_section, true, true},
+    {"keyspace", keyspace_section, true, true},
+};
+
+bool wanted(const Section& section, const std::vector<std::string_view>& names) {
+  if (names.empty()) return section.in_default;
+  return std::any_of(names.begin(), names.end(), [&section](std::string_view name) {
+    if (equals_ignoring_case(name, "everything")) return true;
+    if (equals_ignoring_case(name, "all")) return section.in_all;
+    if (equals_ignoring_case(name, "default")) return section.in_default;
+    return equals_ignoring_case(name, section.name);
+  });
+}
+
+}  // namespace
+
+std::string human_bytes(uint64_t bytes) {
+  constexpr std::string_view kUnits = "KMGTP";
+  if (bytes < 1024) return std::to_string(bytes) + "B";
+  double value = double(bytes);
+  size_t unit = 0;
+  for (value /= 1024; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return Text::fixed(value, 2) + kUnits[unit];
+}
+
+std::string info_text(Server& server, const std::vector<std::string_view>& sections) {
+  Text text;
+  for (const Section& section : kSections) {
+    if (wanted(section, sections)) section.write(server, text);
+  }
+  return text.take();
+}
+
+}  // namespace holdfast
