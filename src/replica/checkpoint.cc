@@ -1,6 +1,7 @@
 // See checkpoint.h.
 #include "replica/checkpoint.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -54,36 +55,51 @@ void Checkpoint::start(Done done) {
     reactor_.post([this] { ended({}); });
     return;
   }
-  // Everything up to here will be in the records; the map is taken at the same instant.
+  // Everything up to here will be in the records; the map is taken at the same instant. It and the
+  // drops of databases may be newer: then nothing is written before they are committed (S3).
   start_seq_ = commit_seq_;
   start_state_ = encode_checkpoint_state(keyspace_);
   writing_ = std::move(tracked_);
   tracked_ = DirtyKeys();
-  for (int db = 0; db < kDbCount; ++db) {
-    if (!flushed_.test(static_cast<size_t>(db))) continue;
-    engine_.erase_database(shard_, static_cast<DbId>(db), [](const Status&) {});
-  }
-  flushed_.reset();
+  slice_newest_ = std::max(writing_.flushed_at(), keyspace_.mapped_at());
+  begun_ = false;
   reactor_.post([this] { next_slice(); });
 }
 
+bool Checkpoint::must_wait() {
+  waits_for_commit_ = slice_newest_ > commit_seq_;
+  return waits_for_commit_;
+}
+
+void Checkpoint::erase_flushed() {
+  for (int db = 0; db < kDbCount; ++db) {
+    if (!writing_.flushed().test(static_cast<size_t>(db))) continue;
+    engine_.erase_database(shard_, static_cast<DbId>(db), [](const Status&) {});
+  }
+}
+
 void Checkpoint::next_slice() {
+  if (!begun_) {
+    if (must_wait()) return;
+    begun_ = true;
+    erase_flushed();
+  }
   if (writing_.empty()) {
     finish();
     return;
   }
   gather_slice();
-  if (slice_newest_ > commit_seq_) {
-    waits_for_commit_ = true;  // S3
-    return;
-  }
-  write_slice();
+  if (!must_wait()) write_slice();  // S3
 }
 
 void Checkpoint::committed() {
   if (!waits_for_commit_ || slice_newest_ > commit_seq_) return;
   waits_for_commit_ = false;
-  write_slice();
+  if (begun_) {
+    write_slice();
+  } else {
+    next_slice();
+  }
 }
 
 // Images are taken between commands, so they never show half an entry. An absent key waits for

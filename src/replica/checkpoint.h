@@ -9,7 +9,6 @@
 // Threads: the reactor's only.
 #pragma once
 
-#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -44,8 +43,6 @@ class Checkpoint {
   // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
   void start(Done done = {});
 
-  // A whole database was dropped: its records go with the next checkpoint.
-  void database_flushed(DbId db) { flushed_.set(db); }
   // commit_seq has moved: a waiting slice may go on.
   void committed();
 
@@ -54,6 +51,8 @@ class Checkpoint {
   static constexpr size_t kSliceBytes = 1 << 20;
 
   void next_slice();
+  bool must_wait();
+  void erase_flushed();
   void gather_slice();
   void write_slice();
   void finish();
@@ -67,10 +66,10 @@ class Checkpoint {
 
   DirtyKeys tracked_;  // changed since the running (or last) checkpoint began
   DirtyKeys writing_;  // what the running one has still to write
-  std::bitset<kDbCount> flushed_;
 
   bool running_ = false;
   bool waits_for_commit_ = false;
+  bool begun_ = false;  // the first slice is under way, all that the start saw being committed
   Seq start_seq_ = 0;
   std::string start_state_;
   std::vector<Done> waiters_;
@@ -83,7 +82,7 @@ class Checkpoint {
     std::string bytes;
   };
   std::vector<Image> slice_;
-  Seq slice_newest_ = 0;
+  Seq slice_newest_ = 0;  // of the slice's images; before the first, of what the start saw
 
   Seq finished_seq_ = 0;
   int64_t finished_wall_ms_ = 0;

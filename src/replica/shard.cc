@@ -84,7 +84,6 @@ void Shard::emit(const Effect& effect) {
   }
   writer_.add(effect);
   apply(effect, last_seq_, keyspace_);
-  if (effect.type == EffectType::kFlushDb) checkpoint_.database_flushed(effect.db);
 }
 
 Seq Shard::end_command() {

@@ -1,6 +1,8 @@
 // See dirty_keys.h. One key in a chunk: database (1 byte), varint length, bytes.
 #include "store/dirty_keys.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/codec.h"
 
@@ -15,6 +17,11 @@ void DirtyKeys::add(DbId db, std::string_view key) {
   put_varint(chunk, key.size());
   chunk.append(key);
   ++count_;
+}
+
+void DirtyKeys::add_flush(DbId db, Seq seq) {
+  flushed_.set(db);
+  flushed_at_ = std::max(flushed_at_, seq);
 }
 
 std::string_view DirtyKeys::take(DbId* db) {

@@ -268,6 +268,7 @@ void Keyspace::flush(DbId db, Seq seq) {
   }
   database.flushed_at = seq;
   database.last_change = seq;
+  if (dirty_ != nullptr) dirty_->add_flush(db, seq);
 }
 
 void Keyspace::map_databases(const DbMap& map, Seq seq) {
@@ -278,6 +279,7 @@ void Keyspace::map_databases(const DbMap& map, Seq seq) {
     databases_[map[i]].last_change = seq;
   }
   db_map_ = map;
+  mapped_at_ = seq;
 }
 
 bool Keyspace::collect_garbage(uint32_t limit) {

@@ -44,6 +44,8 @@ class Keyspace {
   KeyRef key(std::string_view bytes) const { return make_key(bytes, seed_); }
   DbId physical(int logical) const { return db_map_[static_cast<size_t>(logical)]; }
   const DbMap& db_map() const { return db_map_; }
+  // The seq of the newest change of the map: what any answer about a logical database rests on.
+  Seq mapped_at() const { return mapped_at_; }
 
   // --- reading ---
   // The object, expired or not; null when absent.
@@ -85,7 +87,8 @@ class Keyspace {
   void map_databases(const DbMap& map, Seq seq);
 
   // --- checkpoints ---
-  // From now on changed keys are listed. Owned by the caller; null turns it off.
+  // From now on changed keys and dropped databases are listed. Owned by the caller; null turns it
+  // off.
   void track_dirty(DirtyKeys* dirty) { dirty_ = dirty; }
 
   // Frees up to `limit` objects of dropped databases; true while there is more.
@@ -125,6 +128,7 @@ class Keyspace {
   const uint64_t seed_;
   uint32_t access_now_ = 0;
   DbMap db_map_;
+  Seq mapped_at_ = 0;
   std::array<Database, kDbCount> databases_;
   DirtyKeys* dirty_ = nullptr;
 

@@ -79,6 +79,19 @@ struct Replica {
     }
   }
 
+  void command(const Effect& effect) {
+    shard.begin_command(1000);
+    shard.emit(effect);
+    shard.end_command();
+  }
+  void put(DbId db, const char* key) { command(Effect::put_string(db, keyspace.key(key), "v", 0)); }
+  void flush(DbId db) { command(Effect::flush_db(db)); }
+  void swap(size_t a, size_t b) {
+    DbMap map = keyspace.db_map();
+    std::swap(map[a], map[b]);
+    command(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+  }
+
   Keyspace keyspace;
   Shard shard;
 };
@@ -199,6 +212,77 @@ TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") 
   CHECK(done);
   CHECK(engine.read_record(0, {0, slot_of("k"), "k"}).ok());
   CHECK(r.shard.checkpoint().finished_seq() == 1);  // where it began
+}
+
+TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
+  SimReactor reactor;
+  MemEngine engine(true);
+  const auto checkpoint = [&reactor](Replica& r) {
+    r.shard.submit();
+    reactor.run_for(10);
+    r.shard.checkpoint().start();
+    reactor.run_for(100);
+    CHECK(r.shard.checkpoint().finished_count() == 1);
+  };
+  {
+    Replica r(reactor, engine);
+    REQUIRE(r.shard.recover().ok());
+    r.put(0, "k");
+    checkpoint(r);
+    r.flush(0);
+    r.shard.submit();
+    reactor.run_for(10);
+  }
+  {
+    Replica r(reactor, engine);
+    REQUIRE(r.shard.recover().ok());
+    CHECK(r.keyspace.size(0) == 0);
+    r.put(1, "other");
+    checkpoint(r);  // releases the entry of the flush
+  }
+  Replica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  CHECK(r.keyspace.size(0) == 0);
+  CHECK(r.keyspace.size(1) == 1);
+}
+
+TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committed (S3)") {
+  for (const bool swap : {false, true}) {
+    SimReactor reactor;
+    ScriptedEngine engine;
+    Replica r(reactor, engine);
+    REQUIRE(r.shard.recover().ok());
+    r.put(0, "k");
+    r.shard.submit();
+    r.shard.checkpoint().start();
+    reactor.run_for(100);
+    CHECK(r.shard.checkpoint().finished_count() == 1);
+
+    engine.hold();
+    if (swap) {
+      r.swap(0, 1);
+    } else {
+      r.flush(0);
+    }
+    r.shard.checkpoint().start();  // even before the entry is submitted
+    r.shard.submit();
+    reactor.run_for(100);
+    CHECK(r.shard.checkpoint().finished_count() == 1);
+    {
+      const auto survivor = engine.survivor();  // a crash that loses the entry
+      Replica again(reactor, *survivor);
+      REQUIRE(again.shard.recover().ok());
+      CHECK(again.keyspace.size(again.keyspace.physical(0)) == 1);
+    }
+    engine.release_all();
+    reactor.run_for(100);
+    CHECK(r.shard.checkpoint().finished_count() == 2);
+    const auto survivor = engine.survivor();
+    Replica again(reactor, *survivor);
+    REQUIRE(again.shard.recover().ok());
+    CHECK(again.keyspace.size(again.keyspace.physical(0)) == 0);
+    CHECK(again.keyspace.size(again.keyspace.physical(1)) == (swap ? 1 : 0));
+  }
 }
 
 TEST_CASE("checkpoint: it starts by itself when enough was logged, and releases the log") {
