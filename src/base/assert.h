@@ -10,7 +10,7 @@ namespace holdfast {
 
 }  // namespace holdfast
 
-#define HF_ASSERT(condition)                                   \
-  (__builtin_expect(static_cast<bool>(condition), 1)           \
-       ? static_cast<void>(0)                                  \
+#define HF_ASSERT(condition)                         \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::holdfast::assert_failed(#condition, __FILE__, __LINE__))

@@ -90,8 +90,8 @@ class SegmentedArray {
   }
 
   static void* allocate(size_t bytes, size_t alignment) {
-    void* block = std::aligned_alloc(std::max(alignment, sizeof(void*)),
-                                     std::max(bytes, alignment));
+    void* block =
+        std::aligned_alloc(std::max(alignment, sizeof(void*)), std::max(bytes, alignment));
     if (block == nullptr) throw std::bad_alloc();
     return block;
   }

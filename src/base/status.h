@@ -52,8 +52,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                                   // NOLINT
-  Result(Status status) : state_(std::move(status)) { HF_ASSERT(!ok()); }         // NOLINT
+  Result(T value) : state_(std::move(value)) {}                            // NOLINT
+  Result(Status status) : state_(std::move(status)) { HF_ASSERT(!ok()); }  // NOLINT
 
   bool ok() const { return std::holds_alternative<T>(state_); }
   T& value() {

@@ -33,7 +33,9 @@ Status Node::make_engine() {
     case EngineType::kRocks: {
       RealDisk disk;
       const Status made = disk.make_directory(options_.data_dir);
-      if (!made.ok()) return made;
+      if (!made.ok()) {
+        return {made.code(), "data.dir " + options_.data_dir + ": " + made.message()};
+      }
       if (options_.durability != Durability::kAlways) {
         log_warning("durability is not 'always': an OK can be lost in a crash",
                     {{"durability", find_option("durability")->get(options_)}});
@@ -69,6 +71,8 @@ Status Node::start() {
     return rewrite_config(options, disk);
   };
   hooks.memory_used = memory_allocated;
+  hooks.allocator_name = memory_allocator_name;
+  hooks.purge_memory = memory_purge;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   status = server_->listen();

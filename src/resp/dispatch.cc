@@ -114,8 +114,7 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   const uint64_t errors_before = session.reply.error_count();
   const Command* called = nullptr;
   if (command == nullptr) {
-    session.reply.error(session.state.authenticated ? unknown_command(args)
-                                                    : std::string(errors::kNoAuth));
+    session.reply.error(unknown_command(args));
   } else {
     called = resolve_subcommand(*command, args, session.reply);
   }
@@ -125,9 +124,7 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
     finish_reply(session, start, 0);
     return;
   }
-  if (!monitors_.empty() && !called->has(kSkipMonitor) && !called->has(kAdmin)) {
-    feed_monitors(session, args, clock().wall_us());
-  }
+  const bool monitored = !called->has(kSkipMonitor) && !called->has(kAdmin);
   session.set_last_command(called);
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
@@ -138,6 +135,7 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   *clock_ns = clock().mono_ns();
   record_call(session, *const_cast<Command*>(called), context, errors_before, start_ns, *clock_ns);
   finish_reply(session, start, std::max(written, context.observed()));
+  if (monitored && !monitors_.empty()) feed_monitors(session, args, clock().wall_us());
 }
 
 void Server::record_call(Session& session, Command& command, CommandContext& context,
@@ -196,11 +194,14 @@ void Server::feed_monitors(const Session& session, std::span<const std::string_v
   std::snprintf(head, sizeof head, "%lld.%06lld [%d ", static_cast<long long>(now_us / 1000000),
                 static_cast<long long>(now_us % 1000000), session.state.db);
   std::string line = head + session.conn().peer().to_string() + "]";
-  const bool secret =
-      equals_ignoring_case(args[0], "auth") || equals_ignoring_case(args[0], "hello");
+  const bool is_auth = equals_ignoring_case(args[0], "auth");
+  const bool is_hello = equals_ignoring_case(args[0], "hello");
+  size_t secrets = is_auth ? args.size() : 0;  // words still to be hidden
   for (size_t i = 0; i < args.size(); ++i) {
     line.push_back(' ');
-    append_quoted(secret && i > 0 ? "(redacted)" : args[i], &line);
+    append_quoted(secrets > 0 && i > 0 ? "(redacted)" : args[i], &line);
+    if (secrets > 0) --secrets;
+    if (is_hello && i > 1 && equals_ignoring_case(args[i], "auth")) secrets = 2;
   }
   for (const uint64_t id : monitors_) {
     Session* monitor = this->session(id);

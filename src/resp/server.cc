@@ -62,7 +62,9 @@ Status Server::listen() {
   if (!options_.resp_unix_socket.empty()) {
     wanted.push_back(Address::unix_socket(options_.resp_unix_socket));
   }
-  for (const Address& address : wanted) {
+  for (Address& address : wanted) {
+    // "Any port" means one port for all addresses.
+    if (!address.is_unix() && !listeners_.empty()) address.port = listeners_[0]->address().port;
     auto listener = net_.listen(address, how, on_accept);
     if (!listener.ok()) return listener.status();
     listeners_.push_back(std::move(listener.value()));
