@@ -13,11 +13,11 @@
 
 namespace holdfast {
 
-// Visits the entries first, first + 1, ... of `bytes`; false from the visitor stops.
-// kCorrupt when the lengths do not add up.
-inline Status split_group(Seq first, std::string_view bytes,
+// Visits the entries first..last of `bytes`; false from the visitor stops. kCorrupt when the bytes
+// are not just these entries (what was visited before stays visited).
+inline Status split_group(Seq first, Seq last, std::string_view bytes,
                           const std::function<bool(Seq, std::string_view)>& visit) {
-  for (Seq seq = first; !bytes.empty(); ++seq) {
+  for (Seq seq = first; seq <= last; ++seq) {
     const uint32_t length = bytes.size() < 4 ? 0 : load_fixed<uint32_t>(bytes.data());
     if (length < 4 || length > bytes.size()) {
       return Status::corrupt("log entry " + std::to_string(seq) + ": its length does not fit");
@@ -25,7 +25,8 @@ inline Status split_group(Seq first, std::string_view bytes,
     if (!visit(seq, bytes.substr(0, length))) return {};
     bytes.remove_prefix(length);
   }
-  return {};
+  if (bytes.empty()) return {};
+  return Status::corrupt("log entry " + std::to_string(last) + ": unknown bytes follow it");
 }
 
 }  // namespace holdfast

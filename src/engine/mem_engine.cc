@@ -1,6 +1,8 @@
 // See mem_engine.h.
 #include "engine/mem_engine.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "engine/log_group.h"
 
@@ -21,28 +23,32 @@ Result<std::vector<RecoveredShard>> MemEngine::open() {
 
 void MemEngine::append(ShardId shard, LogGroup group, Done done) {
   ShardState& state = shards_[shard];
+  HF_ASSERT(group.first != 0 && group.first <= group.last);
   HF_ASSERT(state.last_seq == 0 || group.first == state.last_seq + 1);
   state.last_seq = group.last;
   ++stats_.appended_groups;
   stats_.appended_bytes += group.bytes.size();
-  if (keep_) {
-    const Status split = split_group(group.first, group.bytes, [&](Seq seq, std::string_view e) {
-      state.log[seq] = e;
-      return true;
-    });
-    HF_ASSERT(split.ok());
-    stats_.log_bytes += group.bytes.size();
-  }
+  if (keep_) keep(state, group);
   done({});
+}
+
+void MemEngine::keep(ShardState& state, const LogGroup& group) {
+  const Status split =
+      split_group(group.first, group.last, group.bytes, [&state](Seq seq, std::string_view entry) {
+        state.log[seq] = entry;
+        return true;
+      });
+  HF_ASSERT(split.ok());
+  stats_.log_bytes += group.bytes.size();
 }
 
 Status MemEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) {
   const auto& log = shards_[shard].log;
-  if (!log.contains(from) || !log.contains(to)) {
+  if (log.empty() || from < log.begin()->first || to > log.rbegin()->first) {
     return Status::not_found("log entries " + std::to_string(from) + " to " + std::to_string(to) +
                              " are not kept");
   }
-  for (auto at = log.find(from); at != log.end() && at->first <= to; ++at) {
+  for (auto at = log.lower_bound(from); at != log.end() && at->first <= to; ++at) {
     if (!visit(at->first, at->second)) break;
   }
   return {};
@@ -50,29 +56,35 @@ Status MemEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& 
 
 void MemEngine::truncate_suffix(ShardId shard, Seq last_kept, Done done) {
   ShardState& state = shards_[shard];
-  state.log.erase(state.log.upper_bound(last_kept), state.log.end());
-  state.last_seq = last_kept;
+  for (auto at = state.log.upper_bound(last_kept); at != state.log.end();) {
+    stats_.log_bytes -= at->second.size();
+    at = state.log.erase(at);
+  }
+  state.last_seq = std::min(state.last_seq, last_kept);
+  if (keep_ && state.log.empty()) state.last_seq = 0;
   done({});
 }
 
 void MemEngine::release_prefix(ShardId shard, Seq seq, Done done) {
   ShardState& state = shards_[shard];
-  HF_ASSERT(seq <= state.checkpoint.seq);  // E5
+  HF_ASSERT(!keep_ || seq <= state.checkpoint.seq);  // E5
   for (auto at = state.log.begin(); at != state.log.end() && at->first <= seq;) {
     stats_.log_bytes -= at->second.size();
     at = state.log.erase(at);
   }
+  if (seq >= state.last_seq) state.last_seq = 0;  // the log is empty: it may go on anywhere
   done({});
 }
 
 void MemEngine::save_hard_state(ShardId shard, const HardState& hard_state, Done done) {
-  shards_[shard].hard_state = hard_state;
+  if (keep_) shards_[shard].hard_state = hard_state;
   done({});
 }
 
 void MemEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) {
   auto& records = shards_[shard].records;
   for (const RecordWrite& write : writes) {
+    if (!keep_) break;
     Place place{write.key.db, write.key.slot, std::string(write.key.key)};
     if (write.erase) {
       records.erase(place);
@@ -89,7 +101,7 @@ void MemEngine::erase_database(ShardId shard, DbId db, Done done) {
 }
 
 void MemEngine::finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) {
-  shards_[shard].checkpoint = meta;
+  if (keep_) shards_[shard].checkpoint = meta;
   done({});
 }
 

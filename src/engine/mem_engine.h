@@ -1,8 +1,13 @@
 // MemEngine: no disk at all. Commits at once, for caches that may vanish and for tests.
 //
-// By default it keeps nothing, so that an append costs a few instructions. With keep_log it keeps
-// log, records and state in memory and survives being opened again (the same object), so that it
-// can stand where a test wants a durable engine.
+// By default it keeps nothing but each shard's last seq, so that an append costs a few
+// instructions. With keep_log it keeps log, records and state in memory, wants checkpoints, and
+// survives being opened again (the same object or a copy), so that it can stand where a test wants
+// a durable engine.
+//
+//   E1, E2  hold because every call is done, completion included, before it returns.
+//   E3      there is no error.
+//   E5      asserted in release_prefix.
 #pragma once
 
 #include <map>
@@ -50,6 +55,7 @@ class MemEngine final : public Engine {
     std::map<Place, std::string> records;
   };
 
+  void keep(ShardState& state, const LogGroup& group);
   Status visit_range(ShardId shard, const Place& from, const Place& to, const RecordVisitor& visit);
 
   bool keep_;

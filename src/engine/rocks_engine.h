@@ -1,15 +1,20 @@
-// RocksEngine: log, records and state in RocksDB (Debian's librocksdb). Durable from the first
-// day, and a known-good second opinion beside an engine of our own.
+// RocksEngine: log, records and state in RocksDB (Debian's librocksdb). A known-good engine beside
+// one of our own.
 //
-// What is stored, key by key: docs/ONDISK_ROCKS.md. A group is one value, so it is atomic (E2);
-// every value carries a CRC32C over its key and content, above RocksDB's own checksums (E6).
+// What is stored, key by key: docs/ONDISK_ROCKS.md. The parts: RocksStore opens the directory or
+// refuses it, RocksShardLog knows one shard's log, RocksWriter does all writing on its thread.
 //
-// Invariant: the log of a shard has no gap from the entry after the checkpoint to its end; open()
-// refuses a store where it has.
-// Threads: the reactor's; RocksWriter has a thread of its own.
+//   E1, E3  RocksWriter's.
+//   E2      a group is one value of one write batch.
+//   E4      records may become visible before finish_checkpoint; each is an old or a new image.
+//   E5      asserted in release_prefix, against the checkpoint that is known to be durable.
+//   E6      every value carries a CRC32C over its key and content, above RocksDB's own checksums,
+//           and open() reads the whole log: damage or a missing entry above the checkpoint is
+//           kCorrupt.
+//
+// Threads: the reactor's; reads run on it, writes on the writer's thread.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,16 +22,13 @@
 #include "base/options.h"
 #include "base/reactor.h"
 #include "engine/engine.h"
-
-namespace rocksdb {
-class ColumnFamilyHandle;
-class DB;
-class Iterator;
-}  // namespace rocksdb
+#include "engine/rocks_shard_log.h"
+#include "engine/rocks_store.h"
 
 namespace holdfast {
 
 class RocksWriter;
+enum class Sync : uint8_t;
 
 struct RocksOptions {
   Durability durability = Durability::kAlways;
@@ -36,6 +38,7 @@ class RocksEngine final : public Engine {
  public:
   // `directory` exists or can be made (its parent exists).
   RocksEngine(Reactor& reactor, std::string directory, RocksOptions options);
+  // Without close(): what was appended is written, completions that did not run never will.
   ~RocksEngine() override;
 
   EngineInfo info() const override {
@@ -56,40 +59,34 @@ class RocksEngine final : public Engine {
   Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) override;
   Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) override;
   void drop_slot(ShardId shard, SlotId slot, Done done) override;
-  uint64_t log_bytes() const override { return stats_.log_bytes; }
+  uint64_t log_bytes() const override;
   EngineStats stats() const override;
 
+  const StoreUuid& store_uuid() const { return store_.uuid; }
+
  private:
-  // A kept group: the reactor's own memory of the log's shape.
-  struct Group {
-    Seq first;
-    Seq last;
-    uint64_t bytes;
-  };
   struct ShardState {
-    HardState hard_state;
-    CheckpointMeta checkpoint;
-    std::deque<Group> groups;
+    HardState hard_state;       // as found at open
+    CheckpointMeta checkpoint;  // its state is kept until open() has told it
+    RocksShardLog log;
   };
 
-  Status open_database();
-  Status check_format();
+  ShardState& shard(ShardId id);
+  Status load();
   Status load_state();
+  Status load_state_value(std::string_view key, std::string_view value);
   Status load_log();
-  Status check_no_gap(ShardId id, const ShardState& shard) const;
   Status visit_prefix(const std::string& prefix, const RecordVisitor& visit);
-  void forget_groups_above(ShardState& state, Seq last_kept);
-  Result<std::string> read_group(ShardId shard, const Group& group);
+  void put_state(std::string_view kind, ShardId shard, std::string content, Done done);
+  void submit_group(ShardId shard, RocksShardLog::GroupPtr group, bool truncates, Done done);
 
   Reactor& reactor_;
   const std::string directory_;
   const RocksOptions options_;
-  std::unique_ptr<rocksdb::DB> db_;
-  rocksdb::ColumnFamilyHandle* state_family_ = nullptr;
-  rocksdb::ColumnFamilyHandle* log_family_ = nullptr;
-  rocksdb::ColumnFamilyHandle* record_family_ = nullptr;
-  std::unique_ptr<RocksWriter> writer_;
+  RocksStore store_;
   std::map<ShardId, ShardState> shards_;
+  std::unique_ptr<RocksWriter> writer_;
+  uint64_t released_bytes_ = 0;  // since whole files were last looked for
   EngineStats stats_;
 };
 
