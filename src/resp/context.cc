@@ -68,6 +68,7 @@ Object* CommandContext::find(DbId db, const KeyRef& key) {
     return nullptr;
   }
   observe(object->mod_seq());
+  observe(keyspace.replaced_at(db));  // SWAPDB shows objects that are older than itself
   return object;
 }
 

@@ -56,6 +56,8 @@ class Keyspace {
 
   // Upper bound of the seq at which an absent key was last erased (K1); 0: never.
   Seq erased_at(DbId db, const KeyRef& key) const;
+  // The seq at which the database was last dropped, or mapped to another logical number.
+  Seq replaced_at(DbId db) const { return databases_[db].flushed_at; }
   // The seq of the newest change of anything in the database.
   Seq last_change(DbId db) const { return databases_[db].last_change; }
 
