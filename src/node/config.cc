@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 
-#include "base/net.h"
 #include "base/real_disk.h"
 #include "node/yaml.h"
 
@@ -112,16 +111,6 @@ class Loader {
     }
     if (options_.resp_bind.empty() && options_.resp_unix_socket.empty()) {
       refuse({"resp.bind"}, "resp.bind", "empty, and so is resp.unix_socket: nowhere to listen");
-    }
-    const auto outside = std::ranges::find_if(options_.resp_bind, [](const std::string& host) {
-      return host != "localhost" && !Address::tcp(host, 0).is_loopback();
-    });
-    if (outside != options_.resp_bind.end() && options_.resp_protected_mode &&
-        options_.resp_password.empty()) {
-      refuse({"resp.bind"}, "resp.bind",
-             "\"" + *outside +
-                 "\" is for clients on other hosts, which resp.protected_mode refuses without a "
-                 "password; set resp.password, or resp.protected_mode: no");
     }
   }
 

@@ -82,7 +82,13 @@ Status Node::start() {
 
 void Node::announce() {
   const std::vector<Address> addresses = server_->addresses();
-  for (const Address& address : addresses) log_info("listening", {{"resp", address.to_string()}});
+  for (const Address& address : addresses) {
+    log_info("listening", {{"resp", address.to_string()}});
+    if (!address.is_loopback() && options_.resp_protected_mode && options_.resp_password.empty()) {
+      log_warning("protected mode: clients on other hosts are refused; set resp.password",
+                  {{"resp", address.to_string()}});
+    }
+  }
   std::printf("ready: resp=%s\n", addresses.empty() ? "none" : addresses[0].to_string().c_str());
   std::fflush(stdout);
 }

@@ -14,15 +14,20 @@ namespace {
 
 constexpr size_t kShownArguments = 128;  // bytes of arguments in "unknown command"
 
+// As much of a client's word as an error shows: it ends at a zero byte, as in Redis.
+std::string_view shown(std::string_view word, size_t most = kShownArguments) {
+  return word.substr(0, std::min(most, word.find('\0')));
+}
+
 std::string unknown_command(std::span<const std::string_view> args) {
   std::string text = "ERR unknown command '";
-  text.append(args[0].substr(0, kShownArguments));
+  text.append(shown(args[0]));
   text.append("', with args beginning with: ");
-  size_t shown = 0;
-  for (size_t i = 1; i < args.size() && shown < kShownArguments; ++i) {
-    const std::string_view arg = args[i].substr(0, kShownArguments - shown);
+  size_t used = 0;
+  for (size_t i = 1; i < args.size() && used < kShownArguments; ++i) {
+    const std::string_view arg = shown(args[i], kShownArguments - used);
     text.append("'").append(arg).append("' ");
-    shown += arg.size();
+    used += arg.size();
   }
   return text;
 }
@@ -72,8 +77,8 @@ const Command* resolve_subcommand(const Command& command, std::span<const std::s
   if (sub == nullptr) {
     std::string container(command.spec.name);
     for (char& c : container) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    reply.error("ERR unknown subcommand '" + std::string(args[1].substr(0, kShownArguments)) +
-                "'. Try " + container + " HELP.");
+    reply.error("ERR unknown subcommand '" + std::string(shown(args[1])) + "'. Try " + container +
+                " HELP.");
   }
   return sub;
 }

@@ -67,7 +67,6 @@ void Session::on_readable() {
       return;
     }
     server_.stats().net_input_bytes += result.bytes;
-    last_active_ms_ = server_.clock().wall_ms();
     const size_t used = may_run() ? process(input) : 0;
     drop_input(input, closing() ? input.size() : used);
     if (query_buffer_over_limit()) return;
@@ -165,6 +164,7 @@ size_t Session::process(std::string_view input) {
   int64_t clock_ns = server_.clock().mono_ns();
   const int64_t now_ms = server_.clock().wall_ms();
   server_.keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
+  last_active_ms_ = now_ms;
   while (may_run()) {
     size_t parsed_to = used;
     const bool well_formed = parse_batch(input, &parsed_to);

@@ -78,7 +78,7 @@ def test_python_redis_threads():
             thread.join()
         check_equal(int(r.get("shared")), 4000)
         with server.client() as c:
-            check_equal(info(c)["cmdstat_incr"].split(",")[0], "calls=4000")
+            check_equal(info(c)["cmdstat_incrby"].split(",")[0], "calls=4000")
 
 
 def node(script):

@@ -30,7 +30,7 @@ def test_scan_bigkeys_memkeys():
 
 def test_stat_and_latency():
     with Server() as server:
-        check("keys" in run("timeout", "2", "redis-cli", "-p", server.port, "--stat", expect=124),
+        check("keys" in run("timeout", "2", "stdbuf", "-oL", "redis-cli", "-p", server.port, "--stat", expect=124),
               "--stat")
         out = run("timeout", "3", "redis-cli", "-p", server.port, "--latency", "--raw",
                   "-i", "1", expect=None)

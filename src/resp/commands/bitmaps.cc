@@ -75,33 +75,17 @@ struct BitRange {
   bool has_end = false;
 };
 
-// [start [end [BYTE | BIT]]] from argument `from`.
-bool read_range(CommandContext& c, size_t from, BitRange* range) {
-  const size_t given = c.argc() - from;
-  if (given > 3) {
-    c.fail();
-    return false;
-  }
-  if (given >= 1 && !c.integer(from, &range->start)) return false;
-  if (given >= 2) {
-    if (!c.integer(from + 1, &range->end)) return false;
-    range->has_end = true;
-  }
-  if (given == 3) {
-    range->in_bits = c.is(from + 2, "BIT");
-    if (!range->in_bits && !c.is(from + 2, "BYTE")) {
-      c.fail();
-      return false;
-    }
-  }
-  return true;
+bool read_unit(CommandContext& c, size_t i, BitRange* range) {
+  range->in_bits = c.is(i, "BIT");
+  if (range->in_bits || c.is(i, "BYTE")) return true;
+  c.fail();
+  return false;
 }
 
 // Bits from..to of a value of `bytes` bytes; false when the range is empty.
 bool resolve_range(const BitRange& range, uint64_t bytes, uint64_t* from, uint64_t* to) {
   const auto size = static_cast<int64_t>(range.in_bits ? bytes * 8 : bytes);
   int64_t start = range.start, end = range.end;
-  if (start < 0 && end < 0 && start > end) return false;
   if (start < 0) start = std::max<int64_t>(0, start + size);
   if (end < 0) end = std::max<int64_t>(0, end + size);
   end = std::min(end, size - 1);
@@ -113,15 +97,29 @@ bool resolve_range(const BitRange& range, uint64_t bytes, uint64_t* from, uint64
 }
 
 void bitcount_command(CommandContext& c) {
+  // An absent key is answered before the range is looked at, as Redis 7.0 does.
+  const Object* object = c.find_read(c.key(1));
+  IntScratch scratch;
+  std::string_view value;
+  if (!read_value(c, object, &scratch, &value)) return;
+  if (object == nullptr) {
+    c.reply.integer(0);
+    return;
+  }
   BitRange range;
-  if (c.argc() == 3) {
+  if (c.argc() == 3 || c.argc() > 5) {
     c.fail();  // a start needs an end
     return;
   }
-  if (!read_range(c, 2, &range)) return;
-  IntScratch scratch;
-  std::string_view value;
-  if (!read_value(c, c.find_read(c.key(1)), &scratch, &value)) return;
+  if (c.argc() > 3) {
+    if (!c.integer(2, &range.start) || !c.integer(3, &range.end)) return;
+    // Redis answers an empty range before it looks at the unit.
+    if (range.start < 0 && range.end < 0 && range.start > range.end) {
+      c.reply.integer(0);
+      return;
+    }
+    if (c.argc() == 5 && !read_unit(c, 4, &range)) return;
+  }
   uint64_t from, to;
   const bool any = resolve_range(range, value.size(), &from, &to);
   c.reply.integer(any ? static_cast<int64_t>(count_ones(value, from, to)) : 0);
@@ -134,8 +132,6 @@ void bitpos_command(CommandContext& c) {
     c.fail("ERR The bit argument must be 1 or 0.");
     return;
   }
-  BitRange range;
-  if (!read_range(c, 3, &range)) return;
   const Object* object = c.find_read(c.key(1));
   IntScratch scratch;
   std::string_view value;
@@ -144,6 +140,15 @@ void bitpos_command(CommandContext& c) {
     c.reply.integer(bit == 1 ? -1 : 0);
     return;
   }
+  BitRange range;
+  range.has_end = c.argc() > 4;
+  if (c.argc() > 6) {
+    c.fail();
+    return;
+  }
+  if (c.argc() > 3 && !c.integer(3, &range.start)) return;
+  if (c.argc() > 5 && !read_unit(c, 5, &range)) return;
+  if (c.argc() > 4 && !c.integer(4, &range.end)) return;
   uint64_t from, to;
   if (!resolve_range(range, value.size(), &from, &to)) {
     c.reply.integer(-1);
@@ -264,7 +269,7 @@ void write_one(CommandContext& c, const FieldOp& op, std::string* value, bool* c
   const int64_t old = read_field(*value, op.offset, op.field);
   int64_t fresh;
   const bool fits = op.kind == FieldOp::kSet
-                        ? add_to_field(op.value, 0, op.field, op.overflow, &fresh)
+                        ? fit_field(op.value, op.field, op.overflow, &fresh)
                         : add_to_field(old, op.value, op.field, op.overflow, &fresh);
   if (!fits) {
     c.reply.null();
@@ -307,7 +312,8 @@ void bitfield(CommandContext& c, bool read_only) {
       write_one(c, op, &value, &changed);
     }
   }
-  if (!changed) return;
+  // A write that failed (OVERFLOW FAIL) still makes the string long enough, as in Redis.
+  if (!changed && (!writes || value.size() == stored.size())) return;
   // A string that grew is written from its old end, so that it is padded whatever was set.
   first_byte = std::min<uint64_t>(first_byte, stored.size());
   c.write_range(key, first_byte, std::string_view(value).substr(first_byte, end_byte - first_byte));

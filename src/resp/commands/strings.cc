@@ -24,11 +24,6 @@ enum SetFlag : unsigned {
   kExpiry = 1 << 5,
 };
 
-struct SetOptions {
-  unsigned flags = 0;
-  int64_t expire_at_ms = 0;
-};
-
 struct ExpiryUnit {
   std::string_view word;
   bool seconds;
@@ -36,6 +31,12 @@ struct ExpiryUnit {
 };
 constexpr ExpiryUnit kExpiryUnits[] = {
     {"EX", true, false}, {"PX", false, false}, {"EXAT", true, true}, {"PXAT", false, true}};
+
+struct SetOptions {
+  unsigned flags = 0;
+  const ExpiryUnit* unit = nullptr;  // null: no expiry was given
+  size_t expiry_at = 0;              // which argument it is
+};
 
 const ExpiryUnit* expiry_unit(CommandContext& c, size_t i) {
   for (const ExpiryUnit& unit : kExpiryUnits) {
@@ -64,8 +65,6 @@ bool read_expiry(CommandContext& c, size_t i, const ExpiryUnit& unit, int64_t* a
 // The options of SET (from argument 3) or GETEX (from argument 2).
 bool read_options(CommandContext& c, size_t from, bool is_set, SetOptions* options) {
   constexpr unsigned kTtl = kKeepTtl | kPersist | kExpiry;
-  size_t expiry_at = 0;
-  const ExpiryUnit* unit = nullptr;
   for (size_t i = from; i < c.argc(); ++i) {
     unsigned flag = 0, against = kTtl;
     if (is_set && c.is(i, "NX")) {
@@ -80,8 +79,8 @@ bool read_options(CommandContext& c, size_t from, bool is_set, SetOptions* optio
       flag = kPersist, against = kKeepTtl | kExpiry;
     } else if (const ExpiryUnit* found = expiry_unit(c, i); found != nullptr && i + 1 < c.argc()) {
       flag = kExpiry;
-      unit = found;
-      expiry_at = ++i;
+      options->unit = found;
+      options->expiry_at = ++i;
     }
     if (flag == 0 || (options->flags & against) != 0) {
       c.fail();
@@ -89,7 +88,13 @@ bool read_options(CommandContext& c, size_t from, bool is_set, SetOptions* optio
     }
     options->flags |= flag;
   }
-  return unit == nullptr || read_expiry(c, expiry_at, *unit, &options->expire_at_ms);
+  return true;
+}
+
+// The expiry that the options ask for, 0 if none.
+bool read_expiry(CommandContext& c, const SetOptions& options, int64_t* at_ms) {
+  *at_ms = 0;
+  return options.unit == nullptr || read_expiry(c, options.expiry_at, *options.unit, at_ms);
 }
 
 void reply_value(CommandContext& c, const Object* object) {
@@ -119,7 +124,8 @@ void set_command(CommandContext& c) {
     return;
   }
   SetOptions options;
-  if (!read_options(c, 3, true, &options)) return;
+  int64_t expire_at_ms;
+  if (!read_options(c, 3, true, &options) || !read_expiry(c, options, &expire_at_ms)) return;
   const Object* old = (options.flags & kGet) != 0 ? c.find_read(key) : c.find_write(key);
   if ((options.flags & kGet) != 0) {
     if (!c.expect_type(old, ObjectType::kString)) return;
@@ -131,7 +137,7 @@ void set_command(CommandContext& c) {
     return;
   }
   const bool keeps = (options.flags & kKeepTtl) != 0 && old != nullptr;
-  store(c, key, c.args[2], keeps ? old->expire_at_ms() : options.expire_at_ms, old != nullptr);
+  store(c, key, c.args[2], keeps ? old->expire_at_ms() : expire_at_ms, old != nullptr);
   if ((options.flags & kGet) == 0) c.reply.ok();
 }
 
@@ -179,13 +185,18 @@ void getex_command(CommandContext& c) {
   const KeyRef key = c.key(1);
   const Object* object = c.find_read(key);
   if (!c.expect_type(object, ObjectType::kString)) return;
+  if (object == nullptr) {
+    c.reply.null();
+    return;
+  }
+  int64_t expire_at_ms;
+  if (!read_expiry(c, options, &expire_at_ms)) return;
   reply_value(c, object);
-  if (object == nullptr) return;
   if ((options.flags & kExpiry) != 0) {
-    if (options.expire_at_ms <= c.now_ms) {
+    if (expire_at_ms <= c.now_ms) {
       c.erase(key);
     } else {
-      c.set_expiry(key, options.expire_at_ms);
+      c.set_expiry(key, expire_at_ms);
     }
   } else if ((options.flags & kPersist) != 0 && object->expire_at_ms() != 0) {
     c.set_expiry(key, 0);

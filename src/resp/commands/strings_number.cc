@@ -12,7 +12,7 @@
 namespace holdfast {
 namespace {
 
-constexpr size_t kMaxFloatText = 256;  // longest text that Redis takes for a number here
+constexpr size_t kMaxFloatText = 5 * 1024;  // longest text that Redis takes for a number here
 
 void increment(CommandContext& c, int64_t by) {
   const KeyRef key = c.key(1);
@@ -48,7 +48,7 @@ bool parse_long_double(std::string_view text, long double* out) {
 
 // 17 digits behind the point, without trailing zeros: what people see as the number they meant.
 std::string format_long_double(long double value) {
-  char text[5 * 1024];
+  char text[kMaxFloatText + 32];
   int size = std::snprintf(text, sizeof text, "%.17Lf", value);
   while (text[size - 1] == '0') --size;
   if (text[size - 1] == '.') --size;

@@ -37,6 +37,28 @@ uint64_t combine_words(BitOp op, uint64_t a, uint64_t b) {
   }
 }
 
+using Wide = __int128;
+
+bool fit(Wide value, BitField field, Overflow policy, int64_t* out) {
+  const Wide max =
+      field.is_signed ? (Wide{1} << (field.bits - 1)) - 1 : (Wide{1} << field.bits) - 1;
+  const Wide min = field.is_signed ? -(Wide{1} << (field.bits - 1)) : Wide{0};
+  if (value >= min && value <= max) {
+    *out = static_cast<int64_t>(value);
+    return true;
+  }
+  if (policy == Overflow::kFail) return false;
+  if (policy == Overflow::kSaturate) {
+    *out = static_cast<int64_t>(value > max ? max : min);
+    return true;
+  }
+  const Wide range = Wide{1} << field.bits;
+  Wide wrapped = value & (range - 1);
+  if (field.is_signed && wrapped > max) wrapped -= range;
+  *out = static_cast<int64_t>(wrapped);
+  return true;
+}
+
 }  // namespace
 
 uint64_t count_ones(std::string_view bytes) {
@@ -121,26 +143,13 @@ void write_field(std::string* bytes, uint64_t offset, BitField field, int64_t va
   }
 }
 
+bool fit_field(int64_t value, BitField field, Overflow policy, int64_t* out) {
+  return fit(field.is_signed ? Wide{value} : Wide{static_cast<uint64_t>(value)}, field, policy,
+             out);
+}
+
 bool add_to_field(int64_t value, int64_t by, BitField field, Overflow policy, int64_t* out) {
-  using Wide = __int128;
-  const Wide max =
-      field.is_signed ? (Wide{1} << (field.bits - 1)) - 1 : (Wide{1} << field.bits) - 1;
-  const Wide min = field.is_signed ? -(Wide{1} << (field.bits - 1)) : Wide{0};
-  const Wide sum = Wide{value} + by;
-  if (sum >= min && sum <= max) {
-    *out = static_cast<int64_t>(sum);
-    return true;
-  }
-  if (policy == Overflow::kFail) return false;
-  if (policy == Overflow::kSaturate) {
-    *out = static_cast<int64_t>(sum > max ? max : min);
-    return true;
-  }
-  const Wide range = Wide{1} << field.bits;
-  Wide wrapped = sum & (range - 1);
-  if (field.is_signed && wrapped > max) wrapped -= range;
-  *out = static_cast<int64_t>(wrapped);
-  return true;
+  return fit(Wide{value} + by, field, policy, out);
 }
 
 }  // namespace holdfast

@@ -35,6 +35,8 @@ enum class Overflow : uint8_t { kWrap, kSaturate, kFail };
 int64_t read_field(std::string_view bytes, uint64_t offset, BitField field);
 // REQUIRES: the field lies within the bytes.
 void write_field(std::string* bytes, uint64_t offset, BitField field, int64_t value);
+// value brought into the field's range; for an unsigned field it counts as unsigned, as in Redis.
+bool fit_field(int64_t value, BitField field, Overflow policy, int64_t* out);
 // value + by brought into the field's range; false: it overflows and the policy is kFail.
 bool add_to_field(int64_t value, int64_t by, BitField field, Overflow policy, int64_t* out);
 

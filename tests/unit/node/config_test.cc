@@ -254,15 +254,6 @@ TEST_CASE("config: checks across options") {
   CHECK(good("engine.type: mem\ndurability: none\n").engine_type == EngineType::kMem);
   CHECK(good("engine.type: mem\n", {"durability=none"}).durability == Durability::kNone);
 
-  const std::string outside =
-      "conf/x.yaml:1: resp.bind: \"0.0.0.0\" is for clients on other hosts, which "
-      "resp.protected_mode refuses without a password; set resp.password, or "
-      "resp.protected_mode: no";
-  CHECK(errors("resp.bind: [127.0.0.1, 0.0.0.0]\n") == outside);
-  good("resp.bind: [0.0.0.0]\nresp.password: secret\n");
-  good("resp.bind: [0.0.0.0]\nresp.protected_mode: no\n");
-  good("resp.bind: [127.0.0.2, ::1, localhost]\n");
-
   CHECK(errors("resp.bind: []\n") ==
         "conf/x.yaml:1: resp.bind: empty, and so is resp.unix_socket: nowhere to listen");
   good("resp.bind: []\nresp.unix_socket: /tmp/x\n");
