@@ -22,6 +22,7 @@ Keyspace::Keyspace(uint64_t hash_seed)
 }
 
 Keyspace::~Keyspace() {
+  dirty_ = nullptr;  // its owner may be gone already
   for (int db = 0; db < kDbCount; ++db) flush(static_cast<DbId>(db), 0);
   while (collect_garbage(1 << 20)) {
   }
