@@ -32,7 +32,7 @@
 
 namespace holdfast {
 
-// One turn's entries, back to back as store/entry.h encodes them. first..last without a gap.
+// One turn's entries, back to back as store/effect.h encodes them. first..last without a gap.
 struct LogGroup {
   Seq first = 0;
   Seq last = 0;
@@ -55,7 +55,7 @@ struct RecordKey {
 struct RecordWrite {
   RecordKey key;
   bool erase = false;
-  std::string_view image;  // as store/record.h encodes it
+  std::string_view image;  // as store/effect.h encodes it
 };
 
 // What a finished checkpoint says of itself. `state` is the owner's own (database map, epochs).

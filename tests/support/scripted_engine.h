@@ -1,11 +1,13 @@
 // ScriptedEngine: an engine whose commits a test delays, loses or fails.
 //
-//   hold():          appends complete only when released
-//   release(n):      the oldest n held appends are durable and complete (in this call)
-//   fail_next():     the next append to be released fails, and everything after it (E3)
-//   crash():         what was not released is lost; the engine can be opened again
+//   hold():          appends and truncations complete only when released
+//   release(n):      the oldest n held ones are durable and complete (in this call)
+//   fail_next(why):  the next one to be released completes with `why`, and every write after it,
+//                    of any kind, with kPoisoned (E3)
+//   crash():         what was not released is lost, with its completion; open() starts anew
 //
-// Behind it a MemEngine that keeps its log is what survives.
+// Behind it a MemEngine that keeps its log is what survives. Other writes pass by those held: a
+// checkpoint's records are durable at once.
 #pragma once
 
 #include <deque>
@@ -27,7 +29,7 @@ class ScriptedEngine final : public Engine {
   void release_all() { release(waiting_.size()); }
   void stop_holding();
   void fail_next(Status status) { failure_ = std::move(status); }
-  void crash() { waiting_.clear(); }
+  void crash();
   // A copy of what would be found after a crash now.
   std::unique_ptr<MemEngine> survivor() const { return std::make_unique<MemEngine>(mem_); }
 
@@ -38,23 +40,21 @@ class ScriptedEngine final : public Engine {
   Status read_log(ShardId s, Seq from, Seq to, const EntryVisitor& v) override {
     return mem_.read_log(s, from, to, v);
   }
-  void truncate_suffix(ShardId s, Seq last, Done d) override {
-    mem_.truncate_suffix(s, last, std::move(d));
-  }
+  void truncate_suffix(ShardId s, Seq last, Done d) override;
   void release_prefix(ShardId s, Seq seq, Done d) override {
-    mem_.release_prefix(s, seq, std::move(d));
+    if (!refused(d)) mem_.release_prefix(s, seq, std::move(d));
   }
   void save_hard_state(ShardId s, const HardState& h, Done d) override {
-    mem_.save_hard_state(s, h, std::move(d));
+    if (!refused(d)) mem_.save_hard_state(s, h, std::move(d));
   }
   void write_records(ShardId s, const std::vector<RecordWrite>& w, Done d) override {
-    mem_.write_records(s, w, std::move(d));
+    if (!refused(d)) mem_.write_records(s, w, std::move(d));
   }
   void erase_database(ShardId s, DbId db, Done d) override {
-    mem_.erase_database(s, db, std::move(d));
+    if (!refused(d)) mem_.erase_database(s, db, std::move(d));
   }
   void finish_checkpoint(ShardId s, const CheckpointMeta& m, Done d) override {
-    mem_.finish_checkpoint(s, m, std::move(d));
+    if (!refused(d)) mem_.finish_checkpoint(s, m, std::move(d));
   }
   Result<std::string> read_record(ShardId s, const RecordKey& k) override {
     return mem_.read_record(s, k);
@@ -65,16 +65,21 @@ class ScriptedEngine final : public Engine {
   Status iterate_database(ShardId s, DbId db, const RecordVisitor& v) override {
     return mem_.iterate_database(s, db, v);
   }
-  void drop_slot(ShardId s, SlotId slot, Done d) override { mem_.drop_slot(s, slot, std::move(d)); }
+  void drop_slot(ShardId s, SlotId slot, Done d) override {
+    if (!refused(d)) mem_.drop_slot(s, slot, std::move(d));
+  }
   uint64_t log_bytes() const override { return mem_.log_bytes(); }
   EngineStats stats() const override { return mem_.stats(); }
 
  private:
   struct Waiting {
-    ShardId shard;
-    LogGroup group;
+    std::function<void(Done)> commit;
     Done done;
   };
+
+  void submit(Waiting waiting);
+  // Completes `done` when the engine is poisoned.
+  bool refused(const Done& done) const;
 
   MemEngine mem_{true};
   bool held_back_ = false;
