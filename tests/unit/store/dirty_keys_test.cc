@@ -63,3 +63,19 @@ TEST_CASE("dirty keys: moving leaves an empty list behind once it is assigned an
   CHECK(writing.empty());
   CHECK(tracked.empty());
 }
+
+TEST_CASE("dirty keys: dropped databases are noted apart from keys") {
+  DirtyKeys keys;
+  CHECK(keys.flushed().none());
+  CHECK(keys.flushed_at() == 0);
+  keys.add_flush(3, 10);
+  keys.add_flush(15, 12);
+  keys.add_flush(3, 14);
+  CHECK(keys.empty());
+  CHECK(keys.flushed().count() == 2);
+  CHECK(keys.flushed().test(3));
+  CHECK(keys.flushed().test(15));
+  CHECK(keys.flushed_at() == 14);
+  keys = DirtyKeys();
+  CHECK(keys.flushed().none());
+}

@@ -368,6 +368,29 @@ TEST_CASE("keyspace: a dropped database is gone at once and freed bit by bit") {
   CHECK(keyspace.garbage_count() == 0);
 }
 
+TEST_CASE("keyspace: what a read of a dropped or newly mapped database rests on") {
+  Keyspace keyspace(kSeed);
+  DirtyKeys dirty;
+  keyspace.track_dirty(&dirty);
+  CHECK(keyspace.mapped_at() == 0);
+  put(keyspace, "k", 1);
+  DbMap map = keyspace.db_map();
+  std::swap(map[0], map[4]);
+  apply(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}), 2,
+        keyspace);
+  CHECK(keyspace.mapped_at() == 2);
+  // Physical numbers: both that changed places, no other.
+  CHECK(keyspace.replaced_at(0) == 2);
+  CHECK(keyspace.replaced_at(4) == 2);
+  CHECK(keyspace.replaced_at(1) == 0);
+  CHECK(keyspace.find(0, keyspace.key("k"))->mod_seq() == 1);
+  CHECK(dirty.flushed().none());
+  apply(Effect::flush_db(0), 3, keyspace);
+  CHECK(keyspace.replaced_at(0) == 3);
+  CHECK(dirty.flushed().test(0));
+  CHECK(dirty.flushed_at() == 3);
+}
+
 TEST_CASE("keyspace: prefetching anything is harmless") {
   Keyspace keyspace(kSeed);
   const KeyRef key = keyspace.key("k");
