@@ -24,7 +24,7 @@ bool has_value(EffectType type) {
 }
 
 // Which effects of one entry the keyspace contains already, because it was loaded from records that
-// are newer than the entry.
+// are newer than the entry. (Those of today could be applied twice; a push onto a list could not.)
 class Containment {
  public:
   Containment(Seq seq, uint32_t effects) : seq_(seq), several_(effects > 1) {}

@@ -132,6 +132,17 @@ TEST_CASE("slot table: the memory of a table that became empty is given back") {
   }
 }
 
+TEST_CASE("slot table: memory follows the number of keys down as well") {
+  Table t;
+  constexpr uint64_t kKeys = 20'000;
+  for (uint64_t i = 0; i < kKeys; ++i) t.insert(numbered("k", i));
+  for (uint64_t left = kKeys; left > 100; --left) {
+    t.erase(numbered("k", left - 1));
+    // A bucket a key at most, and some slack of segments.
+    if (t.table.memory() > left * 80 + 10'000) FAIL("too much for " << left << " keys");
+  }
+}
+
 TEST_CASE("slot table T2: a scan returns all that stays while the rest comes and goes") {
   // Growing, shrinking, swinging, and churning at the same size.
   enum Change { kGrow, kShrink, kSwing, kChurn };
