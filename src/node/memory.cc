@@ -11,6 +11,15 @@ namespace holdfast {
 
 #ifdef HF_JEMALLOC
 
+}  // namespace holdfast
+
+// Read by jemalloc at start. Free pages go back to the kernel from a thread of the allocator's:
+// done by whoever frees, it took the reactor milliseconds at a time (tests/bench/table_bench.cc
+// shows).
+extern "C" const char* malloc_conf = "background_thread:true,oversize_threshold:0";
+
+namespace holdfast {
+
 uint64_t memory_allocated() {
   // jemalloc's statistics are a snapshot that is renewed by writing to "epoch".
   uint64_t epoch = 1;
