@@ -16,7 +16,9 @@ namespace holdfast {
 // Read by jemalloc at start. Free pages go back to the kernel from a thread of the allocator's:
 // done by whoever frees, it took the reactor milliseconds at a time (tests/bench/table_bench.cc
 // shows).
-extern "C" const char* malloc_conf = "background_thread:true,oversize_threshold:0";
+extern "C" {
+const char* malloc_conf = "background_thread:true,oversize_threshold:0";
+}
 
 namespace holdfast {
 
