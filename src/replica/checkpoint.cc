@@ -2,8 +2,6 @@
 #include "replica/checkpoint.h"
 
 #include <algorithm>
-#include <cstring>
-
 #include "base/assert.h"
 #include "base/log.h"
 #include "store/effect.h"
@@ -24,10 +22,9 @@ std::string encode_checkpoint_state(const Keyspace& keyspace) {
 Status load_checkpoint_state(std::string_view state, Keyspace& keyspace) {
   if (state.empty()) return {};  // the store is new
   DbMap map;
-  if (state.size() != 1 + map.size() || state[0] != kStateVersion) {
+  if (state[0] != kStateVersion || !parse_db_map(state.substr(1), &map)) {
     return Status::corrupt("the checkpoint's state cannot be decoded");
   }
-  std::memcpy(map.data(), state.data() + 1, map.size());
   keyspace.map_databases(map, 0);
   return {};
 }

@@ -1,7 +1,6 @@
 // See effect.h.
 #include "store/effect.h"
 
-#include <bitset>
 #include <cstring>
 #include <unordered_set>
 
@@ -78,12 +77,8 @@ bool valid(const Effect& effect) {
   if (effect.type < EffectType::kPutString || effect.type > EffectType::kMapDatabases) return false;
   if (effect.db >= kDbCount) return false;
   if (effect.type != EffectType::kMapDatabases) return true;
-  std::bitset<kDbCount> named;
-  for (const char db : effect.value) {
-    if (static_cast<unsigned char>(db) >= kDbCount) return false;
-    named.set(static_cast<size_t>(db));
-  }
-  return effect.value.size() == kDbCount && named.all();
+  DbMap map;
+  return parse_db_map(effect.value, &map);
 }
 
 }  // namespace
@@ -107,8 +102,7 @@ void apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
       return;
     case EffectType::kMapDatabases: {
       DbMap map;
-      HF_ASSERT(effect.value.size() == map.size());
-      std::memcpy(map.data(), effect.value.data(), map.size());
+      HF_ASSERT(parse_db_map(effect.value, &map));
       keyspace.map_databases(map, seq);
       return;
     }

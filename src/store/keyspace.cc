@@ -2,6 +2,7 @@
 #include "store/keyspace.h"
 
 #include <algorithm>
+#include <bitset>
 
 #include "base/assert.h"
 
@@ -15,6 +16,17 @@ static_assert(1 << kSlotBits == kSlotCount);
 constexpr int kScanSlotsPerCall = kSlotCount;
 
 }  // namespace
+
+bool parse_db_map(std::string_view bytes, DbMap* map) {
+  if (bytes.size() != map->size()) return false;
+  std::bitset<kDbCount> named;
+  for (size_t i = 0; i < map->size(); ++i) {
+    (*map)[i] = static_cast<DbId>(bytes[i]);
+    if ((*map)[i] >= kDbCount) return false;
+    named.set((*map)[i]);
+  }
+  return named.all();
+}
 
 Keyspace::Keyspace(uint64_t hash_seed)
     : seed_(hash_seed), erased_(std::make_unique<Seq[]>(kFilterPlaces)) {

@@ -33,6 +33,8 @@
 namespace holdfast {
 
 using DbMap = std::array<DbId, kDbCount>;  // logical number -> physical number
+// Reads a map from bytes that came from outside; false unless it names each database once.
+bool parse_db_map(std::string_view bytes, DbMap* map);
 
 class Keyspace {
  public:
