@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages that building and testing Holdfast needs, if any is missing.
-# Usage: scripts/deps.sh [--list]
+# Usage: scripts/deps.sh [--list | PACKAGE...]   (more packages, for one task: fuzzing, lint)
 set -euo pipefail
 
 packages=(
@@ -13,6 +13,7 @@ packages=(
 )
 
 if [ "${1:-}" = --list ]; then printf '%s\n' "${packages[@]}"; exit 0; fi
+packages+=("$@")
 
 missing=()
 for package in "${packages[@]}"; do

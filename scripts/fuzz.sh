@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
-command -v clang++ >/dev/null || { echo "fuzz: clang++ is missing: apt-get install clang libclang-rt-14-dev" >&2; exit 1; }
+scripts/deps.sh clang libclang-rt-14-dev
 for source in tests/fuzz/fuzz_*.cc; do
   name=$(basename "$source" .cc)
   target=${name#fuzz_}

@@ -3,9 +3,7 @@
 # Usage: scripts/lint.sh [BASE]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-for tool in clang-format clang-tidy; do
-  command -v $tool >/dev/null || { echo "lint: $tool is missing: apt-get install $tool" >&2; exit 1; }
-done
+scripts/deps.sh clang-format clang-tidy
 base=${1:-$(git rev-parse -q --verify origin/main)}
 if [ -n "$base" ]; then
   files=$(git diff --name-only --diff-filter=AM "$base" -- '*.cc' '*.h')
