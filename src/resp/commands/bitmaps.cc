@@ -20,9 +20,9 @@ bool read_offset(CommandContext& c, size_t i, unsigned field_bits, uint64_t* off
   const bool counted = field_bits != 0 && text.starts_with('#');
   if (counted) text.remove_prefix(1);
   int64_t value;
-  const auto limit = static_cast<int64_t>(c.options().resp_max_bulk_bytes * 8);
   if (parse_int64(text, &value) && value >= 0 &&
-      !__builtin_mul_overflow(value, counted ? field_bits : 1, &value) && value < limit) {
+      !__builtin_mul_overflow(value, counted ? field_bits : 1, &value) &&
+      static_cast<uint64_t>(value) >> 3 < c.options().resp_max_bulk_bytes) {
     *offset = static_cast<uint64_t>(value);
     return true;
   }
@@ -176,15 +176,12 @@ bool read_operation(CommandContext& c, BitOp* op) {
 void bitop_command(CommandContext& c) {
   BitOp op;
   if (!read_operation(c, &op)) return;
-  // Copies: looking up one source may erase another that has expired.
-  std::vector<std::string> sources;
-  for (size_t i = 3; i < c.argc(); ++i) {
-    IntScratch scratch;
-    std::string_view value;
-    if (!read_value(c, c.find_read(c.key(i)), &scratch, &value)) return;
-    sources.emplace_back(value);
+  const size_t count = c.argc() - 3;
+  std::vector<std::string_view> operands(count);
+  std::vector<IntScratch> scratch(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!read_value(c, c.find_read(c.key(i + 3)), &scratch[i], &operands[i])) return;
   }
-  const std::vector<std::string_view> operands(sources.begin(), sources.end());
   const std::string result = combine_bits(op, operands);
   const KeyRef key = c.key(2);
   if (!result.empty()) {
@@ -264,9 +261,17 @@ bool read_field_ops(CommandContext& c, std::vector<FieldOp>* ops) {
   return true;
 }
 
+// The string value of a key at this moment; views of it end with the next effect.
+std::string_view value_now(CommandContext& c, const KeyRef& key, IntScratch* scratch) {
+  const Object* object = c.find_write(key);
+  return object == nullptr ? std::string_view() : object->string(*scratch);
+}
+
 // Runs one write; the reply is the old value (SET), the new one (INCRBY), or nil on overflow.
-void write_one(CommandContext& c, const FieldOp& op, std::string* value, bool* changed) {
-  const int64_t old = read_field(*value, op.offset, op.field);
+void run_field_write(CommandContext& c, const KeyRef& key, const FieldOp& op) {
+  IntScratch scratch;
+  const std::string_view value = value_now(c, key, &scratch);
+  const int64_t old = read_field(value, op.offset, op.field);
   int64_t fresh;
   const bool fits = op.kind == FieldOp::kSet
                         ? fit_field(op.value, op.field, op.overflow, &fresh)
@@ -275,48 +280,48 @@ void write_one(CommandContext& c, const FieldOp& op, std::string* value, bool* c
     c.reply.null();
     return;
   }
-  write_field(value, op.offset, op.field, fresh);
-  *changed = true;
   c.reply.integer(op.kind == FieldOp::kSet ? old : fresh);
+  if (fresh == old) return;
+  const FieldBytes changed = with_field(value, op.offset, op.field, fresh);
+  c.write_range(key, changed.offset, changed.view());
+}
+
+void run_field_ops(CommandContext& c, const KeyRef& key, const std::vector<FieldOp>& ops) {
+  c.reply.array(ops.size());
+  for (const FieldOp& op : ops) {
+    if (op.kind == FieldOp::kGet) {
+      IntScratch scratch;
+      c.reply.integer(read_field(value_now(c, key, &scratch), op.offset, op.field));
+    } else {
+      run_field_write(c, key, op);
+    }
+  }
+}
+
+// Bytes that a string needs for all writes; 0 when there are none.
+uint64_t bytes_for_writes(const std::vector<FieldOp>& ops) {
+  uint64_t bytes = 0;
+  for (const FieldOp& op : ops) {
+    if (op.kind != FieldOp::kGet) bytes = std::max(bytes, (op.offset + op.field.bits + 7) >> 3);
+  }
+  return bytes;
 }
 
 void bitfield(CommandContext& c, bool read_only) {
   std::vector<FieldOp> ops;
   if (!read_field_ops(c, &ops)) return;
-  uint64_t first_byte = UINT64_MAX, end_byte = 0;  // of all writes
-  for (const FieldOp& op : ops) {
-    if (op.kind == FieldOp::kGet) continue;
-    if (read_only) {
-      c.fail("ERR BITFIELD_RO only supports the GET subcommand");
-      return;
-    }
-    first_byte = std::min(first_byte, op.offset >> 3);
-    end_byte = std::max(end_byte, (op.offset + op.field.bits + 7) >> 3);
+  const uint64_t needed = bytes_for_writes(ops);
+  if (read_only && needed != 0) {
+    c.fail("ERR BITFIELD_RO only supports the GET subcommand");
+    return;
   }
   const KeyRef key = c.key(1);
-  const bool writes = end_byte != 0;
-  IntScratch scratch;
-  std::string_view stored;
-  if (!read_value(c, writes ? c.find_write(key) : c.find_read(key), &scratch, &stored)) return;
-  std::string value;
-  if (writes) {
-    value.assign(stored);
-    value.resize(std::max<size_t>(value.size(), end_byte), '\0');
-  }
-  bool changed = false;
-  c.reply.array(ops.size());
-  for (const FieldOp& op : ops) {
-    if (op.kind == FieldOp::kGet) {
-      c.reply.integer(read_field(writes ? std::string_view(value) : stored, op.offset, op.field));
-    } else {
-      write_one(c, op, &value, &changed);
-    }
-  }
-  // A write that failed (OVERFLOW FAIL) still makes the string long enough, as in Redis.
-  if (!changed && (!writes || value.size() == stored.size())) return;
-  // A string that grew is written from its old end, so that it is padded whatever was set.
-  first_byte = std::min<uint64_t>(first_byte, stored.size());
-  c.write_range(key, first_byte, std::string_view(value).substr(first_byte, end_byte - first_byte));
+  const Object* object = needed != 0 ? c.find_write(key) : c.find_read(key);
+  if (!c.expect_type(object, ObjectType::kString)) return;
+  // As in Redis the string is made long enough first, also for writes that then fail to fit.
+  const uint64_t size = object == nullptr ? 0 : object->string_size();
+  if (needed > size) c.write_range(key, needed - 1, std::string_view("\0", 1));
+  run_field_ops(c, key, ops);
 }
 
 void bitfield_command(CommandContext& c) { bitfield(c, false); }
@@ -347,8 +352,7 @@ constexpr CommandSpec kCommands[] = {
      "O(1) for each subcommand specified",
      "Performs arbitrary bitfield integer operations on strings.",
      "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | "
-     "INCRBY "
-     "encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET "
+     "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET "
      "encoding offset value | INCRBY encoding offset increment> ...]]"},
     {"bitfield_ro",
      -2,

@@ -1,10 +1,10 @@
 // LCS: the longest common subsequence of two string values.
 //
-// The table of the textbook algorithm takes 4 bytes per pair of positions; its size is bounded as
-// in Redis, and it is taken only when positions are asked for.
+// The table of the textbook algorithm takes 4 bytes per pair of positions. As in Redis that is
+// bounded by proto-max-bulk-len, also for LEN, which needs two rows of it only: the bound is on the
+// time as well.
 #include <algorithm>
-#include <limits>
-#include <string>
+#include <vector>
 
 #include "resp/commands/strings.h"
 #include "resp/context.h"
@@ -64,7 +64,7 @@ void reply_positions(CommandContext& c, const LcsOptions& options, const Lcs& lc
     if (options.with_length) c.reply.integer(static_cast<int64_t>(match->length()));
   }
   c.reply.bulk("len");
-  c.reply.integer(static_cast<int64_t>(lcs.length));
+  c.reply.integer(static_cast<int64_t>(lcs.text.size()));
 }
 
 }  // namespace
@@ -83,19 +83,17 @@ void lcs_command(CommandContext& c) {
   IntScratch scratch_a, scratch_b;
   const std::string_view text_a = a == nullptr ? std::string_view() : a->string(scratch_a);
   const std::string_view text_b = b == nullptr ? std::string_view() : b->string(scratch_b);
-  const uint64_t cells = (text_a.size() + 1) * (text_b.size() + 1);
-  if (text_a.size() >= UINT32_MAX || text_b.size() >= UINT32_MAX ||
-      cells > std::min(kMaxLcsCells, c.options().resp_max_bulk_bytes)) {
+  const uint64_t cells = lcs_cells(text_a.size(), text_b.size());
+  if (cells > std::min(kMaxLcsCells, c.options().resp_max_bulk_bytes / kLcsCellBytes)) {
     c.fail("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     return;
   }
-  const Lcs lcs = longest_common_subsequence(text_a, text_b);
   if (options.positions) {
-    reply_positions(c, options, lcs);
+    reply_positions(c, options, longest_common_subsequence(text_a, text_b));
   } else if (options.length) {
-    c.reply.integer(static_cast<int64_t>(lcs.length));
+    c.reply.integer(static_cast<int64_t>(lcs_length(text_a, text_b)));
   } else {
-    c.reply.bulk(lcs.text);
+    c.reply.bulk(longest_common_subsequence(text_a, text_b).text);
   }
 }
 

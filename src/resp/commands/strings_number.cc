@@ -1,5 +1,7 @@
 // INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT: strings as numbers. The effect is the new value, with
 // the expiry kept, so that applying it needs no arithmetic.
+#include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

@@ -26,18 +26,37 @@ uint8_t mask_of(uint64_t byte, uint64_t from, uint64_t to) {
   return mask;
 }
 
-uint64_t combine_words(BitOp op, uint64_t a, uint64_t b) {
-  switch (op) {
-    case BitOp::kAnd:
-      return a & b;
-    case BitOp::kOr:
-      return a | b;
-    default:
-      return a ^ b;
+// out[i] = op(out[i], operand[i]), 8 bytes a step.
+template <typename Op>
+void combine_into(std::string* out, std::string_view operand, Op op) {
+  size_t i = 0;
+  for (; i + 8 <= operand.size(); i += 8) {
+    const uint64_t word = op(word_at(out->data() + i), word_at(operand.data() + i));
+    std::memcpy(out->data() + i, &word, sizeof word);
+  }
+  for (; i < operand.size(); ++i) {
+    (*out)[i] = static_cast<char>(op(byte_at(*out, i), byte_at(operand, i)));
   }
 }
 
 using Wide = __int128;
+using UWide = unsigned __int128;
+
+// The bytes under a field as one number, those behind the end of the string being zeros.
+struct Window {
+  Window(std::string_view bytes, uint64_t offset, unsigned width)
+      : first(offset >> 3),
+        size(((offset & 7) + width + 7) >> 3),
+        below(static_cast<unsigned>(size * 8 - (offset & 7) - width)) {
+    for (uint64_t i = first; i < first + size; ++i) {
+      bits = bits << 8 | (i < bytes.size() ? byte_at(bytes, i) : uint8_t{0});
+    }
+  }
+  uint64_t first;
+  size_t size;
+  unsigned below;  // bits behind the field
+  UWide bits = 0;
+};
 
 bool fit(Wide value, BitField field, Overflow policy, int64_t* out) {
   const Wide max =
@@ -83,69 +102,71 @@ uint64_t count_ones(std::string_view bytes, uint64_t from, uint64_t to) {
 }
 
 int64_t find_bit(std::string_view bytes, bool value, uint64_t from, uint64_t to) {
-  const uint64_t skip = value ? 0 : ~uint64_t{0};  // words without the bit
-  for (uint64_t byte = from >> 3; byte <= to >> 3;) {
-    if (byte + 8 <= to >> 3 && byte > from >> 3 && word_at(bytes.data() + byte) == skip) {
-      byte += 8;
-      continue;
-    }
-    const auto wanted = static_cast<uint8_t>(
-        (value ? byte_at(bytes, byte) : ~byte_at(bytes, byte)) & mask_of(byte, from, to));
-    if (wanted != 0) return static_cast<int64_t>(byte * 8) + std::countl_zero(wanted);
-    ++byte;
+  const uint64_t last = to >> 3;
+  HF_ASSERT(from <= to && last < bytes.size());
+  const uint8_t without = value ? 0 : 0xff;  // a byte that does not have the bit
+  const uint64_t word_without = value ? 0 : ~uint64_t{0};
+  uint64_t byte = from >> 3;
+  uint8_t mask = mask_of(byte, from, to);
+  while (((byte_at(bytes, byte) ^ without) & mask) == 0) {
+    if (++byte > last) return -1;
+    while (byte + 8 <= last && word_at(bytes.data() + byte) == word_without) byte += 8;
+    mask = mask_of(byte, from, to);
   }
-  return -1;
+  const auto found = static_cast<uint8_t>((byte_at(bytes, byte) ^ without) & mask);
+  return static_cast<int64_t>(byte * 8) + std::countl_zero(found);
 }
 
 std::string combine_bits(BitOp op, std::span<const std::string_view> operands) {
-  size_t size = 0;
-  for (const std::string_view operand : operands) size = std::max(size, operand.size());
   std::string out(operands[0]);
   if (op == BitOp::kNot) {
-    for (char& c : out) c = static_cast<char>(~c);
+    HF_ASSERT(operands.size() == 1);
+    combine_into(&out, operands[0], [](uint64_t a, uint64_t) { return ~a; });
     return out;
   }
-  out.resize(size, '\0');
   for (const std::string_view operand : operands.subspan(1)) {
-    size_t i = 0;
-    for (; i + 8 <= operand.size(); i += 8) {
-      const uint64_t word = combine_words(op, word_at(out.data() + i), word_at(operand.data() + i));
-      std::memcpy(out.data() + i, &word, sizeof word);
+    if (operand.size() > out.size()) out.resize(operand.size(), '\0');
+    switch (op) {
+      case BitOp::kAnd:
+        combine_into(&out, operand, [](uint64_t a, uint64_t b) { return a & b; });
+        // The rest meets zeros; to OR and XOR those change nothing.
+        std::fill(out.begin() + static_cast<ptrdiff_t>(operand.size()), out.end(), '\0');
+        break;
+      case BitOp::kOr:
+        combine_into(&out, operand, [](uint64_t a, uint64_t b) { return a | b; });
+        break;
+      default:
+        combine_into(&out, operand, [](uint64_t a, uint64_t b) { return a ^ b; });
+        break;
     }
-    for (; i < operand.size(); ++i) {
-      out[i] = static_cast<char>(combine_words(op, byte_at(out, i), byte_at(operand, i)));
-    }
-    // The rest is combined with zeros, which changes something for AND only.
-    if (op == BitOp::kAnd) std::memset(out.data() + i, 0, size - i);
   }
   return out;
 }
 
 int64_t read_field(std::string_view bytes, uint64_t offset, BitField field) {
-  uint64_t value = 0;
-  for (unsigned i = 0; i < field.bits; ++i) {
-    value = value << 1 | static_cast<uint64_t>(bit_at(bytes, offset + i));
-  }
-  if (field.is_signed && field.bits < 64 && (value >> (field.bits - 1) & 1) != 0) {
-    value |= ~uint64_t{0} << field.bits;
-  }
+  const Window window(bytes, offset, field.bits);
+  auto value = static_cast<uint64_t>(window.bits >> window.below);
+  if (field.bits == 64) return static_cast<int64_t>(value);
+  value &= ~(~uint64_t{0} << field.bits);
+  if (field.is_signed && (value >> (field.bits - 1)) != 0) value |= ~uint64_t{0} << field.bits;
   return static_cast<int64_t>(value);
 }
 
-void write_field(std::string* bytes, uint64_t offset, BitField field, int64_t value) {
-  for (unsigned i = 0; i < field.bits; ++i) {
-    const uint64_t bit = offset + i;
-    HF_ASSERT(bit >> 3 < bytes->size());
-    const auto mask = static_cast<char>(1 << (7 - (bit & 7)));
-    const bool on = (static_cast<uint64_t>(value) >> (field.bits - 1 - i) & 1) != 0;
-    char& byte = (*bytes)[bit >> 3];
-    byte = static_cast<char>(on ? byte | mask : byte & ~mask);
+FieldBytes with_field(std::string_view bytes, uint64_t offset, BitField field, int64_t value) {
+  Window window(bytes, offset, field.bits);
+  const UWide mask = ((UWide{1} << field.bits) - 1) << window.below;
+  const UWide wanted = UWide{static_cast<uint64_t>(value)} << window.below;
+  window.bits = (window.bits & ~mask) | (wanted & mask);
+  FieldBytes out{window.first, window.size, {}};
+  for (size_t i = out.size; i-- > 0; window.bits >>= 8) {
+    out.bytes[i] = static_cast<char>(window.bits & 0xff);
   }
+  return out;
 }
 
 bool fit_field(int64_t value, BitField field, Overflow policy, int64_t* out) {
-  return fit(field.is_signed ? Wide{value} : Wide{static_cast<uint64_t>(value)}, field, policy,
-             out);
+  const Wide wide = field.is_signed ? Wide{value} : Wide{static_cast<uint64_t>(value)};
+  return fit(wide, field, policy, out);
 }
 
 bool add_to_field(int64_t value, int64_t by, BitField field, Overflow policy, int64_t* out) {
