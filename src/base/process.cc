@@ -30,6 +30,10 @@ ProcessUsage process_usage() {
   return {resident_bytes(), seconds(usage.ru_stime), seconds(usage.ru_utime)};
 }
 
+ProcessFacts process_facts() {
+  return {process_id(), machine_memory_bytes(), operating_system(), executable_path()};
+}
+
 int64_t process_id() { return getpid(); }
 
 uint64_t machine_memory_bytes() {

@@ -22,15 +22,40 @@ const char* malloc_conf = "background_thread:true,oversize_threshold:0";
 
 namespace holdfast {
 
-uint64_t memory_allocated() {
-  // jemalloc's statistics are a snapshot that is renewed by writing to "epoch".
+namespace {
+
+// jemalloc's statistics are a snapshot that is renewed by writing to "epoch".
+void renew_statistics() {
   uint64_t epoch = 1;
   size_t size = sizeof epoch;
   mallctl("epoch", &epoch, &size, &epoch, size);
-  size_t allocated = 0;
-  size = sizeof allocated;
-  mallctl("stats.allocated", &allocated, &size, nullptr, 0);
-  return allocated;
+}
+
+uint64_t statistic(const char* name) {
+  size_t value = 0, size = sizeof value;
+  mallctl(name, &value, &size, nullptr, 0);
+  return value;
+}
+
+}  // namespace
+
+uint64_t memory_allocated() {
+  renew_statistics();
+  return statistic("stats.allocated");
+}
+
+AllocatorUsage memory_usage() {
+  renew_statistics();
+  return {statistic("stats.allocated"), statistic("stats.active"), statistic("stats.resident")};
+}
+
+std::string memory_allocator_report() {
+  std::string text;
+  const auto append = [](void* to, const char* part) {
+    static_cast<std::string*>(to)->append(part);
+  };
+  malloc_stats_print(append, &text, nullptr);
+  return text;
 }
 
 std::string memory_allocator_name() {
@@ -46,6 +71,13 @@ void memory_purge() { mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
 #else
 
 uint64_t memory_allocated() { return mallinfo2().uordblks; }
+
+AllocatorUsage memory_usage() {
+  const struct mallinfo2 info = mallinfo2();
+  return {info.uordblks, info.uordblks, info.arena + info.hblkhd};
+}
+
+std::string memory_allocator_report() { return "Stats not supported for the current allocator"; }
 
 std::string memory_allocator_name() { return "libc"; }
 

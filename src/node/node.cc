@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "base/real_disk.h"
 #include "engine/mem_engine.h"
 #include "engine/rocks_engine.h"
@@ -52,6 +53,7 @@ Status Node::make_engine() {
 }
 
 Status Node::start() {
+  const uint64_t startup_memory = memory_allocated();
   Status status = make_engine();
   if (!status.ok()) return status;
   keyspace_ = std::make_unique<Keyspace>(random_.next());
@@ -72,7 +74,12 @@ Status Node::start() {
   };
   hooks.memory_used = memory_allocated;
   hooks.allocator_name = memory_allocator_name;
+  hooks.allocator_stats = memory_allocator_report;
+  hooks.allocator_usage = memory_usage;
   hooks.purge_memory = memory_purge;
+  hooks.process_usage = process_usage;
+  hooks.process = process_facts();
+  hooks.startup_memory = startup_memory;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   status = server_->listen();

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/process.h"
 #include "base/version.h"
 #include "resp/command_table.h"
+#include "resp/memory_report.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -27,6 +27,14 @@ class Text {
   }
   void real(std::string_view name, double value, int digits = 2) {
     line(name, fixed(value, digits));
+  }
+  // Fields of Redis's for what does not exist here, and so never happens.
+  void zeros(std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) line(name, "0");
+  }
+  void bytes(std::string_view name, uint64_t value) {
+    number(name, value);
+    line(std::string(name) + "_human", human_bytes(value));
   }
   static std::string fixed(double value, int digits) {
     char text[64];
@@ -50,12 +58,12 @@ void server_section(Server& s, Text& t) {
   t.line("redis_mode", "standalone");
   t.line("server_name", "holdfast");
   t.line("holdfast_version", kHoldfastVersion);
-  t.line("os", operating_system());
+  t.line("os", s.hooks().process.operating_system);
   t.number("arch_bits", sizeof(void*) * 8);
   t.line("monotonic_clock", "POSIX clock_gettime");
   t.line("multiplexing_api", "epoll");
   t.line("gcc_version", __VERSION__);
-  t.number("process_id", process_id());
+  t.number("process_id", s.hooks().process.id);
   t.line("process_supervised", "no");
   t.line("run_id", s.run_id());
   const auto addresses = s.addresses();
@@ -66,9 +74,15 @@ void server_section(Server& s, Text& t) {
   t.line("hz", "10");
   t.line("configured_hz", "10");
   t.number("lru_clock", now_us / 1000000 & 0xffffff);
-  t.line("executable", executable_path());
+  t.line("executable", s.hooks().process.executable);
   t.line("config_file", s.options().config_file);
   t.line("io_threads_active", "0");
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const Address& at = addresses[i];
+    t.line("listener" + std::to_string(i),
+           at.is_unix() ? "name=unix,bind=" + at.path
+                        : "name=tcp,bind=" + at.host + ",port=" + std::to_string(at.port));
+  }
 }
 
 void clients_section(Server& s, Text& t) {
@@ -84,33 +98,43 @@ void clients_section(Server& s, Text& t) {
   t.number("client_recent_max_input_buffer", largest_in);
   t.number("client_recent_max_output_buffer", largest_out);
   t.number("blocked_clients", s.blocked_sessions());
-  t.line("tracking_clients", "0");
-  t.line("clients_in_timeout_table", "0");
+  t.zeros({"tracking_clients", "clients_in_timeout_table", "total_blocking_keys",
+           "total_blocking_keys_on_nokey"});
 }
 
 void memory_section(Server& s, Text& t) {
-  const uint64_t used = s.memory_used(), peak = std::max(used, s.stats().peak_memory);
-  const uint64_t resident = process_usage().resident_bytes, machine = machine_memory_bytes();
-  const uint64_t limit = s.options().memory_limit;
+  const MemoryReport memory = memory_report(s);
+  const AllocatorUsage& allocator = memory.allocator;
+  const auto apart = [&t](std::string_view name, uint64_t a, uint64_t b) {
+    t.real(std::string(name) + "_ratio", ratio(a, b));
+    t.number(std::string(name) + "_bytes", static_cast<int64_t>(a - b));
+  };
   t.section("Memory");
-  t.number("used_memory", used);
-  t.line("used_memory_human", human_bytes(used));
-  t.number("used_memory_rss", resident);
-  t.line("used_memory_rss_human", human_bytes(resident));
-  t.number("used_memory_peak", peak);
-  t.line("used_memory_peak_human", human_bytes(peak));
-  t.line("used_memory_peak_perc",
-         Text::fixed(peak == 0 ? 0 : double(used) * 100 / double(peak), 2) + "%");
-  t.line("used_memory_lua", "0");
-  t.line("used_memory_scripts", "0");
-  t.number("total_system_memory", machine);
-  t.line("total_system_memory_human", human_bytes(machine));
-  t.number("maxmemory", limit);
-  t.line("maxmemory_human", human_bytes(limit));
+  t.bytes("used_memory", memory.used);
+  t.bytes("used_memory_rss", memory.process_resident);
+  t.bytes("used_memory_peak", memory.peak);
+  t.line("used_memory_peak_perc", Text::fixed(memory.peak_percent(), 2) + "%");
+  t.number("used_memory_overhead", memory.overhead());
+  t.number("used_memory_startup", memory.startup);
+  t.number("used_memory_dataset", memory.dataset());
+  t.line("used_memory_dataset_perc", Text::fixed(memory.dataset_percent(), 2) + "%");
+  t.number("allocator_allocated", allocator.allocated);
+  t.number("allocator_active", allocator.active);
+  t.number("allocator_resident", allocator.resident);
+  t.bytes("total_system_memory", s.hooks().process.machine_memory_bytes);
+  t.zeros({"used_memory_lua", "used_memory_scripts", "number_of_cached_scripts",
+           "number_of_functions", "number_of_libraries"});
+  t.bytes("maxmemory", memory.limit);
   t.line("maxmemory_policy", "noeviction");
-  t.real("mem_fragmentation_ratio", used == 0 ? 0 : double(resident) / double(used));
-  t.number("mem_fragmentation_bytes", static_cast<int64_t>(resident - used));
-  t.line("mem_not_counted_for_evict", "0");
+  apart("allocator_frag", allocator.active, allocator.allocated);
+  apart("allocator_rss", allocator.resident, allocator.active);
+  apart("rss_overhead", memory.process_resident, allocator.resident);
+  apart("mem_fragmentation", memory.process_resident, memory.used);
+  t.zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
+           "mem_clients_slaves"});
+  t.number("mem_clients_normal", memory.clients);
+  t.line("mem_cluster_links", "0");
+  t.number("mem_aof_buffer", s.shard().uncommitted_bytes());
   t.line("mem_allocator", s.hooks().allocator_name ? s.hooks().allocator_name() : "libc");
   t.line("active_defrag_running", "0");
   t.number("lazyfree_pending_objects", s.keyspace().garbage_count());
@@ -139,12 +163,24 @@ void persistence_section(Server& s, Text& t) {
   t.number("rdb_changes_since_last_save", shard.changes_since_checkpoint());
   t.number("rdb_bgsave_in_progress", checkpoint.running() ? 1 : 0);
   t.number("rdb_last_save_time", checkpoint.finished_wall_ms() / 1000);
-  t.line("rdb_last_bgsave_status", "ok");
+  t.line("rdb_last_bgsave_status", shard.failed() ? "err" : "ok");
+  t.line("rdb_last_bgsave_time_sec", "-1");
+  t.line("rdb_current_bgsave_time_sec", "-1");
   t.number("rdb_saves", checkpoint.finished_count());
+  t.line("rdb_last_load_keys_expired", "0");
+  t.number("rdb_last_load_keys_loaded", shard.recovery().records);
   t.number("aof_enabled", shard.engine().info().durable ? 1 : 0);
-  t.line("aof_rewrite_in_progress", "0");
+  t.zeros({"aof_rewrite_in_progress", "aof_rewrite_scheduled"});
+  t.line("aof_last_rewrite_time_sec", "-1");
+  t.line("aof_current_rewrite_time_sec", "-1");
   t.line("aof_last_bgrewrite_status", "ok");
   t.line("aof_last_write_status", shard.failed() ? "err" : "ok");
+  if (shard.engine().info().durable) {
+    t.number("aof_current_size", engine.log_bytes);
+    t.number("aof_base_size", engine.record_bytes);
+    t.number("aof_buffer_length", shard.uncommitted_bytes());
+    t.zeros({"aof_pending_rewrite", "aof_pending_bio_fsync", "aof_delayed_fsync"});
+  }
   t.line("engine", shard.engine().info().name);
   t.line("durability", durability_name(s.options().durability));
   t.number("last_seq", shard.last_seq());
@@ -174,22 +210,20 @@ void stats_section(Server& s, Text& t) {
   t.real("instantaneous_input_kbps", s.input_kbps());
   t.real("instantaneous_output_kbps", s.output_kbps());
   t.number("rejected_connections", stats.connections_rejected);
-  t.line("sync_full", "0");
-  t.line("sync_partial_ok", "0");
-  t.line("sync_partial_err", "0");
+  t.zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   t.number("expired_keys", stats.expired_keys);
   t.number("evicted_keys", stats.evicted_keys);
-  t.line("evicted_clients", "0");
+  t.zeros({"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
   t.number("keyspace_hits", stats.keyspace_hits);
   t.number("keyspace_misses", stats.keyspace_misses);
-  t.line("pubsub_channels", "0");
-  t.line("pubsub_patterns", "0");
-  t.line("latest_fork_usec", "0");
-  t.line("total_forks", "0");
-  t.line("tracking_total_keys", "0");
-  t.line("unexpected_error_replies", "0");
+  t.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec",
+           "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
+           "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits",
+           "active_defrag_key_misses", "tracking_total_keys", "tracking_total_items",
+           "tracking_total_prefixes", "unexpected_error_replies"});
   t.number("total_error_replies", stats.error_replies);
   t.number("acl_access_denied_auth", stats.acl_denied_auth);
+  t.zeros({"acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"});
   t.number("client_query_buffer_limit_disconnections", stats.query_buffer_closed);
   t.number("client_output_buffer_limit_disconnections", stats.output_buffer_closed);
   t.number("replies_held", stats.replies_held);
@@ -202,13 +236,15 @@ void replication_section(Server& s, Text& t) {
   t.line("connected_slaves", "0");
   t.line("master_failover_state", "no-failover");
   t.line("master_replid", s.run_id());
+  t.line("master_replid2", std::string(40, '0'));
   t.number("master_repl_offset", s.shard().commit_seq());
   t.line("second_repl_offset", "-1");
-  t.line("repl_backlog_active", "0");
+  t.zeros({"repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset",
+           "repl_backlog_histlen"});
 }
 
-void cpu_section(Server&, Text& t) {
-  const ProcessUsage usage = process_usage();
+void cpu_section(Server& s, Text& t) {
+  const ProcessUsage usage = s.hooks().process_usage ? s.hooks().process_usage() : ProcessUsage{};
   t.section("CPU");
   t.real("used_cpu_sys", usage.system_seconds, 6);
   t.real("used_cpu_user", usage.user_seconds, 6);
@@ -314,15 +350,6 @@ bool wanted(const Section& section, const std::vector<std::string_view>& names) 
 }
 
 }  // namespace
-
-std::string human_bytes(uint64_t bytes) {
-  constexpr std::string_view kUnits = "KMGTP";
-  if (bytes < 1024) return std::to_string(bytes) + "B";
-  double value = double(bytes);
-  size_t unit = 0;
-  for (value /= 1024; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  return Text::fixed(value, 2) + kUnits[unit];
-}
 
 std::string info_text(Server& server, const std::vector<std::string_view>& sections) {
   Text text;

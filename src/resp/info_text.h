@@ -13,7 +13,4 @@ class Server;
 // nothing.
 std::string info_text(Server& server, const std::vector<std::string_view>& sections);
 
-// "1.50M", as Redis writes sizes for people.
-std::string human_bytes(uint64_t bytes);
-
 }  // namespace holdfast

@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/net.h"
 #include "base/options.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "base/reactor.h"
 #include "replica/shard.h"
@@ -56,13 +57,18 @@ struct Pause {
   bool writes_only = false;
 };
 
+// All optional: without a hook the figure is 0, as in the simulation.
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
   std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
   std::function<uint64_t()> memory_used;          // bytes allocated now
   std::function<std::string()> allocator_name;    // "jemalloc-5.3.0"
   std::function<std::string()> allocator_stats;   // MEMORY MALLOC-STATS
-  std::function<void()> purge_memory;             // MEMORY PURGE
+  std::function<AllocatorUsage()> allocator_usage;
+  std::function<void()> purge_memory;  // MEMORY PURGE
+  std::function<ProcessUsage()> process_usage;
+  ProcessFacts process;
+  uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
 class Server {

@@ -351,9 +351,9 @@ constexpr CommandSpec kCommands[] = {
      "3.2.0",
      "O(1) for each subcommand specified",
      "Performs arbitrary bitfield integer operations on strings.",
-     "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | "
-     "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET "
-     "encoding offset value | INCRBY encoding offset increment> ...]]"},
+     "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value:integer "
+     "| INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
+     "<SET encoding offset value:integer | INCRBY encoding offset increment> ...]]"},
     {"bitfield_ro",
      -2,
      kReadonly | kFast,
@@ -408,7 +408,7 @@ constexpr CommandSpec kCommands[] = {
      "2.2.0",
      "O(1)",
      "Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.",
-     "key offset value"},
+     "key offset value:integer"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // CONFIG: the option table (base/options.h) under our names and Redis's.
 //
-// SET is all or nothing: every pair is tried on a copy of the options first.
+// SET is all or nothing: every pair is tried on a copy of the options, which then takes their
+// place.
 #include <map>
 #include <string>
 #include <vector>
@@ -15,28 +16,47 @@
 namespace holdfast {
 namespace {
 
+bool is_pattern(std::string_view text) { return text.find_first_of("*?[") != text.npos; }
+
+// The settings that are asked for, sorted by name.
+class Found {
+ public:
+  explicit Found(const CommandContext& c) : c_(c) {}
+
+  // Under `name` if a pattern matches it; as the client wrote it if it is no pattern, as Redis
+  // does.
+  template <typename Get>
+  void offer(std::string_view name, Get get) {
+    for (const std::string_view asked : c_.args.subspan(2)) {
+      if (!glob_match(asked, name, GlobCase::kIgnore)) continue;
+      found_.emplace(is_pattern(asked) ? name : asked, get());
+    }
+  }
+  void reply() const {
+    c_.reply.map(found_.size());
+    for (const auto& [name, value] : found_) {
+      c_.reply.bulk(name);
+      c_.reply.bulk(value);
+    }
+  }
+
+ private:
+  const CommandContext& c_;
+  std::map<std::string, std::string, std::less<>> found_;
+};
+
 void get_command(CommandContext& c) {
-  std::map<std::string, std::string> found;
-  const auto matches = [&c](std::string_view name) {
-    for (size_t i = 2; i < c.argc(); ++i) {
-      if (glob_match(c.args[i], name, GlobCase::kIgnore)) return true;
-    }
-    return false;
-  };
+  const Options& options = c.options();
+  Found found(c);
   for (const OptionSpec& option : option_table()) {
-    if (matches(option.name)) found.emplace(option.name, option.get(c.options()));
-    if (!option.redis_name.empty() && matches(option.redis_name)) {
-      found.emplace(option.redis_name, redis_text(option, c.options()));
-    }
+    found.offer(option.name, [&] { return option.get(options); });
+    if (option.redis_name.empty()) continue;
+    found.offer(option.redis_name, [&] { return redis_text(option, options); });
   }
   for (const FixedSetting& setting : fixed_settings()) {
-    if (matches(setting.name)) found.emplace(setting.name, setting.get(c.options()));
+    found.offer(setting.name, [&] { return setting.get(options); });
   }
-  c.reply.map(found.size());
-  for (const auto& [name, value] : found) {
-    c.reply.bulk(name);
-    c.reply.bulk(value);
-  }
+  found.reply();
 }
 
 void refuse(CommandContext& c, std::string_view name, std::string_view reason) {
@@ -70,10 +90,7 @@ const OptionSpec* settable(CommandContext& c, size_t i,
 }
 
 void set_command(CommandContext& c) {
-  if (c.argc() % 2 != 0) {
-    c.fail("ERR wrong number of arguments for 'config|set' command");
-    return;
-  }
+  if (c.argc() % 2 != 0) return c.fail();
   Options changed = c.options();
   std::vector<const OptionSpec*> options;
   for (size_t i = 2; i < c.argc(); i += 2) {

@@ -17,7 +17,9 @@ std::span<const CommandSpec> database_commands();       // DBSIZE, KEYS, SCAN, S
 std::span<const CommandSpec> connection_commands();     // PING, AUTH, HELLO, SELECT, ...
 std::span<const CommandSpec> client_commands();         // CLIENT and its subcommands
 std::span<const CommandSpec> config_commands();         // CONFIG
-std::span<const CommandSpec> info_commands();           // INFO, MEMORY, LATENCY, SLOWLOG, LOLWUT
+std::span<const CommandSpec> info_commands();           // INFO, LOLWUT
+std::span<const CommandSpec> memory_commands();         // MEMORY
+std::span<const CommandSpec> latency_commands();        // LATENCY, SLOWLOG
 std::span<const CommandSpec> introspection_commands();  // COMMAND
 std::span<const CommandSpec> admin_commands();          // MONITOR, SHUTDOWN, WAIT, SAVE, ...
 std::span<const CommandSpec> debug_commands();          // DEBUG

@@ -20,6 +20,17 @@ void reply_names(CommandContext& c, const std::vector<std::string_view>& names) 
   for (const std::string_view name : names) c.reply.simple(name);
 }
 
+void reply_text(CommandContext& c, std::string_view name, std::string_view value) {
+  c.reply.bulk(name);
+  c.reply.bulk(value);
+}
+
+int key_spec_count(const CommandSpec& spec) {
+  return static_cast<int>(std::count_if(spec.keys.begin(), spec.keys.end(), [](const KeySpec& key) {
+    return key.find != KeySpec::kNone;
+  }));
+}
+
 void reply_find_keys(CommandContext& c, const KeySpec& key) {
   const auto number = [&c](std::string_view name, int64_t value) {
     c.reply.bulk(name);
@@ -46,9 +57,7 @@ void reply_find_keys(CommandContext& c, const KeySpec& key) {
 }
 
 void reply_key_specs(CommandContext& c, const CommandSpec& spec) {
-  const auto count = std::count_if(spec.keys.begin(), spec.keys.end(),
-                                   [](const KeySpec& key) { return key.find != KeySpec::kNone; });
-  c.reply.array(static_cast<uint64_t>(count));
+  c.reply.set(static_cast<uint64_t>(key_spec_count(spec)));
   for (const KeySpec& key : spec.keys) {
     if (key.find == KeySpec::kNone) continue;
     c.reply.map(3);
@@ -82,7 +91,7 @@ void reply_key_range(CommandContext& c, const CommandSpec& spec) {
 }
 
 void reply_info(CommandContext& c, const Command* command) {
-  if (command == nullptr) return c.reply.null_array();
+  if (command == nullptr) return c.reply.null();
   const CommandSpec& spec = command->spec;
   c.reply.array(10);
   c.reply.bulk(command->full_name);
@@ -91,9 +100,9 @@ void reply_info(CommandContext& c, const Command* command) {
   reply_key_range(c, spec);
   const std::vector<std::string> categories = category_names(spec);
   reply_names(c, {categories.begin(), categories.end()});
-  c.reply.array(0);  // tips
+  c.reply.set(0);  // tips
   reply_key_specs(c, spec);
-  c.reply.array(command->subcommands.size());
+  c.reply.set(command->subcommands.size());
   for (const auto& sub : command->subcommands) reply_info(c, sub.get());
 }
 
@@ -122,55 +131,76 @@ void reply_arguments(CommandContext& c, const std::vector<SyntaxNode>& nodes) {
   for (const SyntaxNode& node : nodes) reply_argument(c, node);
 }
 
+void reply_argument_flags(CommandContext& c, const SyntaxNode& node) {
+  std::vector<std::string_view> names;
+  if (node.optional) names.push_back("optional");
+  if (node.multiple) names.push_back("multiple");
+  if (node.multiple_token) names.push_back("multiple_token");
+  c.reply.bulk("flags");
+  reply_names(c, names);
+}
+
 void reply_argument(CommandContext& c, const SyntaxNode& node) {
-  const bool is_key = node.type == "key";
   const bool flags = node.optional || node.multiple || node.multiple_token;
-  const bool shown = node.children.empty() && node.type != "pure-token";
-  c.reply.map(2 + (shown ? 1 : 0) + (is_key ? 1 : 0) + (node.token.empty() ? 0 : 1) +
-              (flags ? 1 : 0) + (node.children.empty() ? 0 : 1));
-  c.reply.bulk("name");
-  c.reply.bulk(node.name);
-  c.reply.bulk("type");
-  c.reply.bulk(node.type);
-  if (shown) {
-    c.reply.bulk("display_text");
-    c.reply.bulk(node.name);
-  }
+  const bool is_key = node.key_index >= 0, is_group = !node.children.empty();
+  // A group's third field is its arguments, a single one's what to show for it.
+  c.reply.map(3 + (is_key ? 1 : 0) + (node.token.empty() ? 0 : 1) + (flags ? 1 : 0));
+  reply_text(c, "name", node.name);
+  reply_text(c, "type", node.type);
+  if (!is_group) reply_text(c, "display_text", node.name);
   if (is_key) {
     c.reply.bulk("key_spec_index");
     c.reply.integer(node.key_index);
   }
-  if (!node.token.empty()) {
-    c.reply.bulk("token");
-    c.reply.bulk(node.token);
-  }
-  if (flags) {
-    std::vector<std::string_view> names;
-    if (node.optional) names.push_back("optional");
-    if (node.multiple) names.push_back("multiple");
-    if (node.multiple_token) names.push_back("multiple_token");
-    c.reply.bulk("flags");
-    reply_names(c, names);
-  }
-  if (!node.children.empty()) {
-    c.reply.bulk("arguments");
-    reply_arguments(c, node.children);
-  }
+  if (!node.token.empty()) reply_text(c, "token", node.token);
+  if (flags) reply_argument_flags(c, node);
+  if (!is_group) return;
+  c.reply.bulk("arguments");
+  reply_arguments(c, node.children);
+}
+
+// What Redis's documentation advises against.
+struct Deprecated {
+  std::string_view command, since, replaced_by;
+};
+constexpr Deprecated kDeprecated[] = {
+    {"cluster|slaves", "5.0.0", "`CLUSTER REPLICAS`"},
+    {"cluster|slots", "7.0.0", "`CLUSTER SHARDS`"},
+    {"getset", "6.2.0", "`SET` with the `!GET` argument"},
+    {"psetex", "2.6.12", "`SET` with the `PX` argument"},
+    {"quit", "7.2.0", "just closing the connection"},
+    {"setex", "2.6.12", "`SET` with the `EX` argument"},
+    {"setnx", "2.6.12", "`SET` with the `NX` argument"},
+    {"slaveof", "5.0.0", "`REPLICAOF`"},
+    {"substr", "2.0.0", "`GETRANGE`"},
+};
+
+const Deprecated* find_deprecated(std::string_view command) {
+  const auto* found = std::find_if(
+      std::begin(kDeprecated), std::end(kDeprecated),
+      [command](const Deprecated& deprecated) { return deprecated.command == command; });
+  return found == std::end(kDeprecated) ? nullptr : found;
+}
+
+void reply_deprecated(CommandContext& c, const Deprecated& deprecated) {
+  c.reply.bulk("doc_flags");
+  reply_names(c, {"deprecated"});
+  reply_text(c, "deprecated_since", deprecated.since);
+  reply_text(c, "replaced_by", deprecated.replaced_by);
 }
 
 void reply_docs(CommandContext& c, const Command& command) {
   const CommandSpec& spec = command.spec;
-  const std::vector<SyntaxNode> arguments = parse_syntax(spec.syntax);
+  const std::vector<SyntaxNode> arguments = parse_syntax(spec.syntax, key_spec_count(spec));
+  const Deprecated* deprecated = find_deprecated(command.full_name);
   c.reply.bulk(command.full_name);
-  c.reply.map(4 + (arguments.empty() ? 0 : 1) + (command.subcommands.empty() ? 0 : 1));
-  const auto text = [&c](std::string_view name, std::string_view value) {
-    c.reply.bulk(name);
-    c.reply.bulk(value);
-  };
-  text("summary", spec.summary);
-  text("since", spec.since);
-  text("group", spec.group);
-  text("complexity", spec.complexity);
+  c.reply.map(3 + (spec.complexity.empty() ? 0 : 1) + (deprecated == nullptr ? 0 : 3) +
+              (arguments.empty() ? 0 : 1) + (command.subcommands.empty() ? 0 : 1));
+  reply_text(c, "summary", spec.summary);
+  reply_text(c, "since", spec.since);
+  reply_text(c, "group", spec.group);
+  if (!spec.complexity.empty()) reply_text(c, "complexity", spec.complexity);
+  if (deprecated != nullptr) reply_deprecated(c, *deprecated);
   if (!arguments.empty()) {
     c.reply.bulk("arguments");
     reply_arguments(c, arguments);

@@ -328,7 +328,7 @@ constexpr CommandSpec kCommands[] = {
      "O(1)",
      "Increment the floating point value of a key by a number. Uses 0 "
      "as initial value if the key doesn't exist.",
-     "key increment"},
+     "key increment:double"},
     {"lcs",
      -3,
      kReadonly,
