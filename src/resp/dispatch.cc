@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "resp/errors.h"
+#include "resp/redact.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -199,14 +200,9 @@ void Server::feed_monitors(const Session& session, std::span<const std::string_v
   std::snprintf(head, sizeof head, "%lld.%06lld [%d ", static_cast<long long>(now_us / 1000000),
                 static_cast<long long>(now_us % 1000000), session.state.db);
   std::string line = head + session.conn().peer().to_string() + "]";
-  const bool is_auth = equals_ignoring_case(args[0], "auth");
-  const bool is_hello = equals_ignoring_case(args[0], "hello");
-  size_t secrets = is_auth ? args.size() : 0;  // words still to be hidden
-  for (size_t i = 0; i < args.size(); ++i) {
+  for (const std::string_view arg : redact(args)) {
     line.push_back(' ');
-    append_quoted(secrets > 0 && i > 0 ? "(redacted)" : args[i], &line);
-    if (secrets > 0) --secrets;
-    if (is_hello && i > 1 && equals_ignoring_case(args[i], "auth")) secrets = 2;
+    append_quoted(arg, &line);
   }
   for (const uint64_t id : monitors_) {
     Session* monitor = this->session(id);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "resp/redact.h"
+
 namespace holdfast {
 
 void SlowLog::record(std::span<const std::string_view> args, int64_t wall_seconds,
@@ -11,15 +13,16 @@ void SlowLog::record(std::span<const std::string_view> args, int64_t wall_second
   if (threshold_us < 0 || microseconds < threshold_us || max_len == 0) return;
   SlowLogEntry entry{next_id_++, wall_seconds,         microseconds,
                      {},         std::string(address), std::string(name)};
-  for (size_t i = 0; i < std::min(args.size(), kMaxArgs); ++i) {
-    if (i == kMaxArgs - 1 && args.size() > kMaxArgs) {
-      entry.args.push_back("... (" + std::to_string(args.size() - kMaxArgs + 1) +
+  const std::vector<std::string_view> shown = redact(args);
+  for (size_t i = 0; i < std::min(shown.size(), kMaxArgs); ++i) {
+    if (i == kMaxArgs - 1 && shown.size() > kMaxArgs) {
+      entry.args.push_back("... (" + std::to_string(shown.size() - kMaxArgs + 1) +
                            " more arguments)");
-    } else if (args[i].size() > kMaxArgBytes) {
-      entry.args.push_back(std::string(args[i].substr(0, kMaxArgBytes)) + "... (" +
-                           std::to_string(args[i].size() - kMaxArgBytes) + " more bytes)");
+    } else if (shown[i].size() > kMaxArgBytes) {
+      entry.args.push_back(std::string(shown[i].substr(0, kMaxArgBytes)) + "... (" +
+                           std::to_string(shown[i].size() - kMaxArgBytes) + " more bytes)");
     } else {
-      entry.args.emplace_back(args[i]);
+      entry.args.emplace_back(shown[i]);
     }
   }
   entries_.push_front(std::move(entry));

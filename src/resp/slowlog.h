@@ -1,5 +1,6 @@
 // SlowLog: the last commands that took longer than a threshold, newest first (SLOWLOG).
-// Bounds: slowlog.max_len entries; 32 arguments of 128 bytes are kept of each, as in Redis.
+// Passwords are left out. Bounds: slowlog.max_len entries; 32 arguments of 128 bytes are kept of
+// each, as in Redis.
 #pragma once
 
 #include <cstdint>
