@@ -100,14 +100,14 @@ std::string TestClient::run(const std::vector<std::string>& args) {
 }
 
 CommandFixture::CommandFixture(std::function<void(Options&)> change, std::unique_ptr<Engine> engine,
-                               uint64_t seed)
+                               uint64_t seed, ServerHooks hooks)
     : random_(seed), net_(reactor_, random_), engine_(std::move(engine)) {
   if (change) change(options_);
   if (engine_ == nullptr) engine_ = std::make_unique<MemEngine>();
   keyspace_ = std::make_unique<Keyspace>(random_.next());
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, ShardOptions{});
   HF_ASSERT(shard_->recover().ok());
-  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, ServerHooks{});
+  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   HF_ASSERT(server_->listen().ok());
 }
 

@@ -59,7 +59,8 @@ class CommandFixture {
  public:
   // `change` may set options before the server starts; `engine` null: a MemEngine.
   explicit CommandFixture(std::function<void(Options&)> change = {},
-                          std::unique_ptr<Engine> engine = nullptr, uint64_t seed = 1);
+                          std::unique_ptr<Engine> engine = nullptr, uint64_t seed = 1,
+                          ServerHooks hooks = {});
 
   std::string run(const std::vector<std::string>& args) { return client().run(args); }
   // Over a second connection that speaks RESP3.
