@@ -20,6 +20,10 @@
 namespace holdfast::kinds {
 
 inline constexpr int64_t kMaxBytes = std::numeric_limits<int64_t>::max();
+// What one command changes is one log entry, whose length has 32 bits: its arguments, or the one
+// value that it copies, must fit in.
+inline constexpr int64_t kMaxBulkBytes = int64_t{1} << 30;
+inline constexpr int64_t kMaxQueryBytes = int64_t{3} << 30;
 inline constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
 
 bool same_word(std::string_view a, std::string_view b);  // case-insensitive, ASCII

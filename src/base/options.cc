@@ -308,10 +308,10 @@ constexpr std::array kTable = {
         "resp.password", "requirepass", "", kRuntime,
         "Clients must send it with AUTH or HELLO before anything else. Empty: no password. Keep "
         "the file readable for its owner only."),
-    row<Bytes<&O::resp_max_bulk_bytes, 1 << 20, kMaxBytes>>(
+    row<Bytes<&O::resp_max_bulk_bytes, 1 << 20, kMaxBulkBytes>>(
         "resp.max_bulk_bytes", "proto-max-bulk-len", "bytes", kRuntime,
         "Longest argument of a command, and so the longest string."),
-    row<Bytes<&O::resp_query_buffer_bytes, 1 << 20, kMaxBytes>>(
+    row<Bytes<&O::resp_query_buffer_bytes, 1 << 20, kMaxQueryBytes>>(
         "resp.query_buffer_bytes", "client-query-buffer-limit", "bytes", kRuntime,
         "A client with more unfinished input than this is disconnected."),
     row<OutputLimits>(

@@ -187,6 +187,10 @@ void Server::finish_reply(Session& session, uint64_t start, Seq depends_on) {
       return;
   }
   if (depends_on > shard_.commit_seq()) {
+    if (shard_.failed()) {  // it never will be
+      session.close_now("the log failed: the outcome is unknown");
+      return;
+    }
     session.output.hold_from(start, depends_on);
     ++stats_.replies_held;
   }

@@ -138,7 +138,7 @@ void memory_section(Server& s, Text& t) {
   t.line("mem_allocator", s.hooks().allocator_name ? s.hooks().allocator_name() : "libc");
   t.line("active_defrag_running", "0");
   t.number("lazyfree_pending_objects", s.keyspace().garbage_count());
-  t.line("lazyfreed_objects", "0");
+  t.number("lazyfreed_objects", s.keyspace().garbage_freed());
 }
 
 std::string_view durability_name(Durability durability) {

@@ -1,5 +1,5 @@
 // LatencyMonitor: spikes by event, as LATENCY LATEST and HISTORY show them ("command",
-// "fast-command", "expire-cycle", "turn"). Only events at or over latency.threshold_ms are kept.
+// "fast-command", "expire-cycle"). Only events at or over latency.threshold_ms are kept.
 // Bounds: 160 samples an event (as in Redis); one sample a second keeps the worst.
 #pragma once
 

@@ -303,6 +303,7 @@ bool Keyspace::collect_garbage(uint32_t limit) {
       s.heap.reset();
       const uint32_t freed = s.table.drain(limit, [](Object* object) { Object::destroy(object); });
       garbage_count_ -= freed;
+      garbage_freed_ += freed;
       limit -= freed;
       if (s.table.size() == 0) ++garbage_slot_;
     }

@@ -98,6 +98,7 @@ class Keyspace {
   // Frees up to `limit` objects of dropped databases; true while there is more.
   bool collect_garbage(uint32_t limit);
   uint64_t garbage_count() const { return garbage_count_; }
+  uint64_t garbage_freed() const { return garbage_freed_; }  // since start
 
   // Bytes of the tables and heaps (not of the objects).
   size_t table_memory(DbId db) const;
@@ -144,6 +145,7 @@ class Keyspace {
   std::deque<Database> garbage_;
   uint32_t garbage_slot_ = 0;  // next slot of the first garbage database
   uint64_t garbage_count_ = 0;
+  uint64_t garbage_freed_ = 0;
 };
 
 }  // namespace holdfast

@@ -62,7 +62,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"resp.protected_mode", "no"},
       {"resp.password", " a \"b\" \\ # c "},
       {"resp.max_bulk_bytes", "1048576"},
-      {"resp.query_buffer_bytes", "9223372036854775807"},
+      {"resp.query_buffer_bytes", "3221225472"},
       {"resp.output_limits", "normal 1 2 3 replica 4 5 6 pubsub 7 8 9"},
       {"data.dir", "/var/lib/hold fast"},
       {"engine.type", "mem"},

@@ -159,6 +159,8 @@ TEST_CASE("held replies: a failed log closes the sessions whose outcome is unkno
   CHECK(!bystander.closed());
   CHECK(bystander.run({"GET", "other"}) == "$1\r\no\r\n");
   CHECK(bystander.run({"SET", "k", "w"}).starts_with("-MISCONF"));
+  CHECK(bystander.run({"GET", "k"}).empty());  // shows what was lost: closed like the others
+  CHECK(bystander.closed());
   CHECK(h.f.shard().commit_seq() == 1);
 }
 
