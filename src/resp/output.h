@@ -40,6 +40,7 @@ class Output {
     appended_ += size;
   }
   void append(std::string_view bytes) {
+    if (bytes.empty()) return;  // an empty view may have no address, which memcpy must not be given
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
     commit(bytes.size());
   }

@@ -247,7 +247,7 @@ TEST_CASE("options: Redis's words for refusals") {
   };
   CHECK(words("maxmemory", "100q") == "argument must be a memory value");
   CHECK(words("proto-max-bulk-len", "1") ==
-        "argument must be between 1048576 and 9223372036854775807 inclusive");
+        "argument must be between 1048576 and 1073741824 inclusive");
   CHECK(words("timeout", "abc") == "argument couldn't be parsed into an integer");
   CHECK(words("maxclients", "0") == "argument must be between 1 and 4294967295 inclusive");
   CHECK(words("protected-mode", "q") == "argument must be 'yes' or 'no'");
