@@ -16,7 +16,7 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BINARY = os.environ.get("HOLDFAST", str(ROOT / "build/holdfast"))
+BINARY = str(pathlib.Path(os.environ.get("HOLDFAST", ROOT / "build/holdfast")).resolve())
 START_SECONDS = 30
 
 

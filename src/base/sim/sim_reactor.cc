@@ -114,6 +114,8 @@ void SimNodeReactor::cancel(TimerId timer) {
 
 void SimNodeReactor::add_turn_end(Task hook) { hooks_.insert(shared_.add_hook(std::move(hook))); }
 
-void SimNodeReactor::run() { HF_ASSERT(!"a node's share of a simulation is not run by itself"); }
+void SimNodeReactor::run() {
+  assert_failed("a node's share of a simulation is not run by itself", __FILE__, __LINE__);
+}
 
 }  // namespace holdfast
