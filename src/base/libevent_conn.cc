@@ -53,15 +53,20 @@ IoResult failed_io(int error_number) {
 
 }  // namespace
 
-LibeventConn::LibeventConn(event_base* base, int fd, Address peer, Address local)
-    : base_(base), fd_(fd), state_(State::kOpen), peer_(std::move(peer)), local_(std::move(local)) {
+LibeventConn::LibeventConn(LibeventReactor& reactor, int fd, Address peer, Address local)
+    : reactor_(reactor),
+      fd_(fd),
+      state_(State::kOpen),
+      peer_(std::move(peer)),
+      local_(std::move(local)) {
   if (!peer_.is_unix()) set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
   make_events();
   set_event(read_event_, true);
 }
 
-LibeventConn::LibeventConn(event_base* base, Address peer, std::vector<SocketAddress> candidates)
-    : base_(base),
+LibeventConn::LibeventConn(LibeventReactor& reactor, Address peer,
+                           std::vector<SocketAddress> candidates)
+    : reactor_(reactor),
       state_(State::kConnecting),
       peer_(std::move(peer)),
       candidates_(std::move(candidates)) {
@@ -72,10 +77,10 @@ LibeventConn::~LibeventConn() { close_socket(); }
 
 void LibeventConn::make_events() {
   read_event_ = event_new(
-      base_, fd_, EV_READ | EV_PERSIST,
+      reactor_.base(), fd_, EV_READ | EV_PERSIST,
       [](int, short, void* self) { static_cast<LibeventConn*>(self)->on_read_event(); }, this);
   write_event_ = event_new(
-      base_, fd_, EV_WRITE | EV_PERSIST,
+      reactor_.base(), fd_, EV_WRITE | EV_PERSIST,
       [](int, short, void* self) { static_cast<LibeventConn*>(self)->on_write_event(); }, this);
   HF_ASSERT(read_event_ != nullptr && write_event_ != nullptr);
 }
@@ -143,11 +148,13 @@ void LibeventConn::finish_connect() {
 }
 
 void LibeventConn::on_read_event() {
+  reactor_.note_event();
   HF_ASSERT(handler_ != nullptr);
   handler_->on_readable();
 }
 
 void LibeventConn::on_write_event() {
+  reactor_.note_event();
   HF_ASSERT(handler_ != nullptr);
   if (state_ == State::kConnecting) {
     finish_connect();

@@ -9,21 +9,19 @@
 
 #include <vector>
 
+#include "base/libevent_reactor.h"
 #include "base/net.h"
 #include "base/socket_address.h"
 #include "base/status.h"
-
-struct event;
-struct event_base;
 
 namespace holdfast {
 
 class LibeventConn final : public Conn {
  public:
   // Takes over an accepted socket.
-  LibeventConn(event_base* base, int fd, Address peer, Address local);
+  LibeventConn(LibeventReactor& reactor, int fd, Address peer, Address local);
   // Connects to the first of `candidates` that accepts. start() must follow.
-  LibeventConn(event_base* base, Address peer, std::vector<SocketAddress> candidates);
+  LibeventConn(LibeventReactor& reactor, Address peer, std::vector<SocketAddress> candidates);
   ~LibeventConn() override;
   LibeventConn(const LibeventConn&) = delete;
   LibeventConn& operator=(const LibeventConn&) = delete;
@@ -52,7 +50,7 @@ class LibeventConn final : public Conn {
   void on_read_event();
   void on_write_event();
 
-  event_base* base_;
+  LibeventReactor& reactor_;
   int fd_ = -1;
   event* read_event_ = nullptr;
   event* write_event_ = nullptr;

@@ -67,6 +67,7 @@ class LibeventListener final : public Listener {
 
  private:
   void accept_some() {
+    reactor_.note_event();
     bool destroyed = false;
     destroyed_ = &destroyed;
     const auto on_accept = on_accept_;  // a callback that destroys the listener keeps running
@@ -81,8 +82,7 @@ class LibeventListener final : public Listener {
       short_of_resources_ = false;
       Address peer = address_.is_unix() ? address_ : to_address(from);
       Address local = address_.is_unix() ? address_ : local_address(fd);
-      (*on_accept)(
-          std::make_unique<LibeventConn>(reactor_.base(), fd, std::move(peer), std::move(local)));
+      (*on_accept)(std::make_unique<LibeventConn>(reactor_, fd, std::move(peer), std::move(local)));
       if (destroyed) return;
     }
     destroyed_ = nullptr;
@@ -190,8 +190,7 @@ Result<std::unique_ptr<Listener>> LibeventNet::listen(const Address& address,
 Result<std::unique_ptr<Conn>> LibeventNet::connect(const Address& address) {
   auto candidates = resolve(address, false);
   if (!candidates.ok()) return candidates.status();
-  auto conn =
-      std::make_unique<LibeventConn>(reactor_.base(), address, std::move(candidates.value()));
+  auto conn = std::make_unique<LibeventConn>(reactor_, address, std::move(candidates.value()));
   if (Status status = conn->start(); !status.ok()) return status;
   return std::unique_ptr<Conn>(std::move(conn));
 }

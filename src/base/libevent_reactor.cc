@@ -114,10 +114,29 @@ void LibeventReactor::run_turn() {
   thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   std::vector<Task> tasks = std::exchange(own_tasks_, {});
   arm_timer();
-  const int wait = tasks.empty() ? 0 : EVLOOP_NONBLOCK;
-  HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | wait) >= 0);
+  if (tasks.empty()) {
+    wait_for_events();
+  } else {
+    HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+    worked_ = true;
+  }
   for (Task& task : tasks) task();
   for (size_t i = 0; i < turn_end_.size(); ++i) turn_end_[i]();
+}
+
+void LibeventReactor::set_poll(int64_t microseconds) {
+  poll_ns_ = std::thread::hardware_concurrency() > 1 ? microseconds * 1000 : 0;
+}
+
+void LibeventReactor::wait_for_events() {
+  if (std::exchange(worked_, false) && poll_ns_ > 0) {
+    const int64_t until_ns = clock_.mono_ns() + poll_ns_;
+    do {
+      HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+      if (worked_) return;
+    } while (clock_.mono_ns() < until_ns);
+  }
+  HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE) >= 0);
 }
 
 // Sets timer_fd_ when the earliest timer is another one than it is set to. A cancelled timer may
@@ -133,6 +152,7 @@ void LibeventReactor::arm_timer() {
 }
 
 void LibeventReactor::run_timers() {
+  note_event();
   drain(timer_fd_);
   armed_ns_ = TimerQueue::kNever;
   const int64_t now_ns = clock_.mono_ns();
@@ -141,6 +161,7 @@ void LibeventReactor::run_timers() {
 }
 
 void LibeventReactor::run_remote_tasks() {
+  note_event();
   drain(wake_fd_);
   std::vector<Task> tasks;
   {

@@ -346,6 +346,11 @@ constexpr std::array kTable = {
         "Above this much memory, commands that could need more are refused with OOM; nothing is "
         "evicted. 0: no limit."),
 
+    row<Integer<&O::poll_us, 0, 1000>>(
+        "reactor.poll_us", "", "us", kAtStart,
+        "How long the server looks for the next request before it sleeps, after it had one. Costs "
+        "processor time between requests and saves the wake-up. 0, or a single processor: off."),
+
     row<Integer<&O::expire_budget_us, 50, 100000>>(
         "expire.budget_us", "", "us", kRuntime,
         "Longest slice of time given to removing expired keys before clients are served again."),

@@ -59,6 +59,7 @@ struct Options {
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
   uint64_t memory_limit = 0;                     // 0: none
 
+  int64_t poll_us = 50;                    // of the reactor, before it sleeps
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;

@@ -59,6 +59,7 @@ int run(const RunCommand& command) {
   std::signal(SIGPIPE, SIG_IGN);
 
   LibeventReactor reactor;
+  reactor.set_poll(options.value().poll_us);
   LibeventNet net(reactor);
   Node node(reactor, net, std::move(options.value()));
   reactor.add_signal(SIGTERM, [&node] { node.stop(); });

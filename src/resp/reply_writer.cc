@@ -53,7 +53,8 @@ void ReplyWriter::error(std::string_view text) {
 void ReplyWriter::bulk(std::string_view bytes) {
   char* start = out_->reserve(bytes.size() + kNumberLine + 2);
   char* out = write_number(start, '$', static_cast<int64_t>(bytes.size()));
-  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());  // GETRANGE of no key: no address
+  // An empty view may have no address.
+  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
   out += bytes.size();
   *out++ = '\r';
   *out++ = '\n';

@@ -138,18 +138,14 @@ void Server::resume_later(Session& session) {
 }
 
 void Server::turn_end() {
-  submit_and_flush();
+  shard_.submit();
+  flush_sessions();
   free_sessions();
   const bool behind = shard_.uncommitted_bytes() > kMaxUncommittedBytes;
   if (behind != reading_paused_) set_reading_paused(behind);
   if (keyspace().garbage_count() > 0 && keyspace().collect_garbage(kGarbagePerTurn)) {
     reactor_.post([] {});  // another turn soon, even if no client asks for one
   }
-}
-
-void Server::submit_and_flush() {
-  shard_.submit();
-  flush_sessions();
 }
 
 void Server::flush_sessions() {

@@ -75,7 +75,6 @@ class Server {
  public:
   static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
   static constexpr size_t kReadBufferBytes = 64 * 1024;
-  static constexpr size_t kFlushSessions = 16;
   static constexpr size_t kMaxErrorCodes = 128;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
@@ -130,11 +129,6 @@ class Server {
                const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
-  // In a turn with many sessions, the first ones need not wait for the last: submits and writes
-  // when kFlushSessions have replies. A client then works on them while the server goes on.
-  void flush_if_many() {
-    if (to_flush_.size() >= kFlushSessions) submit_and_flush();
-  }
   void resume_later(Session& session);  // process_buffered() after this callback
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_; }
@@ -160,7 +154,6 @@ class Server {
   void accept(std::unique_ptr<Conn> conn);
   void refuse(Conn& conn, std::string_view error);
   void turn_end();
-  void submit_and_flush();
   void flush_sessions();
   void free_sessions();
   void on_commit();

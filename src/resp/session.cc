@@ -69,7 +69,6 @@ void Session::on_readable() {
     server_.stats().net_input_bytes += result.bytes;
     const size_t used = may_run() ? process(input) : 0;
     drop_input(input, closing() ? input.size() : used);
-    server_.flush_if_many();
     if (query_buffer_over_limit()) return;
     // A short read means that the socket is empty: do not ask again.
     if (result.bytes < Server::kReadBufferBytes / 2 && parser_.bytes_wanted() == 0) return;

@@ -92,7 +92,7 @@ TEST_CASE("libevent net: every address of a name is tried until one accepts") {
   for (const Address& each : {nobody, nobody, server.address(), nobody}) {
     candidates.push_back(resolve(each, false).value().front());
   }
-  auto conn = std::make_unique<LibeventConn>(world.reactor.base(), nobody, candidates);
+  auto conn = std::make_unique<LibeventConn>(world.reactor, nobody, candidates);
   conn->set_keepalive(30);
   REQUIRE(conn->start().ok());
   Peer client(std::move(conn));

@@ -69,6 +69,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"durability", "interval"},
       {"checkpoint.log_bytes", "1024"},
       {"memory.limit", "1"},
+      {"reactor.poll_us", "0"},
       {"expire.budget_us", "50"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},

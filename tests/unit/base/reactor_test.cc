@@ -14,8 +14,16 @@
 
 namespace holdfast {
 
+namespace {
+
+struct PollingWorld : RealWorld {
+  PollingWorld() { reactor.set_poll(50); }
+};
+
+}  // namespace
+
 TEST_CASE_TEMPLATE("reactor: timers run in the order of their times, equals as added", World,
-                   RealWorld, SimWorld) {
+                   RealWorld, PollingWorld, SimWorld) {
   World world;
   std::string order;
   world.reactor.run_after(20, [&] { order += 'c'; });
@@ -28,7 +36,7 @@ TEST_CASE_TEMPLATE("reactor: timers run in the order of their times, equals as a
 }
 
 TEST_CASE_TEMPLATE("reactor: a timer never runs early, nor inside run_after", World, RealWorld,
-                   SimWorld) {
+                   PollingWorld, SimWorld) {
   World world;
   int ran = 0;
   for (const int64_t delay_ms : {0, 1, 2, 3, 5, 8, 13}) {
@@ -42,7 +50,7 @@ TEST_CASE_TEMPLATE("reactor: a timer never runs early, nor inside run_after", Wo
   CHECK(world.run_until([&] { return ran == 7; }));
 }
 
-TEST_CASE_TEMPLATE("reactor: cancel", World, RealWorld, SimWorld) {
+TEST_CASE_TEMPLATE("reactor: cancel", World, RealWorld, PollingWorld, SimWorld) {
   World world;
   bool wrong = false;
   bool done = false;
@@ -61,7 +69,7 @@ TEST_CASE_TEMPLATE("reactor: cancel", World, RealWorld, SimWorld) {
 }
 
 TEST_CASE_TEMPLATE("reactor: hooks end every turn, in the order they were added", World, RealWorld,
-                   SimWorld) {
+                   PollingWorld, SimWorld) {
   World world;
   std::string order;
   world.reactor.add_turn_end([&] {
@@ -77,7 +85,7 @@ TEST_CASE_TEMPLATE("reactor: hooks end every turn, in the order they were added"
 }
 
 TEST_CASE_TEMPLATE("reactor: a posted task runs in a later turn, in order", World, RealWorld,
-                   SimWorld) {
+                   PollingWorld, SimWorld) {
   World world;
   std::string order;
   world.reactor.add_turn_end([&] {
@@ -92,7 +100,8 @@ TEST_CASE_TEMPLATE("reactor: a posted task runs in a later turn, in order", Worl
   CHECK(order == "a|b|");
 }
 
-TEST_CASE_TEMPLATE("reactor: stop lets the turn end with its hooks", World, RealWorld, SimWorld) {
+TEST_CASE_TEMPLATE("reactor: stop lets the turn end with its hooks", World, RealWorld, PollingWorld,
+                   SimWorld) {
   World world;
   int hooks = 0;
   int tasks = 0;
@@ -110,7 +119,7 @@ TEST_CASE_TEMPLATE("reactor: stop lets the turn end with its hooks", World, Real
 }
 
 TEST_CASE_TEMPLATE("reactor: tasks that add tasks do not keep a turn from ending", World, RealWorld,
-                   SimWorld) {
+                   PollingWorld, SimWorld) {
   World world;
   int rounds = 0;
   std::function<void()> again = [&] {
