@@ -8,6 +8,7 @@ packages=(
   libevent-dev libyaml-cpp-dev libcli11-dev  # reactor, configuration, command line
   libspdlog-dev libfmt-dev libjemalloc-dev   # logging, allocator
   librocksdb-dev libisal-dev libxxhash-dev   # engine, CRC32C, key hash
+  liburing-dev liblz4-dev                    # DiskEngine: asynchronous writes, compression
   doctest-dev libhiredis-dev                 # tests
   redis-server redis-tools python3 python3-redis nodejs npm  # clients and the rival
 )

@@ -14,9 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "base/block_writer.h"
 #include "base/status.h"
 
 namespace holdfast {
+
+class Reactor;
 
 class File {
  public:
@@ -30,6 +33,9 @@ class File {
   // Everything written before is on stable media when this returns ok.
   virtual Status sync() = 0;
   virtual Status truncate(uint64_t size) = 0;
+  // Takes room on the medium up to `size`, so that later writes below it find space; kNoSpace
+  // leaves the file as it was. The room reads as zeros. Never shortens.
+  virtual Status reserve(uint64_t size) = 0;
   virtual Result<uint64_t> size() = 0;
 };
 
@@ -38,6 +44,7 @@ struct OpenMode {
   bool read_only = false;      //
   bool direct = false;         // O_DIRECT: offset, size and memory aligned to 4096
   bool write_through = false;  // O_DSYNC: a write is durable when it returns
+  bool exclusive = false;      // kUnavailable while another process has it open so
 };
 
 class Disk {
@@ -45,6 +52,9 @@ class Disk {
   virtual ~Disk() = default;
 
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Asynchronous durable writes to a file that exists. `reactor` outlives the writer.
+  virtual Result<std::unique_ptr<BlockWriter>> open_writer(const std::string& path,
+                                                           Reactor& reactor) = 0;
   virtual bool exists(const std::string& path) = 0;
   // Parents too; ok if it exists. Durable when it returns.
   virtual Status make_directory(const std::string& path) = 0;

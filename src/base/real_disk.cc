@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+
+#include "base/libevent_reactor.h"
+#include "base/thread_writer.h"
+#include "base/uring_writer.h"
 
 namespace holdfast {
 namespace {
@@ -73,6 +79,22 @@ class RealFile final : public File {
     return Status::from_errno(at("truncate", path_, size), errno);
   }
 
+  Status reserve(uint64_t size) override {
+    if (poisoned_) return poisoned();
+    const Result<uint64_t> now = this->size();
+    if (!now.ok()) return now.status();
+    if (size <= now.value()) return {};
+    int error_number = 0;
+    do {
+      error_number = ::posix_fallocate(fd_, static_cast<off_t>(now.value()),
+                                       static_cast<off_t>(size - now.value()));
+    } while (error_number == EINTR);
+    if (error_number == 0) return {};
+    // What a failed attempt took is given back: the space is short, others need it.
+    [[maybe_unused]] const int shortened = ::ftruncate(fd_, static_cast<off_t>(now.value()));
+    return Status::from_errno(at("reserve", path_, size), error_number);
+  }
+
   Result<uint64_t> size() override {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) return Status::from_errno("size of " + path_, errno);
@@ -117,7 +139,30 @@ Result<std::unique_ptr<File>> RealDisk::open(const std::string& path, OpenMode m
     fd = ::open(path.c_str(), open_flags(mode), kFileMode);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return Status::from_errno("open " + path, errno);
-  return std::unique_ptr<File>(std::make_unique<RealFile>(path, fd, mode.write_through));
+  auto file = std::make_unique<RealFile>(path, fd, mode.write_through);
+  if (mode.exclusive && ::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Status::from_errno("lock " + path, errno);
+    return Status::unavailable(path + ": another process has it open");
+  }
+  return std::unique_ptr<File>(std::move(file));
+}
+
+Result<std::unique_ptr<BlockWriter>> RealDisk::open_writer(const std::string& path,
+                                                           Reactor& reactor) {
+  const OpenMode mode{.direct = true, .write_through = true};
+  auto* loop = dynamic_cast<LibeventReactor*>(&reactor);
+  if (loop != nullptr && std::getenv("HOLDFAST_NO_URING") == nullptr) {
+    const int fd = ::open(path.c_str(), open_flags(mode));
+    if (fd < 0) return Status::from_errno("open " + path, errno);
+    if (auto writer = UringWriter::create(*loop, fd, path)) {
+      return std::unique_ptr<BlockWriter>(std::move(writer));
+    }
+    ::close(fd);
+  }
+  Result<std::unique_ptr<File>> file = open(path, mode);
+  if (!file.ok()) return file.status();
+  return std::unique_ptr<BlockWriter>(
+      std::make_unique<ThreadWriter>(reactor, std::move(file.value())));
 }
 
 bool RealDisk::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/sim/sim_inode.h"
+#include "base/sim/sim_writer.h"
 
 namespace holdfast {
 namespace {
@@ -68,6 +69,10 @@ class SimFile final : public File {
     if (Status status = check(0, nullptr, 0, true); !status.ok()) return status;
     return disk_.truncate(*inode_, size, mode_.write_through);
   }
+  Status reserve(uint64_t size) override {
+    if (Status status = check(0, nullptr, 0, true); !status.ok()) return status;
+    return disk_.reserve(*inode_, size);
+  }
   Result<uint64_t> size() override {
     if (Status status = check(0, nullptr, 0, false); !status.ok()) return status;
     std::lock_guard lock(disk_.mutex_);
@@ -122,6 +127,15 @@ Result<std::unique_ptr<File>> SimDisk::open(const std::string& path, OpenMode mo
     }
   }
   return std::unique_ptr<File>(std::make_unique<SimFile>(*this, inode, mode));
+}
+
+Result<std::unique_ptr<BlockWriter>> SimDisk::open_writer(const std::string& path,
+                                                          Reactor& reactor) {
+  std::lock_guard lock(mutex_);
+  if (Status status = refuse_without_power(); !status.ok()) return status;
+  Inode inode = find(path);
+  if (inode == nullptr) return Status::from_errno("open " + path, ENOENT);
+  return std::unique_ptr<BlockWriter>(std::make_unique<SimWriter>(*this, inode, reactor));
 }
 
 bool SimDisk::exists(const std::string& path) {
@@ -284,6 +298,41 @@ Status SimDisk::truncate(SimInode& inode, uint64_t size, bool through) {
   if (Status status = spend_change(last); !status.ok()) return status;
   inode.resize(size, through && !last);
   if (last) return Status::io(at("truncate", inode, size) + ": power lost");
+  return {};
+}
+
+Status SimDisk::reserve(SimInode& inode, uint64_t size) {
+  std::lock_guard lock(mutex_);
+  if (inode.poisoned) return {Code::kPoisoned, inode.path() + ": an earlier flush failed"};
+  if (size <= inode.seen().size()) return {};
+  if (!fits(inode.seen().size(), size)) {
+    return Status::from_errno(at("reserve", inode, size), ENOSPC);
+  }
+  bool last = false;
+  if (Status status = spend_change(last); !status.ok()) return status;
+  inode.resize(size, false);
+  if (last) return Status::io(at("reserve", inode, size) + ": power lost");
+  return {};
+}
+
+Status SimDisk::begin_write(SimInode& inode, uint64_t offset, std::span<const char> data,
+                            uint64_t generation, uint64_t* change) {
+  if (generation != generation_) return Status::io(inode.path() + ": opened before the crash");
+  const Status status = write(inode, offset, data, false);
+  *change = inode.last_change();
+  return status;
+}
+
+Status SimDisk::end_write(SimInode& inode, uint64_t change, uint64_t generation) {
+  std::lock_guard lock(mutex_);
+  if (generation != generation_) return Status::io(inode.path() + ": opened before the crash");
+  if (Status status = refuse_without_power(); !status.ok()) return status;
+  if (inode.poisoned) return {Code::kPoisoned, inode.path() + ": an earlier flush failed"};
+  if (fail_sync_in_ > 0 && --fail_sync_in_ == 0) {
+    inode.poisoned = true;
+    return Status::from_errno("write " + inode.path(), EIO);
+  }
+  inode.settle(change);
   return {};
 }
 

@@ -13,9 +13,10 @@
 //    unflushed one even if write_through; all calls fail until crash();
 //  - rot(): one bit of a durable range turns;
 //  - fail_reads(): reads that touch a range fail, until restore_reads();
-//  - fail_sync(n): the n-th next file sync fails; what it should have flushed stays unflushed, and
-//    that file says kPoisoned from then on;
+//  - fail_sync(n): the n-th next file sync, or completion of an asynchronous write, fails; what it
+//    should have flushed stays unflushed, and that file says kPoisoned from then on;
 //  - set_capacity(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
+//    reserving beyond it fails and changes nothing;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
 //
 // Directories themselves are durable at once (see make_directory). Threads: any (one lock), but
@@ -48,6 +49,8 @@ class SimDisk final : public Disk {
   SimDisk& operator=(const SimDisk&) = delete;
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  Result<std::unique_ptr<BlockWriter>> open_writer(const std::string& path,
+                                                   Reactor& reactor) override;
   bool exists(const std::string& path) override;
   Status make_directory(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
@@ -72,6 +75,7 @@ class SimDisk final : public Disk {
 
  private:
   friend class SimFile;
+  friend class SimWriter;
   using Inode = std::shared_ptr<SimInode>;
   using Names = std::map<std::string, Inode>;
 
@@ -97,6 +101,11 @@ class SimDisk final : public Disk {
   Status write(SimInode& inode, uint64_t offset, std::span<const char> data, bool through);
   Status sync(SimInode& inode);
   Status truncate(SimInode& inode, uint64_t size, bool through);
+  Status reserve(SimInode& inode, uint64_t size);
+  // For SimWriter: between the two the write is unflushed. `generation`: of the handle.
+  Status begin_write(SimInode& inode, uint64_t offset, std::span<const char> data,
+                     uint64_t generation, uint64_t* change);
+  Status end_write(SimInode& inode, uint64_t change, uint64_t generation);
 
   std::mutex mutex_;
   SeededRandom random_;

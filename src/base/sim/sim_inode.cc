@@ -22,10 +22,12 @@ void put(std::string& content, uint64_t offset, std::string_view bytes) {
 }  // namespace
 
 void SimInode::write(uint64_t offset, std::span<const char> data, bool certain) {
-  add({Change::kWrite, certain, offset, std::string(data.data(), data.size())});
+  add({Change::kWrite, certain, ++changes_, offset, std::string(data.data(), data.size())});
 }
 
-void SimInode::resize(uint64_t size, bool certain) { add({Change::kResize, certain, size, {}}); }
+void SimInode::resize(uint64_t size, bool certain) {
+  add({Change::kResize, certain, ++changes_, size, {}});
+}
 
 void SimInode::add(Change change) {
   apply(change, seen_);
@@ -39,6 +41,16 @@ void SimInode::add(Change change) {
 void SimInode::flush() {
   for (const Change& change : unflushed_) apply(change, durable_);
   unflushed_.clear();
+}
+
+void SimInode::settle(uint64_t change) {
+  for (Change& each : unflushed_) {
+    if (each.number == change) each.certain = true;
+  }
+  while (!unflushed_.empty() && unflushed_.front().certain) {
+    apply(unflushed_.front(), durable_);
+    unflushed_.pop_front();
+  }
 }
 
 void SimInode::apply(const Change& change, std::string& content) {

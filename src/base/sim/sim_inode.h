@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,6 +27,9 @@ class SimInode {
   void write(uint64_t offset, std::span<const char> data, bool certain);
   void resize(uint64_t size, bool certain);
   void flush();
+  // The number of the newest change; settle() makes that one certain, alone.
+  uint64_t last_change() const { return changes_; }
+  void settle(uint64_t change);
   void crash(Random& random);
   void turn_bit(uint64_t offset, int bit);
 
@@ -37,6 +41,7 @@ class SimInode {
   struct Change {
     enum Kind : uint8_t { kWrite, kResize } kind;
     bool certain;
+    uint64_t number;
     uint64_t offset;  // or the new size
     std::string bytes;
   };
@@ -48,7 +53,8 @@ class SimInode {
   std::string path_;
   std::string durable_;
   std::string seen_;
-  std::vector<Change> unflushed_;
+  std::deque<Change> unflushed_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace holdfast

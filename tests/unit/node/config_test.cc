@@ -56,6 +56,7 @@ class MapDisk final : public Disk {
       content_.resize(size);
       return {};
     }
+    Status reserve(uint64_t) override { return {}; }
     Result<uint64_t> size() override { return uint64_t(content_.size()); }
 
    private:
@@ -66,6 +67,9 @@ class MapDisk final : public Disk {
     if (!mode.create && !files.contains(path)) return Status::not_found("open " + path);
     opened_to_write += mode.read_only ? 0 : 1;
     return std::unique_ptr<File>(std::make_unique<MapFile>(files[path]));
+  }
+  Result<std::unique_ptr<BlockWriter>> open_writer(const std::string&, Reactor&) override {
+    return Status::unavailable("not here");
   }
   bool exists(const std::string& path) override { return files.contains(path); }
   Status make_directory(const std::string&) override { return {}; }

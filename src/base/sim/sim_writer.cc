@@ -1,0 +1,49 @@
+// See sim_writer.h.
+#include "base/sim/sim_writer.h"
+
+#include <utility>
+
+#include "base/sim/sim_inode.h"
+
+namespace holdfast {
+namespace {
+
+constexpr uint64_t kDelays = 4;  // 0 to 3 ms
+
+}  // namespace
+
+SimWriter::SimWriter(SimDisk& disk, std::shared_ptr<SimInode> inode, Reactor& reactor)
+    : disk_(disk), inode_(std::move(inode)), reactor_(reactor), generation_(disk.generation_) {}
+
+SimWriter::~SimWriter() {
+  for (auto& [number, write] : writes_) {
+    reactor_.cancel(write.timer);
+    if (write.status.ok()) (void)disk_.end_write(*inode_, write.change, generation_);
+  }
+}
+
+void SimWriter::write(uint64_t offset, AlignedBuffer data, Done done) {
+  HF_ASSERT(offset % kBlock == 0);
+  const uint64_t number = next_++;
+  Write& write = writes_[number];
+  write.status = disk_.begin_write(*inode_, offset, data.span(), generation_, &write.change);
+  write.done = std::move(done);
+  write.timer = reactor_.run_after(static_cast<int64_t>(disk_.random_.below(kDelays)),
+                                   [this, number] { complete(number); });
+}
+
+void SimWriter::complete(uint64_t number) {
+  auto node = writes_.extract(number);
+  Write& write = node.mapped();
+  if (write.status.ok()) write.status = disk_.end_write(*inode_, write.change, generation_);
+  if (disk_.powered_ && generation_ == disk_.generation_) write.done(write.status);
+}
+
+void SimWriter::drain() {
+  while (!writes_.empty()) {
+    reactor_.cancel(writes_.begin()->second.timer);
+    complete(writes_.begin()->first);
+  }
+}
+
+}  // namespace holdfast
