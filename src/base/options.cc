@@ -128,7 +128,7 @@ struct Mode {
 
 struct Engine {
   static constexpr std::string_view kType = "choice";
-  static constexpr std::string_view kAllowed = "rocks, mem";
+  static constexpr std::string_view kAllowed = "disk, mem, rocks";
   static std::string get(const Options& o) {
     switch (o.engine_type) {
       case EngineType::kDisk:
@@ -141,11 +141,11 @@ struct Engine {
     return "rocks";
   }
   static Status set(Options& o, std::string_view text) {
-    if (text == "disk") {
-      return Status::invalid("disk comes with a later version; allowed: " + std::string(kAllowed));
-    }
-    if (text != "rocks" && text != "mem") return refused(text, "is not known", kAllowed);
-    o.engine_type = text == "mem" ? EngineType::kMem : EngineType::kRocks;
+    if (text != "disk" && text != "mem" && text != "rocks")
+      return refused(text, "is not known", kAllowed);
+    o.engine_type = text == "mem"    ? EngineType::kMem
+                    : text == "disk" ? EngineType::kDisk
+                                     : EngineType::kRocks;
     return {};
   }
 };
@@ -326,8 +326,17 @@ constexpr std::array kTable = {
         "directory of the process. One process at a time may use it."),
 
     row<Engine>("engine.type", "", "", kAtStart,
-                "Where data lives. rocks: on disk, in RocksDB. mem: nowhere but in memory, and "
-                "lost at the end of the process; it needs durability: none."),
+                "Where data lives. disk: on disk, in Holdfast's own engine. rocks: on disk, in "
+                "RocksDB. mem: nowhere but in memory, and lost at the end of the process; it needs "
+                "durability: none."),
+    row<Bytes<&O::engine_wal_bytes, 1 << 20, kMaxBytes>>(
+        "engine.wal_bytes", "", "bytes", kAtStart,
+        "Size of the log's ring, engine.type disk, written in full when a store is made; later "
+        "changes have no effect. It should hold several checkpoints' worth of log."),
+    row<YesNo<&O::engine_accept_uncertain_tail>>(
+        "engine.accept_uncertain_tail", "", "", kAtStart,
+        "Start although the end of the log is damaged where nothing tells whether it was "
+        "acknowledged, and lose that end. Only for one start, after the server refused to."),
 
     row<Choice<&O::durability, kDurabilityWords>>(
         "durability", "appendfsync", "", kAtStart,

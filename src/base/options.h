@@ -54,7 +54,9 @@ struct Options {
       OutputLimit{32ULL << 20, 8ULL << 20, 60}};
 
   std::string data_dir = "./data";
-  EngineType engine_type = EngineType::kRocks;
+  EngineType engine_type = EngineType::kDisk;
+  uint64_t engine_wal_bytes = 512ULL << 20;
+  bool engine_accept_uncertain_tail = false;
   Durability durability = Durability::kAlways;
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
   uint64_t memory_limit = 0;                     // 0: none

@@ -142,7 +142,7 @@ Result<std::unique_ptr<File>> RealDisk::open(const std::string& path, OpenMode m
   auto file = std::make_unique<RealFile>(path, fd, mode.write_through);
   if (mode.exclusive && ::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Status::from_errno("lock " + path, errno);
-    return Status::unavailable(path + ": another process has it open");
+    return Status::unavailable(path + ": in use by another process");
   }
   return std::unique_ptr<File>(std::move(file));
 }

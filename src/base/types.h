@@ -13,6 +13,8 @@ using Epoch = uint64_t;
 using ShardId = uint32_t;
 using SlotId = uint16_t;
 using DbId = uint8_t;
+// Where an engine keeps an object's record, at most 48 bits; 0: nowhere, or it finds it by key.
+using RecordRef = uint64_t;
 
 inline constexpr int kSlotCount = 16384;
 inline constexpr int kDbCount = 16;

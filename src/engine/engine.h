@@ -11,9 +11,9 @@
 //   E2  a group is atomic: after a crash either all of its entries are read back or none.
 //   E3  after the first error every later append, hard state and checkpoint call completes with
 //       kPoisoned: the caller stops the node, nothing is retried.
-//   E4  records of a checkpoint are visible to iterate only as a whole: a crash before
-//       finish_checkpoint is done leaves either the old image or the new one of each object, both
-//       of which are states the log can be replayed over (an image carries its mod_seq).
+//   E4  a crash before finish_checkpoint is done leaves either the old image or the new one of
+//       each object, both of which are states the log can be replayed over (an image carries its
+//       mod_seq).
 //   E5  release_prefix never frees an entry above the finished checkpoint's seq.
 //   E6  everything read back was checked; damage is kCorrupt, never a shorter log.
 //
@@ -45,15 +45,17 @@ struct HardState {
   uint64_t voted_for = 0;
 };
 
+// `ref` is kept by the owner, with the object, so that an engine needs no index of its own.
 struct RecordKey {
   DbId db = 0;
   SlotId slot = 0;
   std::string_view key;
+  RecordRef ref = 0;
 };
 
 // One object's image for a checkpoint, or its absence.
 struct RecordWrite {
-  RecordKey key;
+  RecordKey key;  // `ref`: of the record that this one replaces or erases
   bool erase = false;
   std::string_view image;  // as store/effect.h encodes it
 };
@@ -93,6 +95,7 @@ struct EngineStats {
 class Engine {
  public:
   using Done = std::function<void(Status)>;
+  using RecordsDone = std::function<void(Status, const std::vector<RecordRef>& refs)>;
   // Return false to stop early. The views die when the visitor returns.
   using EntryVisitor = std::function<bool(Seq seq, std::string_view entry)>;
   using RecordVisitor = std::function<bool(const RecordKey& key, std::string_view image)>;
@@ -117,22 +120,27 @@ class Engine {
 
   virtual void save_hard_state(ShardId shard, const HardState& state, Done done) = 0;
 
-  // One slice of a running checkpoint. The bytes are copied before the call returns.
-  virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) = 0;
-  // Drops all records of a database (FLUSHDB), in order with write_records.
+  // One slice of a running checkpoint. The bytes are copied before the call returns. `done` gives
+  // the new refs, one a write (0 for an erase), or none when the engine finds records by key. A
+  // full device is waited for. REQUIRES: no finish_checkpoint, of any shard, is on its way.
+  virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                             RecordsDone done) = 0;
+  // Drops all records of a database (FLUSHDB), in order with write_records. Refs into it are void.
   virtual void erase_database(ShardId shard, DbId db, Done done) = 0;
   // Everything written by write_records so far, and `meta`, durable as one step.
   virtual void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) = 0;
 
   // kNotFound, or the verified image.
   virtual Result<std::string> read_record(ShardId shard, const RecordKey& key) = 0;
-  virtual Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) = 0;
-  // Every record of a database in slot order: how a store is loaded at start.
-  virtual Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) = 0;
-  virtual void drop_slot(ShardId shard, SlotId slot, Done done) = 0;
+  // Every record of a shard, in any order: how a store is loaded at start.
+  virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
   virtual uint64_t log_bytes() const = 0;
+  // The room for the log is short: a checkpoint should start; nothing more should be accepted.
+  // Cheap, asked every turn.
+  virtual bool wants_checkpoint() const { return false; }
+  virtual bool wants_pause() const { return false; }
   virtual EngineStats stats() const = 0;
 };
 

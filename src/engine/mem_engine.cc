@@ -81,7 +81,8 @@ void MemEngine::save_hard_state(ShardId shard, const HardState& hard_state, Done
   done({});
 }
 
-void MemEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) {
+void MemEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                              RecordsDone done) {
   auto& records = shards_[shard].records;
   for (const RecordWrite& write : writes) {
     if (!keep_) break;
@@ -92,7 +93,7 @@ void MemEngine::write_records(ShardId shard, const std::vector<RecordWrite>& wri
       records.insert_or_assign(std::move(place), std::string(write.image));
     }
   }
-  done({});
+  done({}, {});
 }
 
 void MemEngine::erase_database(ShardId shard, DbId db, Done done) {
@@ -112,27 +113,11 @@ Result<std::string> MemEngine::read_record(ShardId shard, const RecordKey& key) 
   return found->second;
 }
 
-Status MemEngine::visit_range(ShardId shard, const Place& from, const Place& to,
-                              const RecordVisitor& visit) {
-  const auto& records = shards_[shard].records;
-  const auto end = records.lower_bound(to);
-  for (auto at = records.lower_bound(from); at != end; ++at) {
-    if (!visit({at->first.db, at->first.slot, at->first.key}, at->second)) break;
+Status MemEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
+  for (const auto& [place, image] : shards_[shard].records) {
+    if (!visit({place.db, place.slot, place.key}, image)) break;
   }
   return {};
-}
-
-Status MemEngine::iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) {
-  return visit_range(shard, {db, slot, {}}, {db, static_cast<SlotId>(slot + 1), {}}, visit);
-}
-
-Status MemEngine::iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) {
-  return visit_range(shard, {db, 0, {}}, {static_cast<DbId>(db + 1), 0, {}}, visit);
-}
-
-void MemEngine::drop_slot(ShardId shard, SlotId slot, Done done) {
-  std::erase_if(shards_[shard].records, [slot](const auto& r) { return r.first.slot == slot; });
-  done({});
 }
 
 }  // namespace holdfast

@@ -30,13 +30,12 @@ class MemEngine final : public Engine {
   void truncate_suffix(ShardId shard, Seq last_kept, Done done) override;
   void release_prefix(ShardId shard, Seq seq, Done done) override;
   void save_hard_state(ShardId shard, const HardState& state, Done done) override;
-  void write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) override;
+  void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                     RecordsDone done) override;
   void erase_database(ShardId shard, DbId db, Done done) override;
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
-  Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) override;
-  Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) override;
-  void drop_slot(ShardId shard, SlotId slot, Done done) override;
+  Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override { return stats_.log_bytes; }
   EngineStats stats() const override { return stats_; }
 
@@ -45,7 +44,7 @@ class MemEngine final : public Engine {
     DbId db;
     SlotId slot;
     std::string key;
-    auto operator<=>(const Place&) const = default;
+    auto operator<=>(const Place&) const = default;  // NOLINT(modernize-use-nullptr)
   };
   struct ShardState {
     HardState hard_state;
@@ -56,7 +55,6 @@ class MemEngine final : public Engine {
   };
 
   void keep(ShardState& state, const LogGroup& group);
-  Status visit_range(ShardId shard, const Place& from, const Place& to, const RecordVisitor& visit);
 
   bool keep_;
   std::map<ShardId, ShardState> shards_;

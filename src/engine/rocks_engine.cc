@@ -125,7 +125,7 @@ void RocksEngine::append(ShardId id, LogGroup group, Done done) {
 }
 
 // What is above the group goes first if it `truncates`.
-void RocksEngine::submit_group(ShardId id, RocksShardLog::GroupPtr group, bool truncates,
+void RocksEngine::submit_group(ShardId id, const RocksShardLog::GroupPtr& group, bool truncates,
                                Done done) {
   writer_->submit(
       truncates ? Sync::kForced : Sync::kPolicy,
@@ -154,7 +154,7 @@ void RocksEngine::truncate_suffix(ShardId id, Seq last_kept, Done done) {
     return;
   }
   if (cut.value() != nullptr) {
-    submit_group(id, std::move(cut.value()), true, std::move(done));
+    submit_group(id, cut.value(), true, std::move(done));
     return;
   }
   writer_->submit(
@@ -218,7 +218,8 @@ void RocksEngine::finish_checkpoint(ShardId id, const CheckpointMeta& meta, Done
             });
 }
 
-void RocksEngine::write_records(ShardId id, const std::vector<RecordWrite>& writes, Done done) {
+void RocksEngine::write_records(ShardId id, const std::vector<RecordWrite>& writes,
+                                RecordsDone done) {
   struct Copy {
     std::string key;
     std::string image;
@@ -240,7 +241,7 @@ void RocksEngine::write_records(ShardId id, const std::vector<RecordWrite>& writ
           }
         }
       },
-      std::move(done));
+      [done = std::move(done)](const Status& status) { done(status, {}); });
 }
 
 void RocksEngine::erase_database(ShardId id, DbId db, Done done) {
@@ -248,18 +249,6 @@ void RocksEngine::erase_database(ShardId id, DbId db, Done done) {
       Sync::kNever,
       [this, prefix = record_prefix(id, db)](rocksdb::WriteBatch* batch) {
         batch->DeleteRange(store_.records, prefix, after_prefix(prefix));
-      },
-      std::move(done));
-}
-
-void RocksEngine::drop_slot(ShardId id, SlotId slot, Done done) {
-  writer_->submit(
-      Sync::kForced,
-      [this, id, slot](rocksdb::WriteBatch* batch) {
-        for (int db = 0; db < kDbCount; ++db) {
-          const std::string prefix = record_prefix(id, static_cast<DbId>(db), slot);
-          batch->DeleteRange(store_.records, prefix, after_prefix(prefix));
-        }
       },
       std::move(done));
 }
@@ -278,7 +267,20 @@ Result<std::string> RocksEngine::read_record(ShardId id, const RecordKey& record
   return std::string(content);
 }
 
-Status RocksEngine::visit_prefix(const std::string& prefix, const RecordVisitor& visit) {
+Status RocksEngine::visit_records(ShardId id, const RecordVisitor& visit) {
+  bool more = true;
+  const RecordVisitor counted = [&](const RecordKey& key, std::string_view image) {
+    return more = visit(key, image);
+  };
+  Status status;
+  for (int db = 0; db < kDbCount && more && status.ok(); ++db) {
+    status = visit_database(id, static_cast<DbId>(db), counted);
+  }
+  return status;
+}
+
+Status RocksEngine::visit_database(ShardId id, DbId db, const RecordVisitor& visit) {
+  const std::string prefix = record_prefix(id, db);
   rocksdb::ReadOptions how;
   how.fill_cache = false;
   how.readahead_size = 2 << 20;
@@ -298,14 +300,6 @@ Status RocksEngine::visit_prefix(const std::string& prefix, const RecordVisitor&
     if (!visit(record, content)) return {};
   }
   return at->status().ok() ? Status() : from_rocks("read the records", at->status());
-}
-
-Status RocksEngine::iterate_slot(ShardId id, DbId db, SlotId slot, const RecordVisitor& visit) {
-  return visit_prefix(record_prefix(id, db, slot), visit);
-}
-
-Status RocksEngine::iterate_database(ShardId id, DbId db, const RecordVisitor& visit) {
-  return visit_prefix(record_prefix(id, db), visit);
 }
 
 uint64_t RocksEngine::log_bytes() const {

@@ -52,13 +52,12 @@ class RocksEngine final : public Engine {
   void truncate_suffix(ShardId shard, Seq last_kept, Done done) override;
   void release_prefix(ShardId shard, Seq seq, Done done) override;
   void save_hard_state(ShardId shard, const HardState& state, Done done) override;
-  void write_records(ShardId shard, const std::vector<RecordWrite>& writes, Done done) override;
+  void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                     RecordsDone done) override;
   void erase_database(ShardId shard, DbId db, Done done) override;
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
-  Status iterate_slot(ShardId shard, DbId db, SlotId slot, const RecordVisitor& visit) override;
-  Status iterate_database(ShardId shard, DbId db, const RecordVisitor& visit) override;
-  void drop_slot(ShardId shard, SlotId slot, Done done) override;
+  Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
   EngineStats stats() const override;
 
@@ -76,9 +75,9 @@ class RocksEngine final : public Engine {
   Status load_state();
   Status load_state_value(std::string_view key, std::string_view value);
   Status load_log();
-  Status visit_prefix(const std::string& prefix, const RecordVisitor& visit);
+  Status visit_database(ShardId shard, DbId db, const RecordVisitor& visit);
   void put_state(std::string_view kind, ShardId shard, std::string content, Done done);
-  void submit_group(ShardId shard, RocksShardLog::GroupPtr group, bool truncates, Done done);
+  void submit_group(ShardId shard, const RocksShardLog::GroupPtr& group, bool truncates, Done done);
 
   Reactor& reactor_;
   const std::string directory_;

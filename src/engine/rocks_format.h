@@ -63,14 +63,10 @@ inline std::string record_prefix(ShardId shard, DbId db) {
   return key;
 }
 
-inline std::string record_prefix(ShardId shard, DbId db, SlotId slot) {
-  std::string key = record_prefix(shard, db);
-  put_big_endian(key, slot);
-  return key;
-}
-
 inline std::string record_key(ShardId shard, const RecordKey& record) {
-  return record_prefix(shard, record.db, record.slot).append(record.key);
+  std::string key = record_prefix(shard, record.db);
+  put_big_endian(key, record.slot);
+  return key.append(record.key);
 }
 
 inline std::string state_key(std::string_view kind, ShardId shard) {

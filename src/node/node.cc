@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/process.h"
-#include "base/real_disk.h"
+#include "engine/disk/disk_engine.h"
 #include "engine/mem_engine.h"
 #include "engine/rocks_engine.h"
 #include "node/config.h"
@@ -26,30 +26,29 @@ Node::Node(Reactor& reactor, Net& net, Options options)
 Node::~Node() = default;
 
 Status Node::make_engine() {
-  switch (options_.engine_type) {
-    case EngineType::kMem:
-      log_warning("engine.type is mem: nothing survives a restart");
-      engine_ = std::make_unique<MemEngine>();
-      return {};
-    case EngineType::kRocks: {
-      RealDisk disk;
-      const Status made = disk.make_directory(options_.data_dir);
-      if (!made.ok()) {
-        return {made.code(), "data.dir " + options_.data_dir + ": " + made.message()};
-      }
-      if (options_.durability != Durability::kAlways) {
-        log_warning("durability is not 'always': an OK can be lost in a crash",
-                    {{"durability", find_option("durability")->get(options_)}});
-      }
-      RocksOptions rocks;
-      rocks.durability = options_.durability;
-      engine_ = std::make_unique<RocksEngine>(reactor_, options_.data_dir, rocks);
-      return {};
-    }
-    case EngineType::kDisk:
-      break;
+  if (options_.engine_type == EngineType::kMem) {
+    log_warning("engine.type is mem: nothing survives a restart");
+    engine_ = std::make_unique<MemEngine>();
+    return {};
   }
-  return Status::invalid("engine.type: disk comes with a later version; allowed: rocks, mem");
+  const Status made = disk_.make_directory(options_.data_dir);
+  if (!made.ok()) return {made.code(), "data.dir " + options_.data_dir + ": " + made.message()};
+  if (options_.durability != Durability::kAlways) {
+    log_warning("durability is not 'always': an OK can be lost in a crash",
+                {{"durability", find_option("durability")->get(options_)}});
+  }
+  if (options_.engine_type == EngineType::kRocks) {
+    RocksOptions rocks;
+    rocks.durability = options_.durability;
+    engine_ = std::make_unique<RocksEngine>(reactor_, options_.data_dir, rocks);
+  } else {
+    DiskEngineOptions disk;
+    disk.wal_bytes = options_.engine_wal_bytes;
+    disk.wait_for_media = options_.durability == Durability::kAlways;
+    disk.accept_uncertain_tail = options_.engine_accept_uncertain_tail;
+    engine_ = std::make_unique<DiskEngine>(reactor_, disk_, random_, options_.data_dir, disk);
+  }
+  return {};
 }
 
 Status Node::start() {
@@ -68,10 +67,7 @@ Status Node::start() {
                          {"seq", shard_->last_seq()}});
   ServerHooks hooks;
   hooks.shutdown = [this] { stop(); };
-  hooks.rewrite = [](const Options& options) {
-    RealDisk disk;
-    return rewrite_config(options, disk);
-  };
+  hooks.rewrite = [this](const Options& options) { return rewrite_config(options, disk_); };
   hooks.memory_used = memory_allocated;
   hooks.allocator_name = memory_allocator_name;
   hooks.allocator_stats = memory_allocator_report;

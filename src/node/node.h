@@ -10,6 +10,7 @@
 
 #include "base/options.h"
 #include "base/random.h"
+#include "base/real_disk.h"
 #include "base/status.h"
 #include "engine/engine.h"
 #include "node/exit_codes.h"
@@ -44,6 +45,7 @@ class Node {
   Net& net_;
   Options options_;
   SeededRandom random_;
+  RealDisk disk_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Shard> shard_;

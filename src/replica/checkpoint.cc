@@ -102,18 +102,31 @@ void Checkpoint::committed() {
 // Images are taken between commands, so they never show half an entry. An absent key waits for
 // whatever erased it, like an image waits for its newest change.
 void Checkpoint::gather_slice() {
-  size_t bytes = 0;
+  size_t keys = 0, bytes = 0;
   slice_.clear();
   slice_newest_ = 0;
-  while (!writing_.empty() && slice_.size() < kSliceKeys && bytes < kSliceBytes) {
+  for (; !writing_.empty() && keys < kSliceKeys && bytes < kSliceBytes; ++keys) {
     DbId db;
-    const std::string_view bytes_of_key = writing_.take(&db);
+    RecordRef ref;
+    const std::string_view bytes_of_key = writing_.take(&db, &ref);
+    // A database dropped since the start is the next checkpoint's, which drops its records and has
+    // all its keys in its list. This one must not end before the drop is committed.
+    if (tracked_.flushed().test(db)) {
+      slice_newest_ = std::max(slice_newest_, tracked_.flushed_at());
+      continue;
+    }
     const KeyRef key = keyspace_.key(bytes_of_key);
     Object* object = keyspace_.find(db, key);
-    Image& image =
-        slice_.emplace_back(Image{db, key.slot, object == nullptr, std::string(bytes_of_key), {}});
+    // A key that was erased and made again is listed twice. The second time only its ref matters.
+    if (object != nullptr && !object->dirty()) {
+      if (ref != 0) slice_.push_back({db, key.slot, true, 0, ref, std::string(bytes_of_key), {}});
+      continue;
+    }
+    Image& image = slice_.emplace_back(
+        Image{db, key.slot, object == nullptr, 0, ref, std::string(bytes_of_key), {}});
     if (object != nullptr) {
       object->set_dirty(false);
+      image.mod_seq = object->mod_seq();
       encode_record(*object, &image.bytes);
       slice_newest_ = std::max(slice_newest_, object->mod_seq());
     } else {
@@ -127,15 +140,37 @@ void Checkpoint::write_slice() {
   std::vector<RecordWrite> writes;
   writes.reserve(slice_.size());
   for (const Image& image : slice_) {
-    writes.push_back({{image.db, image.slot, image.key}, image.erase, image.bytes});
+    writes.push_back({{image.db, image.slot, image.key, image.ref}, image.erase, image.bytes});
   }
-  engine_.write_records(shard_, writes, [this](const Status& status) {
-    if (!status.ok()) {
-      ended(status);
-      return;
+  engine_.write_records(shard_, writes,
+                        [this](const Status& status, const std::vector<RecordRef>& refs) {
+                          if (!status.ok()) {
+                            ended(status);
+                            return;
+                          }
+                          keep_refs(refs);
+                          reactor_.post([this] { next_slice(); });
+                        });
+}
+
+// An object that is still as its image has the record from now on; a record that was overtaken
+// while the slice was on its way is given back by the next checkpoint.
+void Checkpoint::keep_refs(const std::vector<RecordRef>& refs) {
+  if (refs.empty()) return;
+  HF_ASSERT(refs.size() == slice_.size());
+  for (size_t i = 0; i < refs.size(); ++i) {
+    const Image& image = slice_[i];
+    if (image.erase) continue;
+    const KeyRef key = keyspace_.key(image.key);
+    Object* object = keyspace_.find(image.db, key);
+    const bool same = object != nullptr && !object->dirty() && !object->has_ref() &&
+                      object->mod_seq() == image.mod_seq;
+    if (same) {
+      object->set_ref(refs[i]);
+    } else {
+      keyspace_.replace_record(image.db, key, refs[i]);
     }
-    reactor_.post([this] { next_slice(); });
-  });
+  }
 }
 
 void Checkpoint::finish() {
@@ -157,6 +192,7 @@ void Checkpoint::ended(const Status& status) {
     log_info("checkpoint finished", {{"seq", finished_seq_}});
   } else {
     log_error("checkpoint failed", {{"reason", status.message()}});
+    if (on_failure_) on_failure_(status);
   }
   std::vector<Done> waiters = std::move(waiters_);
   waiters_.clear();

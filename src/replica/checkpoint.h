@@ -40,6 +40,9 @@ class Checkpoint {
   // Keys still to be written by the running one.
   uint64_t keys_left() const { return writing_.size(); }
 
+  // Called when one fails: nothing may be written any more.
+  void on_failure(Done hook) { on_failure_ = std::move(hook); }
+
   // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
   void start(Done done = {});
 
@@ -55,6 +58,7 @@ class Checkpoint {
   void erase_flushed();
   void gather_slice();
   void write_slice();
+  void keep_refs(const std::vector<RecordRef>& refs);
   void finish();
   void ended(const Status& status);
 
@@ -73,11 +77,14 @@ class Checkpoint {
   Seq start_seq_ = 0;
   std::string start_state_;
   std::vector<Done> waiters_;
+  Done on_failure_;
 
   struct Image {
     DbId db;
     SlotId slot;
     bool erase;
+    Seq mod_seq;    // of the image
+    RecordRef ref;  // of the record that goes
     std::string key;
     std::string bytes;
   };

@@ -13,7 +13,9 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       engine_(engine),
       keyspace_(keyspace),
       options_(options),
-      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_) {}
+      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_) {
+  checkpoint_.on_failure([this](const Status& status) { fail(status); });
+}
 
 Result<RecoveryReport> Shard::recover() {
   const int64_t start_ns = reactor_.clock().mono_ns();
@@ -24,31 +26,40 @@ Result<RecoveryReport> Shard::recover() {
     if (shard.shard == options_.id) own = shard;
   }
   Status status = load_checkpoint_state(own.checkpoint.state, keyspace_);
-  if (status.ok()) status = load_records();
+  std::vector<NewerRecord> newer;
+  if (status.ok()) status = load_records(own.checkpoint.seq, &newer);
   if (!status.ok()) return status;
   checkpoint_.begin_tracking(own.checkpoint.seq);
+  for (const NewerRecord& one : newer) {
+    keyspace_.replace_record(one.db, keyspace_.key(one.key), one.ref);
+  }
   status = replay(own);
   if (!status.ok()) return status;
   recovery_.milliseconds = (reactor_.clock().mono_ns() - start_ns) / 1000000;
   return recovery_;
 }
 
-Status Shard::load_records() {
+Status Shard::load_records(Seq covered, std::vector<NewerRecord>* newer) {
   constexpr uint64_t kProgressEvery = 5'000'000;
   Status loaded;
-  for (int db = 0; db < kDbCount; ++db) {
-    const Status status = engine_.iterate_database(
-        options_.id, static_cast<DbId>(db), [&](const RecordKey& key, std::string_view image) {
-          loaded = load_record(key.db, key.key, image, keyspace_);
-          if (++recovery_.records % kProgressEvery == 0) {
-            log_info("loading records", {{"records", recovery_.records}});
-          }
-          return loaded.ok();
-        });
-    if (!status.ok()) return status;
-    if (!loaded.ok()) return loaded;
-  }
-  return {};
+  const Status status =
+      engine_.visit_records(options_.id, [&](const RecordKey& record, std::string_view image) {
+        Result<Object*> object = load_record(record.db, record.key, image, keyspace_);
+        if (!object.ok()) {
+          loaded = object.status();
+          return false;
+        }
+        if (record.ref != 0 && object.value()->mod_seq() <= covered) {
+          object.value()->set_ref(record.ref);
+        } else if (record.ref != 0) {
+          newer->push_back({record.db, std::string(record.key), record.ref});
+        }
+        if (++recovery_.records % kProgressEvery == 0) {
+          log_info("loading records", {{"records", recovery_.records}});
+        }
+        return true;
+      });
+  return status.ok() ? loaded : status;
 }
 
 Status Shard::replay(const RecoveredShard& recovered) {
@@ -93,7 +104,9 @@ Seq Shard::end_command() {
 }
 
 void Shard::submit() {
-  if (pending_.empty() || failed()) return;
+  if (failed()) return;
+  if (checkpoint_due()) checkpoint_.start();
+  if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
   LogGroup group{pending_first_, last_seq_, std::move(pending_)};
   pending_ = std::string();
@@ -102,10 +115,11 @@ void Shard::submit() {
   uncommitted_bytes_ += bytes;
   engine_.append(options_.id, std::move(group),
                  [this, last, bytes](const Status& status) { group_done(last, bytes, status); });
-  if (engine_.info().wants_checkpoints && !checkpoint_.running() &&
-      engine_.log_bytes() >= options_.checkpoint_log_bytes) {
-    checkpoint_.start();
-  }
+}
+
+bool Shard::checkpoint_due() const {
+  if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
+  return engine_.log_bytes() >= options_.checkpoint_log_bytes || engine_.wants_checkpoint();
 }
 
 void Shard::group_done(Seq last, uint64_t bytes, const Status& status) {
@@ -122,6 +136,7 @@ void Shard::group_done(Seq last, uint64_t bytes, const Status& status) {
 }
 
 void Shard::fail(const Status& status) {
+  if (failed()) return;
   failure_ = status;
   log_error("the log failed: nothing can be promised any more",
             {{"reason", status.message()}, {"commit_seq", commit_seq_}, {"last_seq", last_seq_}});

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/metrics.h"
 #include "base/reactor.h"
@@ -45,6 +46,8 @@ struct RecoveryReport {
 
 class Shard {
  public:
+  static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
+
   // All outlive the shard.
   Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions options);
   Shard(const Shard&) = delete;
@@ -75,6 +78,10 @@ class Shard {
   const Status& failure() const { return failure_; }
   // Bytes logged and not committed: the reason to stop reading from clients.
   uint64_t uncommitted_bytes() const { return uncommitted_bytes_; }
+  // Nothing more should be read from clients: too much is not committed, or the log has no room.
+  bool wants_pause() const {
+    return uncommitted_bytes_ > kMaxUncommittedBytes || engine_.wants_pause();
+  }
   // Commands that changed something since the last finished checkpoint.
   uint64_t changes_since_checkpoint() const { return last_seq_ - checkpoint_.finished_seq(); }
 
@@ -87,8 +94,16 @@ class Shard {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
-  Status load_records();
+  // A record newer than its checkpoint: its seq is needed until the log is replayed.
+  struct NewerRecord {
+    DbId db;
+    std::string key;
+    RecordRef ref;
+  };
+
+  Status load_records(Seq covered, std::vector<NewerRecord>* newer);
   Status replay(const RecoveredShard& recovered);
+  bool checkpoint_due() const;
   void group_done(Seq last, uint64_t bytes, const Status& status);
   void fail(const Status& status);
 

@@ -101,7 +101,7 @@ void RequestParser::reset() {
   std::vector<Span>().swap(partial_);
 }
 
-RequestParser::Outcome RequestParser::fail(std::string error) {
+RequestParser::Outcome RequestParser::fail(const std::string& error) {
   error_ = "Protocol error: " + error;
   return Outcome::kError;
 }

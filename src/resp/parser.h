@@ -57,7 +57,7 @@ class RequestParser {
   // Reads the number of a "*N\r\n" or "$N\r\n" line at resume_. False: incomplete, or error_ set.
   bool read_count(std::string_view command, std::string_view too_big, std::string_view invalid,
                   int64_t* count);
-  Outcome fail(std::string error);
+  Outcome fail(const std::string& error);
 
   // State of an unfinished multibulk, relative to its start.
   int64_t remaining_ = 0;  // arguments still to come

@@ -141,7 +141,7 @@ void Server::turn_end() {
   shard_.submit();
   flush_sessions();
   free_sessions();
-  const bool behind = shard_.uncommitted_bytes() > kMaxUncommittedBytes;
+  const bool behind = shard_.wants_pause();
   if (behind != reading_paused_) set_reading_paused(behind);
   if (keyspace().garbage_count() > 0 && keyspace().collect_garbage(kGarbagePerTurn)) {
     reactor_.post([] {});  // another turn soon, even if no client asks for one

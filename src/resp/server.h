@@ -73,7 +73,6 @@ struct ServerHooks {
 
 class Server {
  public:
-  static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
   static constexpr size_t kReadBufferBytes = 64 * 1024;
   static constexpr size_t kMaxErrorCodes = 128;
 

@@ -1,4 +1,5 @@
-// See dirty_keys.h. One key in a chunk: database (1 byte), varint length, bytes.
+// See dirty_keys.h. One key in a chunk: database (1 byte), varint ref, varint length,
+// bytes.
 #include "store/dirty_keys.h"
 
 #include <algorithm>
@@ -8,12 +9,13 @@
 
 namespace holdfast {
 
-void DirtyKeys::add(DbId db, std::string_view key) {
-  if (chunks_.empty() || chunks_.back().size() + key.size() + kMaxVarintBytes > kChunkBytes) {
+void DirtyKeys::add(DbId db, std::string_view key, RecordRef ref) {
+  if (chunks_.empty() || chunks_.back().size() + key.size() + 2 * kMaxVarintBytes > kChunkBytes) {
     chunks_.emplace_back().reserve(kChunkBytes);
   }
   std::string& chunk = chunks_.back();
   chunk.push_back(static_cast<char>(db));
+  put_varint(chunk, ref);
   put_varint(chunk, key.size());
   chunk.append(key);
   ++count_;
@@ -24,7 +26,7 @@ void DirtyKeys::add_flush(DbId db, Seq seq) {
   flushed_at_ = std::max(flushed_at_, seq);
 }
 
-std::string_view DirtyKeys::take(DbId* db) {
+std::string_view DirtyKeys::take(DbId* db, RecordRef* ref) {
   HF_ASSERT(count_ > 0);
   if (read_ == chunks_.front().size()) {
     chunks_.pop_front();
@@ -33,6 +35,7 @@ std::string_view DirtyKeys::take(DbId* db) {
   const std::string& chunk = chunks_.front();
   Reader reader(std::string_view(chunk).substr(read_));
   *db = reader.fixed<DbId>();
+  *ref = reader.varint();
   const std::string_view key = reader.bytes(reader.varint());
   HF_ASSERT(reader.ok());
   read_ = chunk.size() - reader.left();

@@ -18,12 +18,13 @@ namespace holdfast {
 
 class DirtyKeys {
  public:
-  void add(DbId db, std::string_view key);
+  // `ref`: of the record that the key had until now; a checkpoint gives it back to the engine.
+  void add(DbId db, std::string_view key, RecordRef ref);
   void add_flush(DbId db, Seq seq);
   bool empty() const { return count_ == 0; }
   uint64_t size() const { return count_; }
   // Takes the oldest key out. The view lives until the next call. REQUIRES: !empty().
-  std::string_view take(DbId* db);
+  std::string_view take(DbId* db, RecordRef* ref);
   // Dropped databases, and the seq of the newest drop.
   std::bitset<kDbCount> flushed() const { return flushed_; }
   Seq flushed_at() const { return flushed_at_; }

@@ -219,7 +219,8 @@ void encode_record(const Object& object, std::string* out) {
   out->append(value);
 }
 
-Status load_record(DbId db, std::string_view key, std::string_view image, Keyspace& keyspace) {
+Result<Object*> load_record(DbId db, std::string_view key, std::string_view image,
+                            Keyspace& keyspace) {
   Reader reader(image);
   const auto version = reader.fixed<uint8_t>();
   const auto type = static_cast<ObjectType>(reader.fixed<uint8_t>());
@@ -231,8 +232,7 @@ Status load_record(DbId db, std::string_view key, std::string_view image, Keyspa
     return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
                            "' cannot be decoded");
   }
-  keyspace.put_string(db, keyspace.key(key), value, expire_at_ms, mod_seq);
-  return {};
+  return keyspace.put_string(db, keyspace.key(key), value, expire_at_ms, mod_seq);
 }
 
 }  // namespace holdfast

@@ -166,11 +166,12 @@ void Keyspace::leave_heap(DbId db, SlotId s, Object* object) {
 }
 
 void Keyspace::note_change(DbId db, Object* object, Seq seq) {
+  const RecordRef ref = object->take_ref();
   object->set_mod_seq(seq);
   databases_[db].last_change = seq;
   if (dirty_ != nullptr && !object->dirty()) {
     object->set_dirty(true);
-    dirty_->add(db, object->key());
+    dirty_->add(db, object->key(), ref);
   }
 }
 
@@ -187,15 +188,15 @@ void Keyspace::replace(DbId db, const KeyRef& key, Object** place, Object* objec
   if (object->expire_at_ms() != 0) databases_[db].slots[key.slot].heap->moved(object);
 }
 
-void Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
-                          Seq seq) {
+Object* Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value,
+                             int64_t expire_at_ms, Seq seq) {
   Object** place = slot(db, key.slot).table.find(key);
   if (place == nullptr) {
     Object* object = Object::create_string(key.bytes, value, expire_at_ms);
     insert(db, key, object);
     object->set_access(access_now_);
     note_change(db, object, seq);
-    return;
+    return object;
   }
   Object* object = *place;
   const bool fits = expire_at_ms == 0 || object->has_prefix();
@@ -204,13 +205,14 @@ void Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value, in
   } else {
     if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
     Object* fresh = Object::create_string(key.bytes, value, expire_at_ms);
-    fresh->set_dirty(object->dirty());
+    fresh->inherit_place(*object);
     Object::destroy(object);
     *place = object = fresh;
     if (expire_at_ms != 0) enter_heap(db, key.slot, object);
   }
   object->set_access(access_now_);
   note_change(db, object, seq);
+  return object;
 }
 
 void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes,
@@ -253,6 +255,17 @@ void Keyspace::set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq 
   note_change(db, object, seq);
 }
 
+void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
+  HF_ASSERT(dirty_ != nullptr);
+  Object* object = find(db, key);
+  if (object != nullptr && !object->dirty()) {
+    HF_ASSERT(!object->has_ref() || object->ref() == ref);
+    object->take_ref();
+    object->set_dirty(true);
+  }
+  dirty_->add(db, key.bytes, ref);
+}
+
 void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
   Database& database = databases_[db];
   Seq& erased = erased_[filter_place(db, key)];
@@ -261,11 +274,11 @@ void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
   SlotTable& table = slot(db, key.slot).table;
   Object** place = table.find(key);
   if (place == nullptr) {
-    note_dirty(db, key.bytes);
+    note_dirty(db, key.bytes, 0);
     return;
   }
   Object* object = *place;
-  if (!object->dirty()) note_dirty(db, key.bytes);
+  if (!object->dirty()) note_dirty(db, key.bytes, object->take_ref());
   if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
   table.erase(key, place);
   --database.size;

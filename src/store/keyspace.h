@@ -82,8 +82,8 @@ class Keyspace {
   uint32_t access_clock() const { return access_now_; }
 
   // --- changing: called by apply() in store/effect.cc only ---
-  void put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
-                  Seq seq);
+  Object* put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
+                     Seq seq);
   void write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes, Seq seq);
   void set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq);
   void erase(DbId db, const KeyRef& key, Seq seq);
@@ -94,6 +94,9 @@ class Keyspace {
   // From now on changed keys and dropped databases are listed. Owned by the caller; null turns it
   // off.
   void track_dirty(DirtyKeys* dirty) { dirty_ = dirty; }
+  // The record `ref` of the key is to be given back at the next checkpoint, which writes the key
+  // anew if it is there.
+  void replace_record(DbId db, const KeyRef& key, RecordRef ref);
 
   // Frees up to `limit` objects of dropped databases; true while there is more.
   bool collect_garbage(uint32_t limit);
@@ -122,8 +125,8 @@ class Keyspace {
   void insert(DbId db, const KeyRef& key, Object* object);
   void replace(DbId db, const KeyRef& key, Object** place, Object* object);
   void note_change(DbId db, Object* object, Seq seq);
-  void note_dirty(DbId db, std::string_view key) {
-    if (dirty_ != nullptr) dirty_->add(db, key);
+  void note_dirty(DbId db, std::string_view key, RecordRef ref) {
+    if (dirty_ != nullptr) dirty_->add(db, key, ref);
   }
   void enter_heap(DbId db, SlotId slot, Object* object);
   void leave_heap(DbId db, SlotId slot, Object* object);

@@ -53,7 +53,7 @@ Object* Object::allocate(std::string_view key, size_t payload, int64_t expire_at
   auto* block = static_cast<char*>(std::malloc(total));
   if (block == nullptr) throw std::bad_alloc();
   auto* object = reinterpret_cast<Object*>(block + head - sizeof(Object));
-  object->mod_seq_ = 0;
+  object->place_ = 0;
   object->type_ = 0;
   object->encoding_ = 0;
   object->flags_ = prefix ? kPrefix : 0;
@@ -182,13 +182,26 @@ void Object::write_range(uint64_t offset, std::string_view bytes) {
   set_flag(kEdited, true);
 }
 
+RecordRef Object::take_ref() {
+  const RecordRef taken = ref();
+  if (taken == 0) return 0;
+  set_flag(kRef, false);
+  place_ = 0;
+  return taken;
+}
+
+void Object::inherit_place(const Object& old) {
+  place_ = old.place_;
+  set_flag(kRef, old.has_ref());
+  set_flag(kDirty, old.dirty());
+}
+
 void Object::copy_header_from(const Object& other) {
-  mod_seq_ = other.mod_seq_;
   type_ = other.type_;
   encoding_ = other.encoding_;
   access_ = other.access_;
   value_size_ = other.value_size_;
-  set_flag(kDirty, other.dirty());
+  inherit_place(other);
   set_flag(kEdited, (other.flags_ & kEdited) != 0);
   if (has_prefix() && other.has_prefix()) prefix()->heap_index = other.heap_index();
 }

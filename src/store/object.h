@@ -49,8 +49,20 @@ class Object {
   ObjectType type() const { return static_cast<ObjectType>(type_); }
   Encoding encoding() const { return static_cast<Encoding>(encoding_); }
 
-  Seq mod_seq() const { return mod_seq_; }
-  void set_mod_seq(Seq seq) { mod_seq_ = seq & ((1ULL << 48) - 1); }
+  // The seq of the newest change; 0 when a record holds it (has_ref()): it is committed long since.
+  Seq mod_seq() const { return has_ref() ? 0 : place_; }
+  // REQUIRES: !has_ref().
+  void set_mod_seq(Seq seq) { place_ = seq & kPlaceMask; }
+  // Where the engine keeps this very state as a record; it takes the room of mod_seq.
+  bool has_ref() const { return (flags_ & kRef) != 0; }
+  RecordRef ref() const { return has_ref() ? place_ : 0; }
+  // REQUIRES: !dirty(), 0 < ref < 2^48.
+  void set_ref(RecordRef ref) {
+    place_ = ref & kPlaceMask;
+    set_flag(kRef, true);
+  }
+  // Gives the ref, or 0, and forgets it: the object is about to change.
+  RecordRef take_ref();
   // Seconds of the keyspace's access clock at the last use.
   uint32_t access() const { return access_; }
   void set_access(uint32_t seconds) { access_ = seconds; }
@@ -83,6 +95,9 @@ class Object {
   static Object* into_raw(Object* object, uint64_t capacity);
   static Object* into_prefixed(Object* object, int64_t expire_at_ms);
 
+  // Takes over mod_seq or ref, and whether it is dirty, from the object that this one replaces.
+  void inherit_place(const Object& old);
+
   // Bytes allocated for key, value and header.
   size_t memory() const;
 
@@ -92,7 +107,8 @@ class Object {
     uint32_t heap_index;
     uint32_t reserved;
   };
-  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4;
+  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8;
+  static constexpr uint64_t kPlaceMask = (1ULL << 48) - 1;
   static constexpr uint16_t kLongKey = 0xffff;
 
   Object() = default;
@@ -116,7 +132,7 @@ class Object {
   const char* payload() const { return body() + key_offset() + key_size(); }
   RawString* raw() const { return load_fixed<RawString*>(payload()); }
 
-  uint64_t mod_seq_ : 48;
+  uint64_t place_ : 48;  // mod_seq, or with kRef the record
   uint64_t type_ : 4;
   uint64_t encoding_ : 4;
   uint64_t flags_ : 8;

@@ -83,7 +83,8 @@ bool put_compressed(std::string_view value, std::string* out) {
 
 bool take_integer(Reader& reader, unsigned char first, std::string* value) {
   int64_t number = 0;
-  if (first == kInt8) number = reader.fixed<int8_t>();
+  if (first == kInt8)
+    number = int64_t{reader.fixed<int8_t>()};  // NOLINT(bugprone-signed-char-misuse)
   if (first == kInt16) number = reader.fixed<int16_t>();
   if (first == kInt32) number = reader.fixed<int32_t>();
   char digits[24];

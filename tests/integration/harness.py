@@ -48,7 +48,7 @@ class Server:
 
     def command(self):
         sets = ["resp.port=0", f"data.dir={self.directory / 'data'}",
-                f"log.file={self.directory / 'log'}"] + self.sets
+                f"log.file={self.directory / 'log'}", "engine.wal_bytes=64mb"] + self.sets
         return [BINARY, str(ROOT / self.config)] + [x for s in sets for x in ("--set", s)]
 
     def start(self, wait=True):

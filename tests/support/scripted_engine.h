@@ -47,8 +47,10 @@ class ScriptedEngine final : public Engine {
   void save_hard_state(ShardId s, const HardState& h, Done d) override {
     if (!refused(d)) mem_.save_hard_state(s, h, std::move(d));
   }
-  void write_records(ShardId s, const std::vector<RecordWrite>& w, Done d) override {
-    if (!refused(d)) mem_.write_records(s, w, std::move(d));
+  void write_records(ShardId s, const std::vector<RecordWrite>& w, RecordsDone d) override {
+    if (!refused([&d](const Status& status) { d(status, {}); })) {
+      mem_.write_records(s, w, std::move(d));
+    }
   }
   void erase_database(ShardId s, DbId db, Done d) override {
     if (!refused(d)) mem_.erase_database(s, db, std::move(d));
@@ -59,14 +61,8 @@ class ScriptedEngine final : public Engine {
   Result<std::string> read_record(ShardId s, const RecordKey& k) override {
     return mem_.read_record(s, k);
   }
-  Status iterate_slot(ShardId s, DbId db, SlotId slot, const RecordVisitor& v) override {
-    return mem_.iterate_slot(s, db, slot, v);
-  }
-  Status iterate_database(ShardId s, DbId db, const RecordVisitor& v) override {
-    return mem_.iterate_database(s, db, v);
-  }
-  void drop_slot(ShardId s, SlotId slot, Done d) override {
-    if (!refused(d)) mem_.drop_slot(s, slot, std::move(d));
+  Status visit_records(ShardId s, const RecordVisitor& v) override {
+    return mem_.visit_records(s, v);
   }
   uint64_t log_bytes() const override { return mem_.log_bytes(); }
   EngineStats stats() const override { return mem_.stats(); }

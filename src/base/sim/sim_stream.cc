@@ -172,11 +172,11 @@ void SimStream::deliver(int side) {
   if (fabric_->cuts.contains({ends_[side].host, ends_[1 - side].host})) return;
   Segment segment = std::move(pipe.flight.front());
   pipe.flight.pop_front();
-  arrive(side, std::move(segment));
+  arrive(side, segment);
   queue_delivery(side);
 }
 
-void SimStream::arrive(int side, Segment segment) {
+void SimStream::arrive(int side, const Segment& segment) {
   const int to = 1 - side;
   End& receiver = ends_[to];
   if (receiver.conn == nullptr || receiver.dead) return arrive_at_nobody(side, segment.kind);

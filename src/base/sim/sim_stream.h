@@ -96,7 +96,7 @@ class SimStream : public std::enable_shared_from_this<SimStream> {
   void send(int side, Kind kind, std::string bytes);
   void queue_delivery(int side);
   void deliver(int side);
-  void arrive(int side, Segment segment);
+  void arrive(int side, const Segment& segment);
   void arrive_at_nobody(int side, Kind kind);
   void lose_tail(int side, size_t keep);
   void knock(int64_t give_up_ns);

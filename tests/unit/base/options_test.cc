@@ -66,6 +66,8 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"resp.output_limits", "normal 1 2 3 replica 4 5 6 pubsub 7 8 9"},
       {"data.dir", "/var/lib/hold fast"},
       {"engine.type", "mem"},
+      {"engine.wal_bytes", "1048576"},
+      {"engine.accept_uncertain_tail", "yes"},
       {"durability", "interval"},
       {"checkpoint.log_bytes", "1024"},
       {"memory.limit", "1"},
@@ -135,8 +137,7 @@ TEST_CASE("options: words") {
   CHECK(refusal("resp.protected_mode", "true") == "\"true\" is not yes or no; allowed: yes, no");
   CHECK(refusal("durability", "everysec") ==
         "\"everysec\" is not known; allowed: always, interval, none");
-  CHECK(refusal("engine.type", "disk") == "disk comes with a later version; allowed: rocks, mem");
-  CHECK(refusal("engine.type", "leveldb") == "\"leveldb\" is not known; allowed: rocks, mem");
+  CHECK(refusal("engine.type", "leveldb") == "\"leveldb\" is not known; allowed: disk, mem, rocks");
   CHECK(refusal("mode", "gateway") == "\"gateway\" is not known; allowed: standalone");
   CHECK(accepted("log.level", "notice") == "info");
   CHECK(accepted("log.level", "verbose") == "debug");

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "base/codec.h"
+#include "base/real_disk.h"
+#include "engine/disk/disk_engine.h"
 #include "engine/mem_engine.h"
 #include "engine/rocks_engine.h"
 #include "tests/support/manual_reactor.h"
@@ -85,19 +88,31 @@ class EngineFixture {
   Status save(HardState state, ShardId shard = kShard) {
     return wait([&](Engine::Done d) { engine_->save_hard_state(shard, state, std::move(d)); });
   }
-  Status write(const std::vector<RecordWrite>& writes, ShardId shard = kShard) {
-    return wait([&](Engine::Done d) { engine_->write_records(shard, writes, std::move(d)); });
+  // Keeps the refs, as the owner of the records does.
+  Status write(std::vector<RecordWrite> writes, ShardId shard = kShard) {
+    std::vector<RecordRef*> kept;
+    for (RecordWrite& write : writes) {
+      kept.push_back(&ref_of(shard, write.key));
+      write.key.ref = std::exchange(*kept.back(), 0);
+    }
+    return wait([&](const Engine::Done& done) {
+      engine_->write_records(
+          shard, writes, [&kept, done](const Status& status, const std::vector<RecordRef>& refs) {
+            CHECK((refs.empty() || refs.size() == kept.size()));
+            for (size_t i = 0; i < refs.size(); ++i) *kept[i] = refs[i];
+            done(status);
+          });
+    });
   }
   Status finish(const CheckpointMeta& meta, ShardId shard = kShard) {
     return wait([&](Engine::Done d) { engine_->finish_checkpoint(shard, meta, std::move(d)); });
   }
   Status erase_database(DbId db, ShardId shard = kShard) {
+    std::erase_if(refs_, [&](const auto& ref) {
+      return ref.first.starts_with(std::to_string(shard) + "/" + std::to_string(db) + "/");
+    });
     return wait([&](Engine::Done d) { engine_->erase_database(shard, db, std::move(d)); });
   }
-  Status drop_slot(SlotId slot, ShardId shard = kShard) {
-    return wait([&](Engine::Done d) { engine_->drop_slot(shard, slot, std::move(d)); });
-  }
-
   Entries read(Seq from, Seq to, ShardId shard = kShard) {
     Entries entries;
     const Status status = engine_->read_log(shard, from, to, [&](Seq seq, std::string_view entry) {
@@ -107,25 +122,25 @@ class EngineFixture {
     CHECK_MESSAGE(status.ok(), status.message());
     return entries;
   }
+  // In the order of their names.
   Records records(DbId db, ShardId shard = kShard) {
     Records all;
     const Status status =
-        engine_->iterate_database(shard, db, [&](const RecordKey& key, std::string_view image) {
-          all.emplace_back(name_of(key), image);
+        engine_->visit_records(shard, [&](const RecordKey& key, std::string_view image) {
+          ref_of(shard, key) = key.ref;
+          if (key.db == db) all.emplace_back(name_of(key), image);
           return true;
         });
     CHECK_MESSAGE(status.ok(), status.message());
+    std::sort(all.begin(), all.end());
     return all;
   }
-  Records records_of_slot(DbId db, SlotId slot, ShardId shard = kShard) {
-    Records all;
-    const Status status =
-        engine_->iterate_slot(shard, db, slot, [&](const RecordKey& key, std::string_view image) {
-          all.emplace_back(name_of(key), image);
-          return true;
-        });
-    CHECK_MESSAGE(status.ok(), status.message());
-    return all;
+  Result<std::string> read_record(RecordKey key, ShardId shard = kShard) {
+    key.ref = ref_of(shard, key);
+    return engine_->read_record(shard, key);
+  }
+  RecordRef& ref_of(ShardId shard, const RecordKey& key) {
+    return refs_[std::to_string(shard) + "/" + name_of(key)];
   }
 
  protected:
@@ -138,6 +153,7 @@ class EngineFixture {
   ManualReactor reactor_;
   std::unique_ptr<Engine> engine_;
   std::vector<RecoveredShard> recovered_;
+  std::map<std::string, RecordRef> refs_;
 };
 
 class MemFixture final : public EngineFixture {
@@ -187,6 +203,31 @@ class RocksFixture final : public EngineFixture {
  private:
   ScratchDirectory scratch_;
   Durability durability_;
+};
+
+// On real files, with a small log.
+class DiskFixture final : public EngineFixture {
+ public:
+  explicit DiskFixture(DiskEngineOptions options = {.wal_bytes = 4 << 20}) : options_(options) {
+    reopen();
+  }
+  ~DiskFixture() override { close(); }
+  void reopen() override {
+    close();
+    engine_ = std::make_unique<DiskEngine>(reactor_, disk_, random_, directory(), options_);
+    open();
+  }
+  void close() {
+    if (engine_ != nullptr) engine_->close();
+    engine_.reset();
+  }
+  std::string directory() const { return scratch_.file("store"); }
+
+ private:
+  ScratchDirectory scratch_;
+  RealDisk disk_;
+  SeededRandom random_{secure_seed()};
+  DiskEngineOptions options_;
 };
 
 }  // namespace holdfast

@@ -134,9 +134,8 @@ TEST_CASE("rocks engine: a changed bit in any value is found (E6)") {
   CHECK(engine.read_record(kShard, {0, 5, "k"}).status().code() == Code::kCorrupt);
   CHECK(engine.read_record(kShard, {0, 5, "l"}).ok());
   const auto any = [](auto...) { return true; };
-  CHECK(engine.iterate_slot(kShard, 0, 5, any).code() == Code::kCorrupt);
-  CHECK(engine.iterate_database(kShard, 0, any).code() == Code::kCorrupt);
-  CHECK(engine.iterate_slot(kShard, 0, 6, any).ok());
+  CHECK(engine.visit_records(kShard, any).code() == Code::kCorrupt);
+  CHECK(engine.visit_records(kShard + 1, any).ok());
 }
 
 TEST_CASE("rocks engine: a missing group above the checkpoint is never a shorter log") {
@@ -284,7 +283,6 @@ TEST_CASE(
   CHECK(f.write({}).code() == Code::kPoisoned);
   CHECK(f.finish({1, ""}).code() == Code::kPoisoned);
   CHECK(f.erase_database(0).code() == Code::kPoisoned);
-  CHECK(f.drop_slot(0).code() == Code::kPoisoned);
   f.reopen();
   CHECK(f.recovered(kShard).last_seq >= last);
   CHECK(f.recovered(kShard).last_seq <= last + 1);
@@ -329,92 +327,4 @@ TEST_CASE("rocks engine: a released log gives its files back") {
   CHECK(f.recovered(kShard).first_seq == kLast + 1);
   CHECK(f.recovered(kShard).last_seq == kLast + 5);
   CHECK(bytes_of_tables(f.directory()) < before / 2);
-}
-
-// Whatever is done to both, a RocksEngine and a MemEngine say the same.
-TEST_CASE("rocks engine: random operations agree with the engine in memory") {
-  for (uint64_t seed = 1; seed <= 8; ++seed) {
-    CAPTURE(seed);
-    SeededRandom random(seed);
-    RocksFixture rocks(Durability::kNone);
-    MemEngine mem(true);
-    REQUIRE(mem.open().ok());
-    Seq first = 1, last = 0, checkpoint = 0;
-    const auto ignore = [](const Status& status) { CHECK(status.ok()); };
-    const auto both = [&](auto call) {
-      call(rocks.engine());
-      call(static_cast<Engine&>(mem));
-    };
-    for (int step = 0; step < 400; ++step) {
-      switch (random.below(12)) {
-        case 0: {
-          if (last <= checkpoint) break;
-          last = checkpoint + random.below(last - checkpoint + 1);
-          both([&](Engine& e) { e.truncate_suffix(kShard, last, ignore); });
-          if (last < first) first = last + 1;
-          break;
-        }
-        case 1: {
-          checkpoint =
-              std::max(checkpoint, last == 0 ? 0 : last - random.below(last - checkpoint + 1));
-          // A checkpoint is taken of what is committed.
-          REQUIRE(rocks.finish({checkpoint, std::to_string(step)}).ok());
-          mem.finish_checkpoint(kShard, {checkpoint, std::to_string(step)}, ignore);
-          both([&](Engine& e) { e.release_prefix(kShard, checkpoint, ignore); });
-          first = checkpoint + 1;
-          break;
-        }
-        case 2:
-          if (random.below(4) == 0) both([&](Engine& e) { e.erase_database(kShard, 1, ignore); });
-          break;
-        case 3: {
-          const auto slot = static_cast<SlotId>(random.below(4));
-          both([&](Engine& e) { e.drop_slot(kShard, slot, ignore); });
-          break;
-        }
-        case 4:
-          if (random.below(5) == 0) rocks.reopen();
-          break;
-        case 5:
-        case 6: {
-          const std::string key(random.below(3), '\xff'), image = std::to_string(step);
-          const RecordWrite write{
-              {static_cast<DbId>(random.below(2)), static_cast<SlotId>(random.below(4)), key},
-              random.one_in(3),
-              image};
-          both([&](Engine& e) { e.write_records(kShard, {write}, ignore); });
-          break;
-        }
-        default: {
-          const Seq next = last + 1;
-          last += 1 + random.below(5);
-          const LogGroup group = make_group(next, last, "s" + std::to_string(step) + "-");
-          both([&](Engine& e) { e.append(kShard, group, ignore); });
-        }
-      }
-      if (last >= first) {
-        const Seq from = first + random.below(last - first + 1);
-        Entries expected;
-        REQUIRE(mem.read_log(kShard, from, last,
-                             [&](Seq seq, std::string_view entry) {
-                               expected[seq] = entry;
-                               return true;
-                             })
-                    .ok());
-        REQUIRE(rocks.read(from, last) == expected);
-      }
-      if (!random.one_in(20)) continue;
-      REQUIRE(rocks.write({}).ok());  // what was asked before is done
-      for (const DbId db : std::initializer_list<DbId>{0, 1}) {
-        Records expected;
-        REQUIRE(mem.iterate_database(kShard, db,
-                                     [&](const RecordKey& key, std::string_view image) {
-                                       expected.emplace_back(name_of(key), image);
-                                       return true;
-                                     })
-                    .ok());
-        REQUIRE(rocks.records(db) == expected);
-      }
-    }
-  }
 }

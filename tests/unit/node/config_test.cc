@@ -170,8 +170,8 @@ TEST_CASE("config: errors name file, line, key and what is allowed") {
         "conf/x.yaml:1: resp.bind: a list of plain values is expected");
   CHECK(errors("resp.bind: [a, ~]") ==
         "conf/x.yaml:1: resp.bind: an item of the list has no value");
-  CHECK(errors("engine:\n  type: disk\n") ==
-        "conf/x.yaml:2: engine.type: disk comes with a later version; allowed: rocks, mem");
+  CHECK(errors("engine:\n  type: disc\n") ==
+        "conf/x.yaml:2: engine.type: \"disc\" is not known; allowed: disk, mem, rocks");
 }
 
 TEST_CASE("config: unknown keys suggest the nearest one") {

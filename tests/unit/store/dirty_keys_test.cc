@@ -23,13 +23,15 @@ TEST_CASE("dirty keys: random adds and takes agree with a queue") {
         const size_t size = random.one_in(500) ? random.below(200'000) : random.below(40);
         std::string key(size, static_cast<char>('a' + random.below(26)));
         const auto db = static_cast<DbId>(random.below(16));
-        keys.add(db, key);
+        keys.add(db, key, key.size() * 7);
         model.emplace_back(db, std::move(key));
       } else if (!model.empty()) {
         DbId db = 99;
-        const std::string_view key = keys.take(&db);
+        RecordRef ref = 0;
+        const std::string_view key = keys.take(&db, &ref);
         REQUIRE(db == model.front().first);
         REQUIRE((key == model.front().second));
+        REQUIRE(ref == key.size() * 7);
         model.pop_front();
       }
       REQUIRE(keys.size() == model.size());
@@ -42,23 +44,25 @@ TEST_CASE("dirty keys: memory is what the keys need, and is given back") {
   DirtyKeys keys;
   CHECK(keys.memory() == 0);
   const std::string key(20, 'k');
-  for (int i = 0; i < 100'000; ++i) keys.add(3, key);
-  CHECK(keys.memory() < 100'000 * 24);
+  for (int i = 0; i < 100'000; ++i) keys.add(3, key, 0);
+  CHECK(keys.memory() < 100'000 * 25);
   DbId db;
-  while (!keys.empty()) CHECK(keys.take(&db) == key);
+  RecordRef ref;
+  while (!keys.empty()) CHECK(keys.take(&db, &ref) == key);
   CHECK(keys.memory() <= 65 * 1024);
 }
 
 TEST_CASE("dirty keys: moving leaves an empty list behind once it is assigned anew") {
   DirtyKeys tracked;
-  tracked.add(1, "a");
+  tracked.add(1, "a", 0);
   DirtyKeys writing = std::move(tracked);
   tracked = DirtyKeys();
-  tracked.add(2, "b");
+  tracked.add(2, "b", 0);
   DbId db;
-  CHECK(writing.take(&db) == "a");
+  RecordRef ref;
+  CHECK(writing.take(&db, &ref) == "a");
   CHECK(db == 1);
-  CHECK(tracked.take(&db) == "b");
+  CHECK(tracked.take(&db, &ref) == "b");
   CHECK(db == 2);
   CHECK(writing.empty());
   CHECK(tracked.empty());

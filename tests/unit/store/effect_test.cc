@@ -314,16 +314,16 @@ TEST_CASE("record: damaged ones are refused or at least safe") {
   encode_record(*from.find(0, from.key("k")), &record);
   Keyspace to(kSeed);
   for (size_t size = 0; size < record.size(); ++size) {
-    CHECK(load_record(0, "k", record.substr(0, size), to).code() == Code::kCorrupt);
+    CHECK(load_record(0, "k", record.substr(0, size), to).status().code() == Code::kCorrupt);
   }
-  CHECK(load_record(0, "k", record + "x", to).code() == Code::kCorrupt);
-  CHECK(load_record(16, "k", record, to).code() == Code::kCorrupt);
+  CHECK(load_record(0, "k", record + "x", to).status().code() == Code::kCorrupt);
+  CHECK(load_record(16, "k", record, to).status().code() == Code::kCorrupt);
   std::string newer = record;
   newer[0] = 2;
-  CHECK(load_record(0, "k", newer, to).code() == Code::kCorrupt);
+  CHECK(load_record(0, "k", newer, to).status().code() == Code::kCorrupt);
   std::string list = record;
   list[1] = 1;
-  CHECK(load_record(0, "k", list, to).code() == Code::kCorrupt);
+  CHECK(load_record(0, "k", list, to).status().code() == Code::kCorrupt);
   CHECK(to.size(0) == 0);
 }
 
@@ -398,7 +398,8 @@ class Primary {
       return;
     }
     DbId db;
-    const std::string key(writing_.take(&db));
+    RecordRef ref = 0;
+    const std::string key(writing_.take(&db, &ref));
     Object* object = keyspace_.find(db, keyspace_.key(key));
     if (object == nullptr) {
       records_.erase({db, key});

@@ -245,7 +245,8 @@ TEST_CASE("keyspace: dirty keys are listed once a round, and none is forgotten")
       std::set<std::pair<DbId, std::string>> listed;
       while (!dirty.empty()) {
         DbId db;
-        const std::string key(dirty.take(&db));
+        RecordRef ref = 0;
+        const std::string key(dirty.take(&db, &ref));
         listed.emplace(db, key);
         Object* object = pair.keyspace().find(db, pair.keyspace().key(key));
         if (object != nullptr) object->set_dirty(false);

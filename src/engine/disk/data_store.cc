@@ -1,0 +1,509 @@
+// See data_store.h.
+#include "engine/disk/data_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace holdfast::disk {
+namespace {
+
+constexpr uint32_t kRootVersion = 1;
+constexpr uint64_t kReadBlocks = kSegmentBlocks;
+constexpr uint64_t kSmallestSegment = 32;  // blocks, when there is no run for a whole one
+
+uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
+
+uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
+
+}  // namespace
+
+struct DataStore::Slice {
+  struct Write {
+    Owner owner;
+    RecordRef old;
+    bool erase;
+    std::string encoded;
+  };
+  std::vector<Write> writes;
+  size_t placed = 0;
+  std::vector<RecordRef> refs;
+  Engine::RecordsDone done;
+};
+
+struct DataStore::RootWork {
+  CheckpointPointer pointer;
+  ShardMetas metas;
+  RootDone done;
+  std::vector<uint64_t> changed;  // segments, by block, whose pages are still to be written
+  bool issued = false;
+};
+
+DataStore::DataStore(Reactor& reactor, File& file, const StoreUuid& uuid)
+    : reactor_(reactor), file_(file), uuid_(uuid) {}
+
+DataStore::~DataStore() { reactor_.cancel(retry_timer_); }
+
+// --- opening ---
+
+Result<std::string> DataStore::read_root(const CheckpointPointer& pointer) {
+  const std::string name = "the root of checkpoint " + std::to_string(pointer.id);
+  if (pointer.root_bytes > pointer.root.bytes() || pointer.root.end() > extents_.blocks()) {
+    return Status::corrupt(name + " lies outside of the data file");
+  }
+  AlignedBuffer bytes(pointer.root.bytes());
+  if (Status status = file_.read_at(pointer.root.offset(), bytes.span()); !status.ok()) {
+    return status;
+  }
+  if (hash128(bytes.span().first(pointer.root_bytes)) != pointer.root_hash) {
+    return Status::corrupt(name + " is damaged");
+  }
+  return std::string(bytes.data(), pointer.root_bytes);
+}
+
+Status DataStore::load(const CheckpointPointer& current, const CheckpointPointer& older,
+                       ShardMetas* metas) {
+  const Result<uint64_t> size = file_.size();
+  if (!size.ok()) return size.status();
+  if (size.value() < kRegionOffset) return Status::corrupt("the data file is cut short");
+  extents_ = Extents((size.value() - kRegionOffset) / kBlock);
+  if (current.id == 0) return {};
+  Result<std::string> root = read_root(current);
+  if (!root.ok()) return root.status();
+  Reader in(root.value());
+  if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
+  const auto shards = in.fixed<uint32_t>();
+  for (uint32_t i = 0; i < shards && in.ok(); ++i) {
+    CheckpointMeta& meta = (*metas)[in.fixed<ShardId>()];
+    meta.seq = in.fixed<Seq>();
+    meta.state = in.bytes(in.fixed<uint32_t>());
+  }
+  Result<std::vector<Segment>> segments = Segments::decode(in);
+  if (!segments.ok()) return segments.status();
+  if (!in.at_end()) return Status::corrupt("unknown bytes follow the list of segments");
+  root_ = current.root;
+  if (Status status = extents_.take(root_); !status.ok()) return status;
+  if (Status status = load_segments(std::move(segments.value())); !status.ok()) return status;
+  if (older.id != 0) keep_older(older);
+  return {};
+}
+
+// Pages lie next to each other, so they are read in runs.
+Status DataStore::load_segments(std::vector<Segment> segments) {
+  std::sort(segments.begin(), segments.end(),
+            [](const Segment& a, const Segment& b) { return a.page.block < b.page.block; });
+  AlignedBuffer pages(kReadBlocks * kBlock);
+  uint64_t from = 0, to = 0;  // blocks in `pages`
+  for (Segment& segment : segments) {
+    if (Status status = extents_.take(segment.extent); !status.ok()) return status;
+    if (Status status = extents_.take(segment.page); !status.ok()) return status;
+    if (segment.single) {
+      segments_.add(std::move(segment));
+      continue;
+    }
+    const std::string name = "the page of segment " + std::to_string(segment.id);
+    if (segment.page.block >= to) {
+      from = segment.page.block;
+      to = std::min(from + kReadBlocks, extents_.blocks());
+      const Status status =
+          file_.read_at(segment.page.offset(), pages.span().first((to - from) * kBlock));
+      if (!status.ok()) return status;
+    }
+    const auto page = pages.span().subspan((segment.page.block - from) * kBlock, kBlock);
+    if (hash64(page, page_seed(segment.id)) != segment.page_hash) {
+      return Status::corrupt(name + " is damaged");
+    }
+    segment.bits.resize(kPageWords);
+    std::memcpy(segment.bits.data(), page.data(), kBlock);
+    segments_.add(std::move(segment));
+  }
+  return {};
+}
+
+// If the newest superblock is lost before the next one is written, the older one must still find
+// everything (D6). Should its root be damaged, it could not be used anyway.
+void DataStore::keep_older(const CheckpointPointer& older) {
+  Result<std::string> root = read_root(older);
+  std::vector<Extent> named = {older.root};
+  if (root.ok()) {
+    Reader in(root.value());
+    in.fixed<uint32_t>();
+    const auto shards = in.fixed<uint32_t>();
+    for (uint32_t i = 0; i < shards && in.ok(); ++i) {
+      in.fixed<ShardId>();
+      in.fixed<Seq>();
+      in.bytes(in.fixed<uint32_t>());
+    }
+    Result<std::vector<Segment>> segments = Segments::decode(in);
+    if (segments.ok()) {
+      for (const Segment& segment : segments.value()) {
+        named.push_back(segment.extent);
+        named.push_back(segment.page);
+      }
+    }
+  } else {
+    log_warning("the checkpoint before the last one is damaged; the last one is whole",
+                {{"reason", root.status().message()}});
+  }
+  for (const Extent& extent : named) {
+    if (extent.count > 0 && extents_.take(extent).ok()) waiting_.push_back(extent);
+  }
+}
+
+void DataStore::start(BlockWriter& writer, uint64_t generation) {
+  writer_ = &writer;
+  next_segment_ = generation << 32;
+}
+
+void DataStore::post(Task task) {
+  reactor_.post([alive = std::weak_ptr(alive_), task = std::move(task)] {
+    if (alive.lock() != nullptr) task();
+  });
+}
+
+// --- space ---
+
+void DataStore::when_space(std::function<bool()> attempt) {
+  if (attempts_.empty() && attempt()) return;
+  if (attempts_.empty()) log_warning("the data file cannot grow: waiting for space", {});
+  attempts_.push_back(std::move(attempt));
+  if (retry_timer_ == 0) retry_timer_ = reactor_.run_after(kRetryMs, [this] { retry_space(); });
+}
+
+void DataStore::retry_space() {
+  retry_timer_ = 0;
+  while (!attempts_.empty() && failure_.ok()) {
+    if (!attempts_.front()()) {
+      retry_timer_ = reactor_.run_after(kRetryMs, [this] { retry_space(); });
+      return;
+    }
+    attempts_.pop_front();
+  }
+}
+
+std::optional<Extent> DataStore::allocate(uint64_t blocks) {
+  if (std::optional<Extent> extent = extents_.allocate(blocks)) return extent;
+  // The larger the file, the larger the steps; but any step that suffices, when space is short.
+  for (uint64_t step = std::max(kGrowBlocks, extents_.blocks() / 16);; step /= 2) {
+    const uint64_t grown = extents_.blocks() + std::max(step, blocks);
+    if (file_.reserve(kRegionOffset + grown * kBlock).ok()) {
+      extents_.grow(grown);
+      return extents_.allocate(blocks);
+    }
+    if (step <= blocks) return std::nullopt;
+  }
+}
+
+// --- writing records ---
+
+void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes,
+                      Engine::RecordsDone done) {
+  HF_ASSERT(root_work_ == nullptr);
+  auto slice = std::make_shared<Slice>();
+  slice->done = std::move(done);
+  for (const RecordWrite& write : writes) {
+    Slice::Write& copy = slice->writes.emplace_back(
+        Slice::Write{{shard, write.key.db}, write.key.ref, write.erase, {}});
+    if (write.erase) continue;
+    encode_record_at({shard, write.key.db, write.key.slot}, write.key.key, write.image,
+                     &copy.encoded);
+  }
+  when_space([this, slice] {
+    if (!place(*slice)) return false;
+    paced_.push_back([this, slice] { slice->done(failure_, slice->refs); });
+    pace();
+    return true;
+  });
+}
+
+bool DataStore::place(Slice& slice) {
+  for (; slice.placed < slice.writes.size(); ++slice.placed) {
+    const Slice::Write& write = slice.writes[slice.placed];
+    RecordRef ref = 0;
+    if (!write.erase && !place_record(write.owner, write.encoded, &ref)) return false;
+    if (write.old != 0) segments_.kill(write.old);
+    slice.refs.push_back(ref);
+  }
+  return true;
+}
+
+Segment& DataStore::add_segment(const Owner& owner, const Extent& extent, bool single) {
+  Segment segment;
+  segment.id = next_segment_++;
+  segment.extent = extent;
+  segment.shard = owner.first;
+  segment.db = owner.second;
+  segment.single = single;
+  return segments_.add(std::move(segment));
+}
+
+bool DataStore::place_record(const Owner& owner, std::string_view encoded, RecordRef* ref) {
+  const auto put = [&](Segment& segment, Builder& builder) {
+    const uint64_t offset = segment.extent.offset() + builder.used;
+    char* out = builder.buffer.data() + builder.used;
+    std::memcpy(out, encoded.data(), encoded.size());
+    seal_record({out, encoded.size()}, record_seed(uuid_, segment.id, offset));
+    *ref = make_ref(offset);
+    segments_.set_live(segment, *ref);
+    builder.used = round_up(builder.used + encoded.size(), kRecordUnit);
+  };
+  if (encoded.size() > kMaxSmall) {
+    const auto extent = allocate(blocks_for(encoded.size()));
+    if (!extent) return false;
+    Builder builder{extent->block, AlignedBuffer(extent->bytes()), 0};
+    put(add_segment(owner, *extent, true), builder);
+    write_blocks(*extent, std::move(builder.buffer), {});
+    return true;
+  }
+  auto at = builders_.find(owner);
+  if (at != builders_.end() && at->second.used + encoded.size() > at->second.buffer.size()) {
+    seal(std::move(at->second));
+    builders_.erase(at);
+    at = builders_.end();
+  }
+  if (at == builders_.end()) {
+    auto extent = allocate(kSegmentBlocks);
+    if (!extent) extent = allocate(kSmallestSegment);
+    if (!extent) return false;
+    add_segment(owner, *extent, false);
+    at = builders_.emplace(owner, Builder{extent->block, AlignedBuffer(extent->bytes()), 0}).first;
+  }
+  put(segments_.all().at(at->second.block), at->second);
+  return true;
+}
+
+// The blocks that a segment does not fill were never written: they are free at once.
+void DataStore::seal(Builder builder) {
+  Segment& segment = segments_.all().at(builder.block);
+  Extent& extent = segment.extent;
+  const uint64_t used = blocks_for(builder.used);
+  if (used < extent.count) {
+    HF_ASSERT(used > 0);
+    extents_.release({extent.block + used, extent.count - used});
+    segments_.shrink(segment, used);
+    AlignedBuffer part(used * kBlock);
+    std::memcpy(part.data(), builder.buffer.data(), part.size());
+    builder.buffer = std::move(part);
+  }
+  write_blocks(extent, std::move(builder.buffer), {});
+}
+
+void DataStore::seal_all() {
+  std::map<Owner, Builder> builders = std::exchange(builders_, {});
+  for (auto& [owner, builder] : builders) seal(std::move(builder));
+}
+
+void DataStore::drop_database(ShardId shard, DbId db) {
+  builders_.erase({shard, db});
+  segments_.drop_database(shard, db);
+}
+
+void DataStore::write_blocks(const Extent& extent, AlignedBuffer data, Done done) {
+  const uint64_t bytes = data.size();
+  ++in_flight_;
+  in_flight_bytes_ += bytes;
+  writer_->write(extent.offset(), std::move(data),
+                 [this, bytes, done = std::move(done)](const Status& status) {
+                   --in_flight_;
+                   in_flight_bytes_ -= bytes;
+                   if (done) done(status);
+                   written(status);
+                 });
+}
+
+void DataStore::written(const Status& status) {
+  if (!status.ok() && failure_.ok()) failure_ = status;
+  pace();
+  if (root_work_ == nullptr) return;
+  if (failure_.ok() && (!root_work_->issued || in_flight_ > 0)) return;
+  const std::unique_ptr<RootWork> work = std::move(root_work_);
+  work->done(failure_, work->pointer);
+}
+
+// A checkpoint goes on as fast as the device takes what it writes.
+void DataStore::pace() {
+  while (!paced_.empty() && (in_flight_bytes_ <= kInFlightBytes || !failure_.ok())) {
+    post(std::move(paced_.front()));
+    paced_.pop_front();
+  }
+}
+
+// --- ending a checkpoint ---
+
+void DataStore::write_root(uint64_t id, const ShardMetas& metas, RootDone done) {
+  HF_ASSERT(root_work_ == nullptr);
+  seal_all();
+  root_work_ = std::make_unique<RootWork>();
+  root_work_->pointer.id = id;
+  root_work_->metas = metas;
+  root_work_->done = std::move(done);
+  dropped_ = segments_.take_dropped();
+  for (const auto& [block, segment] : segments_.all()) {
+    if (segment.changed) root_work_->changed.push_back(block);
+  }
+  when_space([this] { return write_pages(); });
+}
+
+// A turn's share of the pages, then another turn.
+bool DataStore::write_pages() {
+  if (root_work_ == nullptr) return true;  // it failed meanwhile
+  if (root_work_->changed.empty()) {
+    when_space([this] { return write_root_blocks(); });
+    return true;
+  }
+  auto& changed = root_work_->changed;
+  const size_t count = std::min(changed.size(), kPagesPerTurn);
+  const auto extent = allocate(count);
+  if (!extent) return false;
+  AlignedBuffer pages(extent->bytes());
+  for (size_t i = 0; i < count; ++i) {
+    Segment& segment = segments_.all().at(changed[changed.size() - 1 - i]);
+    segment.changed = false;
+    if (segment.single) continue;
+    const auto page = pages.span().subspan(i * kBlock, kBlock);
+    std::memcpy(page.data(), segment.bits.data(), kBlock);
+    if (segment.page.count > 0) dropped_.push_back(segment.page);
+    segment.page = {extent->block + i, 1};
+    segment.page_hash = hash64(page, page_seed(segment.id));
+  }
+  changed.resize(changed.size() - count);
+  write_blocks(*extent, std::move(pages), {});
+  post([this] { when_space([this] { return write_pages(); }); });
+  return true;
+}
+
+bool DataStore::write_root_blocks() {
+  if (root_work_ == nullptr) return true;
+  std::string root;
+  put_fixed(root, kRootVersion);
+  put_fixed(root, static_cast<uint32_t>(root_work_->metas.size()));
+  for (const auto& [shard, meta] : root_work_->metas) {
+    put_fixed(root, shard);
+    put_fixed(root, meta.seq);
+    put_fixed(root, static_cast<uint32_t>(meta.state.size()));
+    root.append(meta.state);
+  }
+  segments_.encode(&root);
+  const auto extent = allocate(blocks_for(root.size()));
+  if (!extent) return false;
+  AlignedBuffer blocks(extent->bytes());
+  std::memcpy(blocks.data(), root.data(), root.size());
+  CheckpointPointer& pointer = root_work_->pointer;
+  pointer.root = *extent;
+  pointer.root_bytes = root.size();
+  pointer.root_hash = hash128({root.data(), root.size()});
+  if (root_.count > 0) dropped_.push_back(root_);
+  root_ = *extent;
+  root_work_->issued = true;
+  write_blocks(*extent, std::move(blocks), {});
+  return true;
+}
+
+void DataStore::became_current() {
+  for (const Extent& extent : waiting_) extents_.release(extent);
+  waiting_ = std::exchange(dropped_, {});
+  std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
+}
+
+// --- reading records ---
+
+Status DataStore::flush_for_reading() {
+  if (writer_ == nullptr) return {};
+  seal_all();
+  writer_->drain();
+  return failure_;
+}
+
+Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
+  if (Status status = flush_for_reading(); !status.ok()) return status;
+  bool more = true;
+  for (const auto& [block, segment] : segments_.all()) {
+    if (segment.shard != shard || segment.live == 0) continue;
+    if (Status status = visit_segment(segment, visit, &more); !status.ok()) return status;
+    if (!more) break;
+  }
+  return {};
+}
+
+Status DataStore::visit_segment(const Segment& segment, const Engine::RecordVisitor& visit,
+                                bool* more) {
+  AlignedBuffer bytes(segment.extent.bytes());
+  if (Status status = file_.read_at(segment.extent.offset(), bytes.span()); !status.ok()) {
+    return status;
+  }
+  Status result;
+  std::string scratch;
+  *more = Segments::visit_live(segment, [&](uint64_t offset) {
+    Record record;
+    result = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
+                              record_seed(uuid_, segment.id, offset), &record, &scratch);
+    if (!result.ok()) {
+      result = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
+                               std::to_string(segment.id) + ": " + result.message());
+      return false;
+    }
+    const RecordKey key{record.header.db, record.header.slot, record.key, make_ref(offset)};
+    return visit(key, record.image);
+  });
+  return result;
+}
+
+Result<std::string> DataStore::read(ShardId shard, const RecordKey& key) {
+  if (Status status = flush_for_reading(); !status.ok()) return status;
+  const Segment* segment = segments_.find(key.ref);
+  if (key.ref == 0 || segment == nullptr) return Status::not_found("no such record");
+  const uint64_t offset = offset_of(key.ref);
+  const uint64_t first = offset / kBlock * kBlock;
+  const uint64_t end = segment->extent.offset() + segment->extent.bytes();
+  const uint64_t most = segment->single ? end : round_up(offset + kMaxSmall, kBlock);
+  AlignedBuffer bytes(std::min(end, most) - first);
+  if (Status status = file_.read_at(first, bytes.span()); !status.ok()) return status;
+  Record record;
+  std::string scratch;
+  const Status status =
+      decode_record_at(bytes.span().subspan(offset - first),
+                       record_seed(uuid_, segment->id, offset), &record, &scratch);
+  if (!status.ok())
+    return Status::corrupt("data file at " + std::to_string(offset) + ": " + status.message());
+  if (record.header.shard != shard || record.header.db != key.db || record.key != key.key) {
+    return Status::corrupt("data file at " + std::to_string(offset) + ": another key's record");
+  }
+  return std::string(record.image);
+}
+
+// --- groups of the log ---
+
+void DataStore::spill(std::shared_ptr<const std::string> bytes,
+                      std::function<void(const Status&, const SpilledGroup&)> done) {
+  when_space([this, bytes = std::move(bytes), done = std::move(done)] {
+    const auto extent = allocate(blocks_for(bytes->size()));
+    if (!extent) return false;
+    AlignedBuffer blocks(extent->bytes());
+    std::memcpy(blocks.data(), bytes->data(), bytes->size());
+    const SpilledGroup spilled{*extent, bytes->size(), hash128({bytes->data(), bytes->size()})};
+    write_blocks(*extent, std::move(blocks),
+                 [done, spilled](const Status& status) { done(status, spilled); });
+    return true;
+  });
+}
+
+Result<std::string> DataStore::read_spilled(const SpilledGroup& spilled) {
+  const std::string name = "the log's group in data blocks " +
+                           std::to_string(spilled.extent.block) + ".." +
+                           std::to_string(spilled.extent.end());
+  if (spilled.extent.end() > extents_.blocks() || spilled.bytes > spilled.extent.bytes()) {
+    return Status::corrupt(name + " lies outside of the data file");
+  }
+  AlignedBuffer blocks(spilled.extent.bytes());
+  if (Status status = file_.read_at(spilled.extent.offset(), blocks.span()); !status.ok()) {
+    return status;
+  }
+  if (hash128(blocks.span().first(spilled.bytes)) != spilled.hash) {
+    return Status::corrupt(name + " is damaged");
+  }
+  return std::string(blocks.data(), spilled.bytes);
+}
+
+}  // namespace holdfast::disk

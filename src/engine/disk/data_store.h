@@ -1,0 +1,136 @@
+// DataStore: the data file of a DiskEngine: records in segments, roots of checkpoints, and groups
+// of the log that are too large for the ring.
+//
+// Records are gathered in memory, a segment for each database of each shard, and written when a
+// segment is full or a checkpoint ends. Nothing that is on the device is ever changed: what
+// replaces it lies elsewhere, until two checkpoints later nothing names it (G2).
+//
+// When the device is full, a write waits and is tried again each kRetryMs; nothing fails.
+//
+// Threads: the reactor's. After the first failed write every completion says so.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/block_writer.h"
+#include "base/disk.h"
+#include "base/reactor.h"
+#include "engine/disk/segments.h"
+#include "engine/disk/wal_format.h"
+#include "engine/engine.h"
+
+namespace holdfast::disk {
+
+using ShardMetas = std::map<ShardId, CheckpointMeta>;
+
+class DataStore {
+ public:
+  using Done = std::function<void(const Status&)>;
+  using RootDone = std::function<void(const Status&, const CheckpointPointer&)>;
+
+  static constexpr uint64_t kGrowBlocks = (64 << 20) / kBlock;
+  static constexpr uint64_t kInFlightBytes = 8 << 20;
+  static constexpr size_t kPagesPerTurn = 64;
+  static constexpr int64_t kRetryMs = 500;
+
+  // `file` was opened direct, for reading and for its size; both outlive the store.
+  DataStore(Reactor& reactor, File& file, const StoreUuid& uuid);
+  ~DataStore();
+  DataStore(const DataStore&) = delete;
+  DataStore& operator=(const DataStore&) = delete;
+
+  // --- at open, in this order ---
+  // Loads the checkpoint `current`; what only `older` names stays taken until the next one ends.
+  Status load(const CheckpointPointer& current, const CheckpointPointer& older, ShardMetas* metas);
+  // Blocks that the log names.
+  Status take(const Extent& extent) { return extents_.take(extent); }
+  // From here on it may write. `writer` outlives the store; ids of segments begin with
+  // `generation`.
+  void start(BlockWriter& writer, uint64_t generation);
+
+  // --- records ---
+  // As Engine::write_records.
+  void write(ShardId shard, const std::vector<RecordWrite>& writes, Engine::RecordsDone done);
+  void drop_database(ShardId shard, DbId db);
+  // Both read what is still in memory too, by writing it first: for start, tests and tools.
+  Status visit(ShardId shard, const Engine::RecordVisitor& visit);
+  Result<std::string> read(ShardId shard, const RecordKey& key);
+
+  // Writes all that a checkpoint names, and then its root; `done` gives where that is, but for the
+  // log's position. REQUIRES: no write() until then.
+  void write_root(uint64_t id, const ShardMetas& metas, RootDone done);
+  // The superblock names the root now: what was dropped before the previous one is free.
+  void became_current();
+
+  // --- groups of the log ---
+  void spill(std::shared_ptr<const std::string> bytes,
+             std::function<void(const Status&, const SpilledGroup&)> done);
+  Result<std::string> read_spilled(const SpilledGroup& spilled);
+  void release(const Extent& extent) { extents_.release(extent); }
+
+  const Segments& segments() const { return segments_; }
+  uint64_t blocks() const { return extents_.blocks(); }
+  uint64_t free_blocks() const { return extents_.free_blocks(); }
+  bool waits_for_space() const { return !attempts_.empty(); }
+
+ private:
+  using Owner = std::pair<ShardId, DbId>;
+  // A segment that is being filled.
+  struct Builder {
+    uint64_t block = 0;  // its key in segments_
+    AlignedBuffer buffer;
+    size_t used = 0;
+  };
+  struct Slice;     // of a checkpoint, until all its records have a place
+  struct RootWork;  // a checkpoint that ends
+
+  Result<std::string> read_root(const CheckpointPointer& pointer);
+  Status load_segments(std::vector<Segment> segments);
+  void keep_older(const CheckpointPointer& older);
+
+  void post(Task task);  // unless the store is gone by then
+  // Tries until it succeeds, in the order of the calls.
+  void when_space(std::function<bool()> attempt);
+  void retry_space();
+  std::optional<Extent> allocate(uint64_t blocks);
+  bool place(Slice& slice);
+  bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
+  Segment& add_segment(const Owner& owner, const Extent& extent, bool single);
+  void seal(Builder builder);
+  void seal_all();
+  void write_blocks(const Extent& extent, AlignedBuffer data, Done done);
+  void pace();
+  Status flush_for_reading();
+  Status visit_segment(const Segment& segment, const Engine::RecordVisitor& visit, bool* more);
+  bool write_pages();
+  bool write_root_blocks();
+  void written(const Status& status);
+
+  Reactor& reactor_;
+  File& file_;
+  const StoreUuid uuid_;
+  BlockWriter* writer_ = nullptr;
+  uint64_t next_segment_ = 0;
+  Extents extents_{0};
+  Segments segments_;
+  Extent root_;
+  std::map<Owner, Builder> builders_;
+
+  std::vector<Extent> dropped_;  // by the checkpoint that is being written
+  std::vector<Extent> waiting_;  // named by the older superblock's checkpoint only (G2)
+  uint64_t in_flight_ = 0;       // writes
+  uint64_t in_flight_bytes_ = 0;
+  std::deque<Task> paced_;  // completions that wait for writes to arrive
+  std::unique_ptr<RootWork> root_work_;
+  std::deque<std::function<bool()>> attempts_;
+  TimerId retry_timer_ = 0;
+  Status failure_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace holdfast::disk

@@ -1,0 +1,410 @@
+// See disk_engine.h. Opening is in disk_recovery.cc.
+#include "engine/disk/disk_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "engine/log_group.h"
+
+namespace holdfast {
+
+using namespace disk;
+
+DiskEngine::DiskEngine(Reactor& reactor, Disk& disk, Random& random, std::string directory,
+                       DiskEngineOptions options)
+    : reactor_(reactor),
+      disk_(disk),
+      random_(random),
+      directory_(std::move(directory)),
+      options_(options) {}
+
+DiskEngine::~DiskEngine() = default;
+
+void DiskEngine::close() {
+  while (failure_.ok() && wal_ != nullptr && !(wal_->idle() && queue_.empty())) {
+    data_writer_->drain();
+    wal_writer_->drain();
+    if (data_->waits_for_space()) break;  // what waits was not acknowledged
+  }
+  if (wal_ == nullptr) return;
+  data_writer_->drain();
+  wal_writer_->drain();
+  wal_.reset();
+  data_.reset();
+  reader_.reset();
+  wal_writer_.reset();
+  data_writer_.reset();
+  store_ = DiskStore();
+  logs_.clear();
+  metas_.clear();
+  spills_.clear();
+  queue_.clear();
+}
+
+bool DiskEngine::refused(const Done& done) {
+  if (failure_.ok()) return false;
+  reactor_.post([done] { done({Code::kPoisoned, "an earlier write of the store failed"}); });
+  return true;
+}
+
+void DiskEngine::fail(const Status& status) {
+  if (failure_.ok()) failure_ = status;
+}
+
+// --- the log ---
+
+void DiskEngine::append(ShardId shard, LogGroup group, Done done) {
+  if (refused(done)) return;
+  ++stats_.appended_groups;
+  stats_.appended_bytes += group.bytes.size();
+  auto append = std::make_unique<Append>();
+  append->bytes = std::make_shared<const std::string>(std::move(group.bytes));
+  LoggedGroup logged;
+  logged.first = group.first;
+  logged.last = logged.written_last = group.last;
+  logged.bytes = append->bytes->size();
+  logged.at.batch.block = LoggedGroup::kUnplaced;
+  logged.in_memory = append->bytes;
+  logs_[shard].append(std::move(logged));
+
+  WalAppend& record = append->record;
+  record.shard = shard;
+  record.first = group.first;
+  record.last = group.last;
+  const bool wait = options_.wait_for_media;
+  if (!wait) reactor_.post([done] { done({}); });
+  record.done = [this, shard, first = group.first, bytes = append->bytes, wait,
+                 done = std::move(done)](const Status& status, const WalPlace& at) {
+    if (status.ok()) {
+      logs_[shard].placed(first, bytes.get(), at);
+    } else {
+      fail(status);
+    }
+    if (wait) done(status);
+  };
+  if (append->bytes->size() > std::min(kMaxSpill, wal_->max_payload() / 4)) {
+    append->ready = false;
+    Append* waiting = append.get();
+    queue_.push_back(std::move(append));
+    data_->spill(waiting->bytes, [this, waiting](const Status& status, const SpilledGroup& where) {
+      spilled(status, where, waiting);
+    });
+    return;
+  }
+  queue_.push_back(std::move(append));
+  forward();
+}
+
+void DiskEngine::spilled(const Status& status, const SpilledGroup& where, Append* append) {
+  if (!status.ok()) {
+    fail(status);
+    for (const auto& waiting : std::exchange(queue_, {})) {
+      if (waiting->record.done) waiting->record.done(status, {});
+    }
+    return;
+  }
+  append->record.type = WalRecordType::kSpilled;
+  append->record.payload = encode_spilled(where);
+  append->record.done = [this, extent = where.extent, done = std::move(append->record.done)](
+                            const Status& logged, const WalPlace& at) {
+    if (logged.ok()) spills_.push_back({extent, at.batch.block});
+    done(logged, at);
+  };
+  append->bytes.reset();
+  append->ready = true;
+  forward();
+}
+
+// Hands to the log what is ready, in order.
+void DiskEngine::forward() {
+  while (!queue_.empty() && queue_.front()->ready) {
+    const std::unique_ptr<Append> append = std::move(queue_.front());
+    queue_.pop_front();
+    if (append->bytes != nullptr) append->record.payload = *append->bytes;
+    wal_->append(std::move(append->record));
+  }
+}
+
+void DiskEngine::truncate_suffix(ShardId shard, Seq last_kept, Done done) {
+  if (refused(done)) return;
+  logs_[shard].truncate(last_kept);
+  auto append = std::make_unique<Append>();
+  append->record = {WalRecordType::kTruncate,
+                    shard,
+                    0,
+                    last_kept,
+                    {},
+                    [this, done = std::move(done)](const Status& status, const WalPlace&) {
+                      if (!status.ok()) fail(status);
+                      done(status);
+                    }};
+  queue_.push_back(std::move(append));
+  forward();
+}
+
+void DiskEngine::release_prefix(ShardId shard, Seq seq, Done done) {
+  if (refused(done)) return;
+  const auto meta = metas_.find(shard);
+  HF_ASSERT(meta != metas_.end() && seq <= meta->second.seq);  // E5
+  logs_[shard].release(seq);
+  trim();
+  reactor_.post([done = std::move(done)] { done({}); });
+}
+
+Status DiskEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) {
+  const auto found = logs_.find(shard);
+  if (found == logs_.end() || from > to || from < found->second.first() || from == 0 ||
+      to > found->second.last()) {
+    return Status::not_found("the log does not hold these entries");
+  }
+  reader_->forget();
+  bool more = true;
+  for (const LoggedGroup& group : found->second.groups()) {
+    if (group.last < from) continue;
+    if (group.first > to || !more) break;
+    const Status status = visit_group(
+        group,
+        [&](Seq seq, std::string_view entry) {
+          return seq < from || (seq <= std::min(to, group.last) && visit(seq, entry));
+        },
+        &more);
+    if (!status.ok()) return with_place(status);
+  }
+  return {};
+}
+
+Status DiskEngine::visit_group(const LoggedGroup& group, const EntryVisitor& visit, bool* more) {
+  const EntryVisitor counted = [&](Seq seq, std::string_view entry) {
+    if (seq > group.last) return false;
+    return *more = visit(seq, entry);
+  };
+  if (!group.placed())
+    return split_group(group.first, group.written_last, *group.in_memory, counted);
+  WalRecord record;
+  if (Status status = reader_->read(group.at, &record); !status.ok()) {
+    return status;
+  }
+  if (record.type == WalRecordType::kGroup) {
+    return split_group(group.first, group.written_last, record.payload, counted);
+  }
+  SpilledGroup where;
+  if (!decode_spilled(record.payload, &where)) {
+    return Status::corrupt("the place of a large group cannot be decoded");
+  }
+  const Result<std::string> bytes = data_->read_spilled(where);
+  if (!bytes.ok()) return bytes.status();
+  return split_group(group.first, group.written_last, bytes.value(), counted);
+}
+
+// --- hard states ---
+
+void DiskEngine::save_hard_state(ShardId shard, const HardState& state, Done done) {
+  if (refused(done)) return;
+  auto& shards = store_.hard_states.shards;
+  if (shards.size() >= kMaxHardStates && !shards.contains(shard)) {
+    reactor_.post([done] {
+      done(Status::invalid("a device holds at most " + std::to_string(kMaxHardStates) + " shards"));
+    });
+    return;
+  }
+  shards[shard] = state;
+  next_save_waiters_.push_back(std::move(done));
+  if (!saving_) write_hard_states();
+}
+
+// Both copies; what is saved meanwhile shares the next write.
+void DiskEngine::write_hard_states() {
+  saving_ = true;
+  save_waiters_ = std::exchange(next_save_waiters_, {});
+  ++store_.hard_states.sequence;
+  auto left = std::make_shared<int>(2);
+  for (const uint64_t copy : {0, 1}) {
+    const uint64_t slot =
+        store_.hard_states.sequence % (kHardStateSlots / 2) + copy * (kHardStateSlots / 2);
+    AlignedBuffer block(kBlock);
+    encode_hard_states(store_.hard_states, store_.superblock.uuid, slot, block.span());
+    wal_writer_->write(kHardStateOffset + slot * kBlock, std::move(block),
+                       [this, left](const Status& status) {
+                         if (!status.ok()) fail(status);
+                         if (--*left > 0) return;
+                         for (const Done& done : std::exchange(save_waiters_, {})) done(failure_);
+                         saving_ = false;
+                         if (!next_save_waiters_.empty()) write_hard_states();
+                       });
+  }
+}
+
+// --- records and checkpoints ---
+
+void DiskEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                               RecordsDone done) {
+  HF_ASSERT(!finishing_);
+  if (refused([done](const Status& status) { done(status, {}); })) return;
+  data_->write(
+      shard, writes,
+      [this, done = std::move(done)](const Status& status, const std::vector<RecordRef>& refs) {
+        if (!status.ok()) fail(status);
+        done(status, refs);
+      });
+}
+
+void DiskEngine::erase_database(ShardId shard, DbId db, Done done) {
+  HF_ASSERT(!finishing_);
+  if (refused(done)) return;
+  data_->drop_database(shard, db);
+  reactor_.post([done = std::move(done)] { done({}); });
+}
+
+void DiskEngine::finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) {
+  HF_ASSERT(!finishing_);
+  if (refused(done)) return;
+  finishing_ = true;
+  ShardMetas metas = metas_;
+  metas[shard] = meta;
+  data_->write_root(
+      store_.superblock.checkpoint.id + 1, metas,
+      [this, metas, done = std::move(done)](const Status& status, CheckpointPointer pointer) {
+        if (!status.ok()) {
+          fail(status);
+          done(status);
+          return;
+        }
+        metas_ = metas;
+        pointer.wal = replay_from();
+        write_superblock(pointer, done);
+      });
+}
+
+// The first batch with an entry that no checkpoint covers. Entries that have no place yet will get
+// one at the end of the log.
+WalPosition DiskEngine::replay_from() const {
+  WalPosition from = wal_->first_in_flight();
+  for (const auto& [shard, log] : logs_) {
+    const auto meta = metas_.find(shard);
+    const LoggedGroup* group = log.first_above(meta == metas_.end() ? 0 : meta->second.seq);
+    if (group != nullptr && group->placed() && group->at.batch.block < from.block)
+      from = group->at.batch;
+  }
+  return from;
+}
+
+void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
+  auto next = std::make_shared<Superblock>(store_.superblock);
+  ++next->sequence;
+  next->durable_block = wal_->durable_block();
+  next->checkpoint = pointer;
+  write_copy(next, 0, [this, next, done = std::move(done)](const Status& first) {
+    if (!first.ok()) {
+      done(first);
+      return;
+    }
+    write_copy(next, 1, [this, next, done](const Status& second) {
+      const Status status = second.ok() ? read_back(*next) : second;
+      if (status.ok()) checkpoint_current(*next);
+      done(status);
+    });
+  });
+}
+
+void DiskEngine::write_copy(std::shared_ptr<Superblock> superblock, int copy, Done done) {
+  AlignedBuffer block(kBlock);
+  encode_superblock(*superblock, copy, block.span());
+  BlockWriter& writer = copy == 0 ? *wal_writer_ : *data_writer_;
+  writer.write(superblock_offset(superblock->slot()), std::move(block),
+               [this, done = std::move(done)](const Status& status) {
+                 if (!status.ok()) fail(status);
+                 done(status);
+               });
+}
+
+// A device that put the blocks elsewhere is found out before anything is given up for them.
+Status DiskEngine::read_back(const Superblock& superblock) {
+  AlignedBuffer block(kBlock), expected(kBlock);
+  for (const int copy : {0, 1}) {
+    File& file = copy == 0 ? *store_.wal : *store_.data;
+    encode_superblock(superblock, copy, expected.span());
+    Status status = file.read_at(superblock_offset(superblock.slot()), block.span());
+    if (status.ok() && std::memcmp(block.data(), expected.data(), kBlock) != 0) {
+      status = Status::corrupt("a superblock reads back other than it was written");
+    }
+    if (!status.ok()) {
+      fail(status);
+      return with_place(status);
+    }
+  }
+  return {};
+}
+
+void DiskEngine::checkpoint_current(const Superblock& superblock) {
+  older_wal_ = store_.superblock.checkpoint.wal;
+  store_.older = store_.superblock;
+  store_.superblock = superblock;
+  finishing_ = false;
+  data_->became_current();
+  trim();
+}
+
+// The log is kept from the older superblock's checkpoint on (D5), and as far back as its owners
+// want it.
+void DiskEngine::trim() {
+  uint64_t block = older_wal_.block;
+  for (const auto& [shard, log] : logs_) {
+    if (!log.groups().empty() && log.groups().front().placed()) {
+      block = std::min(block, log.groups().front().at.batch.block);
+    }
+  }
+  while (!spills_.empty() && spills_.front().block < block) {
+    data_->release(spills_.front().extent);
+    spills_.pop_front();
+  }
+  wal_->trim(block);
+}
+
+Result<std::string> DiskEngine::read_record(ShardId shard, const RecordKey& key) {
+  return data_->read(shard, key);
+}
+
+Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
+  return with_place(data_->visit(shard, visit));
+}
+
+// --- what it tells ---
+
+Status DiskEngine::with_place(Status status) const {
+  if (status.ok()) return status;
+  return {status.code(), "store " + directory_ + ": " + status.message()};
+}
+
+uint64_t DiskEngine::log_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [shard, log] : logs_) bytes += log.bytes();
+  return bytes;
+}
+
+// A quarter of the ring for the log of each of: the older checkpoint, the newest one, the one that
+// should be on its way, and what arrives meanwhile. A checkpoint gives free what the one before it
+// kept, so when room is short another one helps even if little was logged since the last.
+bool DiskEngine::wants_checkpoint() const {
+  if (wal_ == nullptr) return false;
+  const uint64_t ring = store_.superblock.wal_blocks;
+  const uint64_t since = wal_->end().block - store_.superblock.checkpoint.wal.block;
+  return since > ring / 4 || wal_->free_blocks() < ring / 8 * 3;
+}
+
+bool DiskEngine::wants_pause() const {
+  return wal_ != nullptr && wal_->free_blocks() < store_.superblock.wal_blocks / 4;
+}
+
+EngineStats DiskEngine::stats() const {
+  EngineStats stats = stats_;
+  stats.log_bytes = log_bytes();
+  stats.record_bytes = data_ == nullptr ? 0 : data_->segments().bytes();
+  if (wal_ == nullptr) return stats;
+  stats.flushes = wal_->stats().flushes;
+  stats.flush_ns_last = wal_->stats().flush_ns_last;
+  stats.flush_ns_max = wal_->stats().flush_ns_max;
+  return stats;
+}
+
+}  // namespace holdfast

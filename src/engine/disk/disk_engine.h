@@ -1,0 +1,133 @@
+// DiskEngine: Holdfast's own storage engine: a group-commit log (wal.h) and immutable records
+// (data_store.h) in two files, tied together by superblocks (layout.h). docs/ENGINE.md tells how
+// the parts work together, docs/ONDISK_DISK.md what the bytes mean.
+//
+// Recovery: newest superblock -> its checkpoint's root -> live records -> the log from the
+// checkpoint on. What cannot be proven whole is refused with what and where, never guessed.
+//
+// Invariants, with the rules of docs/ENGINE.md that they keep:
+//   - the log before a checkpoint's predecessor, and before what its owner released, is the only
+//     log that is overwritten (D5);
+//   - a superblock is written when all that it names is on stable media, its second copy when the
+//     first is, and both are read back;
+//   - the first failed write ends everything: it and all later calls complete with an error (D4).
+//
+// Groups larger than a sixteenth of the ring, or 1 MiB, go to the data file first; the log then
+// holds where they are. They are acknowledged when both are durable, in order with all others.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/disk.h"
+#include "base/random.h"
+#include "base/reactor.h"
+#include "engine/disk/data_store.h"
+#include "engine/disk/disk_store.h"
+#include "engine/disk/shard_log.h"
+#include "engine/disk/wal.h"
+#include "engine/disk/wal_reader.h"
+#include "engine/disk/wal_scan.h"
+#include "engine/engine.h"
+
+namespace holdfast {
+
+struct DiskEngineOptions {
+  uint64_t wal_bytes = 512ULL << 20;  // of a new store
+  bool wait_for_media = true;         // false: completions do not wait (durability interval, none)
+  bool accept_uncertain_tail = false;
+};
+
+class DiskEngine final : public Engine {
+ public:
+  static constexpr uint64_t kMaxSpill = 1 << 20;
+  static constexpr uint64_t kMinWalBytes = 1 << 20;
+
+  // All references outlive the engine. `random` gives a new store its identity.
+  DiskEngine(Reactor& reactor, Disk& disk, Random& random, std::string directory,
+             DiskEngineOptions options);
+  ~DiskEngine() override;
+  DiskEngine(const DiskEngine&) = delete;
+  DiskEngine& operator=(const DiskEngine&) = delete;
+
+  EngineInfo info() const override { return {"disk", options_.wait_for_media, true, false}; }
+  Result<std::vector<RecoveredShard>> open() override;
+  void close() override;
+  void append(ShardId shard, LogGroup group, Done done) override;
+  Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) override;
+  void truncate_suffix(ShardId shard, Seq last_kept, Done done) override;
+  void release_prefix(ShardId shard, Seq seq, Done done) override;
+  void save_hard_state(ShardId shard, const HardState& state, Done done) override;
+  void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
+                     RecordsDone done) override;
+  void erase_database(ShardId shard, DbId db, Done done) override;
+  void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
+  Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
+  Status visit_records(ShardId shard, const RecordVisitor& visit) override;
+  uint64_t log_bytes() const override;
+  bool wants_checkpoint() const override;
+  bool wants_pause() const override;
+  EngineStats stats() const override;
+
+ private:
+  struct Spill {  // a group in the data file, until the log that names it is trimmed
+    disk::Extent extent;
+    uint64_t block;  // of the log
+  };
+  // An append in order: a large group holds up those behind it until its bytes are written.
+  struct Append {
+    disk::WalAppend record;
+    std::shared_ptr<const std::string> bytes;
+    bool ready = true;
+  };
+
+  Status load();
+  Status load_log();
+  Status recovered(const disk::WalRecord& record, const disk::WalPlace& at);
+  Status begin_generation();
+  Status start_writing(const disk::WalScan& scan);
+  Status with_place(Status status) const;
+
+  void forward();
+  void spilled(const Status& status, const disk::SpilledGroup& where, Append* append);
+  Status visit_group(const disk::LoggedGroup& group, const EntryVisitor& visit, bool* more);
+  disk::WalPosition replay_from() const;
+  void write_superblock(const disk::CheckpointPointer& pointer, Done done);
+  void write_copy(std::shared_ptr<disk::Superblock> superblock, int copy, Done done);
+  Status read_back(const disk::Superblock& superblock);
+  void checkpoint_current(const disk::Superblock& superblock);
+  void trim();
+  void write_hard_states();
+  bool refused(const Done& done);
+  void fail(const Status& status);
+
+  Reactor& reactor_;
+  Disk& disk_;
+  Random& random_;
+  const std::string directory_;
+  const DiskEngineOptions options_;
+
+  disk::DiskStore store_;
+  std::unique_ptr<BlockWriter> wal_writer_;
+  std::unique_ptr<BlockWriter> data_writer_;
+  std::unique_ptr<disk::WalReader> reader_;
+  std::unique_ptr<disk::DataStore> data_;
+  std::unique_ptr<disk::Wal> wal_;
+
+  std::map<ShardId, disk::ShardLog> logs_;
+  disk::ShardMetas metas_;
+  std::map<ShardId, std::pair<Seq, Status>> gaps_;  // while the log is scanned: see recovered()
+  std::deque<Spill> spills_;
+  std::deque<std::unique_ptr<Append>> queue_;
+  disk::WalPosition older_wal_;  // where the older superblock's checkpoint begins to replay
+  bool saving_ = false;          // hard states are being written
+  std::vector<Done> save_waiters_, next_save_waiters_;
+  bool finishing_ = false;
+  Status failure_;
+  EngineStats stats_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,169 @@
+// How a DiskEngine opens; see disk_engine.h. The order: what was promised, what the checkpoint
+// holds, what the log adds; then a new generation of the log, on stable media before anything is
+// served, so that what this recovery cut can never come back (D11).
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "engine/disk/disk_engine.h"
+
+namespace holdfast {
+
+using namespace disk;
+
+Result<std::vector<RecoveredShard>> DiskEngine::open() {
+  HF_ASSERT(wal_ == nullptr);
+  const Status status = load();
+  if (!status.ok()) {
+    close();
+    data_.reset();
+    reader_.reset();
+    store_ = DiskStore();
+    return status;
+  }
+  std::map<ShardId, RecoveredShard> shards;
+  for (const auto& [shard, state] : store_.hard_states.shards) shards[shard].hard_state = state;
+  for (const auto& [shard, meta] : metas_) shards[shard].checkpoint = meta;
+  for (auto& [shard, log] : logs_) {
+    log.release(metas_.contains(shard) ? metas_[shard].seq : 0);
+    shards[shard].first_seq = log.first();
+    shards[shard].last_seq = log.last();
+  }
+  std::vector<RecoveredShard> found;
+  for (auto& [shard, one] : shards) {
+    one.shard = shard;
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
+Status DiskEngine::load() {
+  const uint64_t wal_blocks = std::max(options_.wal_bytes, kMinWalBytes) / kBlock;
+  Result<DiskStore> store = open_disk_store(disk_, directory_, wal_blocks, random_);
+  if (!store.ok()) return store.status();
+  store_ = std::move(store.value());
+  const CheckpointPointer older = store_.older ? store_.older->checkpoint : CheckpointPointer{};
+  older_wal_ = store_.older ? older.wal : store_.superblock.checkpoint.wal;
+  data_ = std::make_unique<DataStore>(reactor_, *store_.data, store_.superblock.uuid);
+  Status status = data_->load(store_.superblock.checkpoint, older, &metas_);
+  if (status.ok()) status = load_log();
+  return with_place(status);
+}
+
+Status DiskEngine::load_log() {
+  const WalIdentity identity{store_.superblock.uuid, store_.superblock.wal_blocks};
+  const WalPosition& from = store_.superblock.checkpoint.wal;
+  reader_ = std::make_unique<WalReader>(*store_.wal, identity);
+  const uint64_t newest = store_.hard_states.generation;
+  // What only the older checkpoint would replay is needed for nothing but to keep its large groups.
+  if (older_wal_.block < from.block) {
+    const auto keep = [this](const WalRecord& record, const WalPlace& at) {
+      SpilledGroup where;
+      const bool spill =
+          record.type == WalRecordType::kSpilled && decode_spilled(record.payload, &where);
+      if (spill && data_->take(where.extent).ok())
+        spills_.push_back({where.extent, at.batch.block});
+      return Status();
+    };
+    const Result<WalScan> scan =
+        scan_wal(*reader_, {older_wal_, 0, newest, from.block, false}, keep);
+    if (!scan.ok()) {
+      log_warning("the log before the last checkpoint is damaged; it is not needed",
+                  {{"reason", scan.status().message()}});
+    }
+  }
+  const Result<WalScan> scan = scan_wal(
+      *reader_,
+      {from, store_.superblock.durable_block, newest, UINT64_MAX, options_.accept_uncertain_tail},
+      [this](const WalRecord& record, const WalPlace& at) { return recovered(record, at); });
+  if (!scan.ok()) return scan.status();
+  if (!gaps_.empty()) return gaps_.begin()->second.second;
+  if (scan.value().unfinished_bytes > 0 || scan.value().ended_by != WalBlockState::kOld) {
+    log_info("the log ends in what was being written when it was cut off",
+             {{"block", scan.value().next.block},
+              {"state", name_of(scan.value().ended_by)},
+              {"unacknowledged_bytes", scan.value().unfinished_bytes}});
+  }
+  if (Status status = begin_generation(); !status.ok()) return status;
+  return start_writing(scan.value());
+}
+
+Status DiskEngine::recovered(const WalRecord& record, const WalPlace& at) {
+  if (record.type == WalRecordType::kOpened) return {};
+  ShardLog& log = logs_[record.shard];
+  if (record.type == WalRecordType::kTruncate) {
+    log.truncate(record.last);
+    std::erase_if(gaps_, [&](const auto& gap) {
+      return gap.first == record.shard && record.last < gap.second.first;
+    });
+    return {};
+  }
+  const std::string name = "log of shard " + std::to_string(record.shard) + ", entries " +
+                           std::to_string(record.first) + ".." + std::to_string(record.last);
+  const auto meta = metas_.find(record.shard);
+  const Seq covered = meta == metas_.end() ? 0 : meta->second.seq;
+  const Seq next = log.last() != 0               ? log.last() + 1
+                   : record.first <= covered + 1 ? record.first
+                                                 : covered + 1;
+  // The batch that the replay begins in may hold groups whose predecessors it does not: then they
+  // were truncated, and the record of that is still to come.
+  const bool gap = record.first != next || gaps_.contains(record.shard);
+  if (gap) {
+    gaps_.try_emplace(
+        record.shard, record.first,
+        Status::corrupt(name + ": entry " + std::to_string(next) + " should come first"));
+  }
+  LoggedGroup group;
+  group.first = record.first;
+  group.last = group.written_last = record.last;
+  group.bytes = record.payload.size();
+  group.at = at;
+  if (record.type == WalRecordType::kSpilled) {
+    SpilledGroup where;
+    if (!decode_spilled(record.payload, &where)) {
+      return Status::corrupt(name + ": their place cannot be decoded");
+    }
+    if (Status status = data_->take(where.extent); !status.ok()) return status;
+    spills_.push_back({where.extent, at.batch.block});
+    group.bytes = where.bytes;
+  }
+  if (!gap) log.append(std::move(group));
+  return {};
+}
+
+// Durable before the log is written: a generation is never used twice, not even by an opening that
+// a crash ends.
+Status DiskEngine::begin_generation() {
+  HardStates& states = store_.hard_states;
+  ++states.generation;
+  ++states.sequence;
+  const OpenMode mode{.direct = true, .write_through = true};
+  Result<std::unique_ptr<File>> file = disk_.open(store_.wal_path(), mode);
+  if (!file.ok()) return file.status();
+  for (const uint64_t copy : {0, 1}) {
+    const uint64_t slot = states.sequence % (kHardStateSlots / 2) + copy * (kHardStateSlots / 2);
+    AlignedBuffer block(kBlock);
+    encode_hard_states(states, store_.superblock.uuid, slot, block.span());
+    const Status status = file.value()->write_at(kHardStateOffset + slot * kBlock, block.span());
+    if (!status.ok()) return status;
+  }
+  // What the scan read may be in the device's cache only.
+  return file.value()->sync();
+}
+
+Status DiskEngine::start_writing(const WalScan& scan) {
+  Result<std::unique_ptr<BlockWriter>> wal = disk_.open_writer(store_.wal_path(), reactor_);
+  if (!wal.ok()) return wal.status();
+  Result<std::unique_ptr<BlockWriter>> data = disk_.open_writer(store_.data_path(), reactor_);
+  if (!data.ok()) return data.status();
+  wal_writer_ = std::move(wal.value());
+  data_writer_ = std::move(data.value());
+  const uint64_t generation = store_.hard_states.generation;
+  data_->start(*data_writer_, generation);
+  wal_ = std::make_unique<Wal>(reactor_, *wal_writer_, reader_->identity(), scan.next, generation,
+                               older_wal_.block);
+  return {};
+}
+
+}  // namespace holdfast

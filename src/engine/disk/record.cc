@@ -1,0 +1,93 @@
+// See record.h.
+#include "engine/disk/record.h"
+
+#include <lz4.h>
+
+#include "base/codec.h"
+
+namespace holdfast::disk {
+namespace {
+
+enum class Codec : uint8_t { kRaw = 0, kLz4 = 1 };
+
+// Places in the header.
+constexpr size_t kHashAt = 0, kSizeAt = 8, kImageSizeAt = 12, kKeySizeAt = 16, kSlotAt = 20,
+                 kDbAt = 22, kCodecAt = 23, kShardAt = 24, kReservedAt = 28;
+
+constexpr size_t kMinCompressed = 256;  // below, a block's unit is lost anyway
+
+// Appends the image compressed, if that pays.
+bool compress(std::string_view image, std::string* out) {
+  if (image.size() < kMinCompressed || image.size() > LZ4_MAX_INPUT_SIZE) return false;
+  const size_t at = out->size();
+  const size_t limit = image.size() - image.size() / 8;
+  out->resize(at + limit);
+  const int size = LZ4_compress_default(image.data(), out->data() + at,
+                                        static_cast<int>(image.size()), static_cast<int>(limit));
+  out->resize(at + static_cast<size_t>(size));
+  return size > 0;
+}
+
+}  // namespace
+
+uint64_t record_seed(const StoreUuid& uuid, uint64_t segment, uint64_t offset) {
+  uint64_t words[] = {uuid.high, uuid.low, segment, offset};
+  return hash64({reinterpret_cast<const char*>(words), sizeof words}, 0);
+}
+
+void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
+                      std::string* out) {
+  const size_t at = out->size();
+  out->append(kRecordHeader, '\0');
+  out->append(key);
+  const bool compressed = compress(image, out);
+  if (!compressed) out->append(image);
+  char* head = out->data() + at;
+  store_fixed(head + kSizeAt, static_cast<uint32_t>(out->size() - at));
+  store_fixed(head + kImageSizeAt, static_cast<uint32_t>(image.size()));
+  store_fixed(head + kKeySizeAt, static_cast<uint32_t>(key.size()));
+  store_fixed(head + kSlotAt, header.slot);
+  store_fixed(head + kDbAt, header.db);
+  store_fixed(head + kCodecAt, compressed ? Codec::kLz4 : Codec::kRaw);
+  store_fixed(head + kShardAt, header.shard);
+}
+
+void seal_record(std::span<char> record, uint64_t seed) {
+  store_fixed(record.data() + kHashAt, hash64(record.subspan(kSizeAt), seed));
+}
+
+Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* record,
+                        std::string* scratch) {
+  const char* in = bytes.data();
+  if (bytes.size() < kRecordHeader) return Status::corrupt("a record is cut short");
+  const auto size = load_fixed<uint32_t>(in + kSizeAt);
+  const auto image_size = load_fixed<uint32_t>(in + kImageSizeAt);
+  const auto key_size = load_fixed<uint32_t>(in + kKeySizeAt);
+  const bool fits =
+      size >= kRecordHeader && size <= bytes.size() && key_size <= size - kRecordHeader;
+  if (!fits ||
+      load_fixed<uint64_t>(in + kHashAt) != hash64(bytes.subspan(kSizeAt, size - kSizeAt), seed)) {
+    return Status::corrupt("a record's hash is wrong");
+  }
+  record->size = size;
+  record->header = {load_fixed<ShardId>(in + kShardAt), load_fixed<DbId>(in + kDbAt),
+                    load_fixed<SlotId>(in + kSlotAt)};
+  record->key = {in + kRecordHeader, key_size};
+  const size_t head = kRecordHeader + key_size;
+  record->image = {in + head, size - head};
+  const auto codec = static_cast<Codec>(in[kCodecAt]);
+  if (load_fixed<uint32_t>(in + kReservedAt) != 0) return Status::corrupt("a record is too new");
+  if (codec == Codec::kRaw && record->image.size() == image_size) return {};
+  if (codec != Codec::kLz4) return Status::corrupt("a record's codec is not known");
+  scratch->resize(image_size);
+  const int made =
+      LZ4_decompress_safe(record->image.data(), scratch->data(),
+                          static_cast<int>(record->image.size()), static_cast<int>(image_size));
+  if (made < 0 || static_cast<uint32_t>(made) != image_size) {
+    return Status::corrupt("a record cannot be decompressed");
+  }
+  record->image = *scratch;
+  return {};
+}
+
+}  // namespace holdfast::disk

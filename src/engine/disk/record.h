@@ -1,0 +1,47 @@
+// Records in the data file: one object's immutable image each, checked against its place. Field by
+// field in docs/ONDISK_DISK.md.
+//
+// The hash is seeded with the store, the segment and the place, so a record that a write put
+// elsewhere, that an earlier segment left behind, or that belongs to another store is not taken
+// for the one a ref names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/disk/layout.h"
+
+namespace holdfast::disk {
+
+inline constexpr size_t kRecordHeader = 32;
+inline constexpr size_t kRecordUnit = 32;  // records begin at multiples of it
+
+struct RecordHeader {
+  ShardId shard = 0;
+  DbId db = 0;
+  SlotId slot = 0;
+};
+
+struct Record {
+  RecordHeader header;
+  std::string_view key;
+  std::string_view image;  // into the bytes given, or into the scratch
+  size_t size = 0;         // in the data file, without padding
+};
+
+// The seed for a record at byte `offset` of the data file.
+uint64_t record_seed(const StoreUuid& uuid, uint64_t segment, uint64_t offset);
+
+// The bytes of a record but for its hash; images that lz4 makes at least an eighth smaller are
+// stored so.
+void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
+                      std::string* out);
+// Writes the hash into an encoded record.
+void seal_record(std::span<char> record, uint64_t seed);
+
+// kCorrupt when the bytes do not begin with a whole record of that seed.
+Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* record,
+                        std::string* scratch);
+
+}  // namespace holdfast::disk

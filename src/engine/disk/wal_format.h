@@ -1,0 +1,124 @@
+// The bytes of the WAL: self-checking blocks, and records that run through them. Field by field in
+// docs/ONDISK_DISK.md.
+//
+// A batch is what one flush makes durable: whole blocks, the first of which begins with a record.
+// A block is written once and never again before the ring comes round (D10). Its number, its
+// generation (one for each opening of the store) and the stamps in its eight sectors tell apart:
+//
+//   kGood   every byte is as it was written
+//   kOld    nothing of the expected block is there: its write never reached the medium
+//   kTorn   some sectors are of the expected block, others are not
+//   kRot    all sectors are of the expected block, but the checksum is wrong
+//   kError  the device could not read it
+//
+// The difference decides whether a block ends the log or is damage (wal_scan.h).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/disk/layout.h"
+
+namespace holdfast::disk {
+
+inline constexpr size_t kWalBlockHeader = 64;
+inline constexpr size_t kWalPayload = kBlock - kWalBlockHeader;
+inline constexpr size_t kWalRecordHeader = 48;
+
+// What every block of a log has in common.
+struct WalIdentity {
+  StoreUuid uuid;
+  uint64_t ring_blocks = 0;
+
+  uint64_t offset(uint64_t block) const { return kRegionOffset + block % ring_blocks * kBlock; }
+  // In the last two bytes of each sector. Differs from what the place held before, because a
+  // place is written again only with a higher generation or after another round of the ring; and
+  // from zero, which a new ring holds.
+  uint16_t stamp(uint64_t block, uint64_t generation) const {
+    return static_cast<uint16_t>(1 + (generation + block / ring_blocks) % UINT16_MAX);
+  }
+};
+
+enum class WalBlockState : uint8_t { kGood, kOld, kTorn, kRot, kError };
+std::string_view name_of(WalBlockState state);
+
+struct WalBlock {
+  uint64_t number = 0;
+  uint64_t generation = 0;
+  uint64_t durable_block = 0;  // blocks below this were durable when this one was issued
+  uint16_t used = 0;           // bytes of payload; less than all only in a batch's last block
+  bool begins_generation = false;
+  bool begins_batch = false;
+};
+
+// `block` holds the payload behind the header already, zeros after `used`.
+void seal_wal_block(const WalBlock& header, const WalIdentity& identity, std::span<char> block);
+
+// Checks the block that lies in the place of `number`. kGood: `header` is filled and the payload
+// in `block` is as it was before sealing. `generation`, `newest`: the expected one, and the newest
+// that may have written here.
+WalBlockState open_wal_block(std::span<char> block, const WalIdentity& identity, uint64_t number,
+                             uint64_t generation, uint64_t newest, WalBlock* header);
+
+// Where a record lies: the n-th of a batch.
+struct WalPlace {
+  WalPosition batch;
+  uint32_t index = 0;
+};
+
+enum class WalRecordType : uint8_t {
+  kGroup = 1,     // entries first..last of a shard, as its owner encoded them
+  kSpilled = 2,   // the same, too large for the ring: where the bytes are in the data file
+  kTruncate = 3,  // the shard's entries above `last` are no more
+  kOpened = 4,    // a generation begins: first is its number, last the block it begins in
+};
+
+struct WalRecord {
+  WalRecordType type = WalRecordType::kGroup;
+  ShardId shard = 0;
+  Seq first = 0;
+  Seq last = 0;
+  std::string_view payload;
+};
+
+// The payload of kSpilled.
+struct SpilledGroup {
+  Extent extent;
+  uint64_t bytes = 0;
+  Hash128 hash;
+};
+std::string encode_spilled(const SpilledGroup& spilled);
+bool decode_spilled(std::string_view payload, SpilledGroup* spilled);
+
+// Writes the record's header, which the payload follows, and gives its hash: the next one's chain.
+uint64_t encode_wal_record(const WalRecord& record, uint64_t chain,
+                           std::span<char, kWalRecordHeader> header);
+
+// Bytes that run through the payloads of consecutive blocks.
+class WalStream {
+ public:
+  explicit WalStream(uint64_t bytes)
+      : used_(bytes),
+        blocks_((bytes + kWalPayload - 1) / kWalPayload),
+        buffer_(static_cast<size_t>(std::max<uint64_t>(blocks_, 1) * kBlock)) {}
+  void append(std::string_view bytes);
+  // Seals all blocks, the first as `first` says (its number, generation, flags, durable_block).
+  AlignedBuffer seal(WalBlock first, const WalIdentity& identity);
+
+ private:
+  uint64_t used_;
+  uint64_t blocks_;  // 0: an empty block that only bears witness
+  AlignedBuffer buffer_;
+  uint64_t at_ = 0;
+};
+
+enum class WalRecordState : uint8_t { kWhole, kUnfinished, kBroken };
+// Takes a record from the front of `stream`. kWhole: `size` bytes of it were used, and the views
+// of `record` are into it. kUnfinished: the stream ends before the record does.
+WalRecordState decode_wal_record(std::string_view stream, uint64_t chain, WalRecord* record,
+                                 size_t* size, uint64_t* hash);
+
+}  // namespace holdfast::disk

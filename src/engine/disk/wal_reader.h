@@ -1,0 +1,46 @@
+// WalReader: blocks and batches of the WAL, read through a window of 1 MiB, so that a log of small
+// batches is read at the device's sequential speed.
+//
+// Threads: the one that owns the file.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/disk.h"
+#include "engine/disk/wal_format.h"
+
+namespace holdfast::disk {
+
+class WalReader {
+ public:
+  // `file` was opened direct and outlives the reader.
+  WalReader(File& file, const WalIdentity& identity);
+
+  const WalIdentity& identity() const { return identity_; }
+
+  // Reads and checks the block in the place of `number`; see open_wal_block. The payload lies in
+  // payload() until the next call.
+  WalBlockState open(uint64_t number, uint64_t generation, uint64_t newest, WalBlock* header);
+  std::string_view payload(const WalBlock& header) const {
+    return {block_.data() + kWalBlockHeader, header.used};
+  }
+
+  // The payload lives until the next call. kCorrupt when the record is not there.
+  Status read(const WalPlace& place, WalRecord* record);
+  // What was read ahead may have been written since.
+  void forget() { window_blocks_ = 0; }
+
+ private:
+  Status fetch(uint64_t number);
+
+  File& file_;
+  const WalIdentity identity_;
+  AlignedBuffer window_;
+  uint64_t window_place_ = 0;  // ring place of the window's first block
+  uint64_t window_blocks_ = 0;
+  AlignedBuffer block_{kBlock};
+  std::string stream_;
+};
+
+}  // namespace holdfast::disk
