@@ -90,8 +90,10 @@ integration: build ## real processes, redis-cli, hiredis, kill -9
 clients: build ## client libraries: python3-redis, ioredis, node-redis
 	@tests/integration/run.sh clients
 
-crash: build ## kill -9 under load, ROUNDS times
-	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),20)
+crash: build ## power cuts on the simulated disk (STATES), then kill -9 under load (ROUNDS)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/power_cut
+	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
+	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
 
 sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim
@@ -136,6 +138,10 @@ build/tests/%: tests/programs/%.cc
 	@$(CXX) -std=c++20 -O1 -g $(WARN) -Wno-conversion -o $@ $< -lhiredis -levent
 
 $(B)/sim: $(patsubst %.cc,$(B)/%.o,$(shell find tests/sim -name '*.cc')) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
+	@echo "link $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/power_cut: $(B)/tests/crash/power_cut.o $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 

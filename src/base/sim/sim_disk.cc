@@ -247,12 +247,12 @@ Status SimDisk::read(SimInode& inode, uint64_t offset, std::span<char> out) {
     if (overlaps(range, offset, out.size()))
       return Status::from_errno(at("read", inode, offset), EIO);
   }
-  const std::string& seen = inode.seen();
+  const CowBytes& seen = inode.seen();
   if (offset > seen.size() || out.size() > seen.size() - offset) {
     return Status::corrupt(at("read", inode, std::max<uint64_t>(offset, seen.size())) +
                            ": the file ends there");
   }
-  std::memcpy(out.data(), seen.data() + offset, out.size());
+  seen.read(offset, out);
   return {};
 }
 
@@ -332,6 +332,7 @@ Status SimDisk::end_write(SimInode& inode, uint64_t change, uint64_t generation)
     inode.poisoned = true;
     return Status::from_errno("write " + inode.path(), EIO);
   }
+  ++changes_;
   inode.settle(change);
   return {};
 }
@@ -345,6 +346,7 @@ Status SimDisk::refuse_without_power() const {
 
 Status SimDisk::spend_change(bool& last) {
   if (!powered_) return refuse_without_power();
+  ++changes_;
   if (!changes_left_.has_value()) return {};
   if (--*changes_left_ > 0) return {};
   last = true;
@@ -355,6 +357,26 @@ Status SimDisk::spend_change(bool& last) {
 void SimDisk::power_off_after(uint64_t changes) {
   HF_ASSERT(changes > 0);
   changes_left_ = changes;
+}
+
+std::unique_ptr<SimDisk> SimDisk::fork(uint64_t seed) const {
+  auto copy = std::make_unique<SimDisk>(seed);
+  std::map<Inode, Inode> copies;
+  const auto copy_of = [&copies](const Inode& inode) {
+    if (inode == nullptr) return inode;
+    Inode& made = copies[inode];
+    if (made == nullptr) made = std::make_shared<SimInode>(*inode);
+    return made;
+  };
+  for (const auto& [path, inode] : names_) copy->names_[path] = copy_of(inode);
+  for (const auto& [path, inode] : durable_names_) copy->durable_names_[path] = copy_of(inode);
+  for (const NameChange& change : unflushed_names_) {
+    copy->unflushed_names_.push_back({change.from, change.to, copy_of(change.inode)});
+  }
+  copy->directories_ = directories_;
+  copy->capacity_ = capacity_;
+  copy->powered_ = powered_;
+  return copy;
 }
 
 void SimDisk::crash() {
@@ -421,7 +443,7 @@ Result<std::string> SimDisk::durable_content(const std::string& path) {
   std::lock_guard lock(mutex_);
   const auto found = durable_names_.find(normal(path));
   if (found == durable_names_.end()) return Status::from_errno("find " + path, ENOENT);
-  return found->second->durable();
+  return found->second->durable().to_string();
 }
 
 }  // namespace holdfast

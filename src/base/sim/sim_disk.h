@@ -58,6 +58,11 @@ class SimDisk final : public Disk {
   Status remove(const std::string& path) override;
   Status sync_directory(const std::string& directory) override;
 
+  // What the disk is now, with all that is not flushed, for a world that goes on by itself.
+  std::unique_ptr<SimDisk> fork(uint64_t seed) const;
+  // Writes, flushes and changes of names so far.
+  uint64_t changes() const { return changes_; }
+
   void crash();
   void power_off_after(uint64_t changes);
   bool powered() const { return powered_; }
@@ -116,6 +121,7 @@ class SimDisk final : public Disk {
   uint64_t generation_ = 0;  // of open handles; grows at each crash
   uint64_t capacity_ = UINT64_MAX;
   uint64_t fail_sync_in_ = 0;  // 0: never
+  uint64_t changes_ = 0;
   std::optional<uint64_t> changes_left_;
   bool powered_ = true;
 };

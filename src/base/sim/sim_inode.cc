@@ -14,11 +14,6 @@ constexpr uint64_t kSure = 8;
 
 bool happens(Random& random, uint64_t eighths) { return random.below(kSure) < eighths; }
 
-void put(std::string& content, uint64_t offset, std::string_view bytes) {
-  if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size());
-  content.replace(offset, bytes.size(), bytes);
-}
-
 }  // namespace
 
 void SimInode::write(uint64_t offset, std::span<const char> data, bool certain) {
@@ -53,17 +48,16 @@ void SimInode::settle(uint64_t change) {
   }
 }
 
-void SimInode::apply(const Change& change, std::string& content) {
+void SimInode::apply(const Change& change, CowBytes& content) {
   if (change.kind == Change::kResize) {
     content.resize(change.offset);
   } else {
-    put(content, change.offset, change.bytes);
+    content.write(change.offset, change.bytes);
   }
 }
 
 // Each sector survives with `keep` eighths. The file may have grown for sectors that did not.
-void SimInode::apply_torn(const Change& change, std::string& content, Random& random,
-                          uint64_t keep) {
+void SimInode::apply_torn(const Change& change, CowBytes& content, Random& random, uint64_t keep) {
   if (change.kind == Change::kResize) {
     if (happens(random, keep)) apply(change, content);
     return;
@@ -72,7 +66,7 @@ void SimInode::apply_torn(const Change& change, std::string& content, Random& ra
   for (uint64_t at = change.offset; at < end;) {
     const uint64_t next = std::min(end, (at / SimDisk::kSector + 1) * SimDisk::kSector);
     if (happens(random, keep)) {
-      put(content, at, std::string_view(change.bytes).substr(at - change.offset, next - at));
+      content.write(at, std::string_view(change.bytes).substr(at - change.offset, next - at));
     }
     at = next;
   }
@@ -97,10 +91,8 @@ void SimInode::crash(Random& random) {
 }
 
 void SimInode::turn_bit(uint64_t offset, int bit) {
-  HF_ASSERT(offset < durable_.size());
-  const auto mask = static_cast<char>(1 << bit);
-  durable_[offset] = static_cast<char>(durable_[offset] ^ mask);
-  if (offset < seen_.size()) seen_[offset] = static_cast<char>(seen_[offset] ^ mask);
+  durable_.turn_bit(offset, bit);
+  if (offset < seen_.size()) seen_.turn_bit(offset, bit);
 }
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/sim/cow_bytes.h"
 
 namespace holdfast {
 
@@ -20,8 +21,8 @@ class SimInode {
   explicit SimInode(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }  // it was made under, for messages
-  const std::string& seen() const { return seen_; }
-  const std::string& durable() const { return durable_; }
+  const CowBytes& seen() const { return seen_; }
+  const CowBytes& durable() const { return durable_; }
 
   // `certain`: survives a crash at once, whatever older unflushed changes do.
   void write(uint64_t offset, std::span<const char> data, bool certain);
@@ -47,12 +48,12 @@ class SimInode {
   };
 
   void add(Change change);
-  static void apply(const Change& change, std::string& content);
-  static void apply_torn(const Change& change, std::string& content, Random& random, uint64_t keep);
+  static void apply(const Change& change, CowBytes& content);
+  static void apply_torn(const Change& change, CowBytes& content, Random& random, uint64_t keep);
 
   std::string path_;
-  std::string durable_;
-  std::string seen_;
+  CowBytes durable_;
+  CowBytes seen_;
   std::deque<Change> unflushed_;
   uint64_t changes_ = 0;
 };

@@ -41,8 +41,8 @@ struct DataStore::RootWork {
   bool issued = false;
 };
 
-DataStore::DataStore(Reactor& reactor, File& file, const StoreUuid& uuid)
-    : reactor_(reactor), file_(file), uuid_(uuid) {}
+DataStore::DataStore(Reactor& reactor, File& file, const StoreUuid& uuid, uint64_t grow_bytes)
+    : reactor_(reactor), file_(file), uuid_(uuid), grow_blocks_(blocks_for(grow_bytes)) {}
 
 DataStore::~DataStore() { reactor_.cancel(retry_timer_); }
 
@@ -186,7 +186,7 @@ void DataStore::retry_space() {
 std::optional<Extent> DataStore::allocate(uint64_t blocks) {
   if (std::optional<Extent> extent = extents_.allocate(blocks)) return extent;
   // The larger the file, the larger the steps; but any step that suffices, when space is short.
-  for (uint64_t step = std::max(kGrowBlocks, extents_.blocks() / 16);; step /= 2) {
+  for (uint64_t step = std::max(grow_blocks_, extents_.blocks() / 16);; step /= 2) {
     const uint64_t grown = extents_.blocks() + std::max(step, blocks);
     if (file_.reserve(kRegionOffset + grown * kBlock).ok()) {
       extents_.grow(grown);

@@ -33,13 +33,13 @@ class DataStore {
   using Done = std::function<void(const Status&)>;
   using RootDone = std::function<void(const Status&, const CheckpointPointer&)>;
 
-  static constexpr uint64_t kGrowBlocks = (64 << 20) / kBlock;
   static constexpr uint64_t kInFlightBytes = 8 << 20;
   static constexpr size_t kPagesPerTurn = 64;
   static constexpr int64_t kRetryMs = 500;
 
-  // `file` was opened direct, for reading and for its size; both outlive the store.
-  DataStore(Reactor& reactor, File& file, const StoreUuid& uuid);
+  // `file` was opened direct, for reading and for its size; both outlive the store. `grow_bytes`:
+  // by which the file grows at least, while there is room.
+  DataStore(Reactor& reactor, File& file, const StoreUuid& uuid, uint64_t grow_bytes);
   ~DataStore();
   DataStore(const DataStore&) = delete;
   DataStore& operator=(const DataStore&) = delete;
@@ -114,6 +114,7 @@ class DataStore {
   Reactor& reactor_;
   File& file_;
   const StoreUuid uuid_;
+  const uint64_t grow_blocks_;
   BlockWriter* writer_ = nullptr;
   uint64_t next_segment_ = 0;
   Extents extents_{0};

@@ -37,6 +37,7 @@ namespace holdfast {
 
 struct DiskEngineOptions {
   uint64_t wal_bytes = 512ULL << 20;  // of a new store
+  uint64_t grow_bytes = 64ULL << 20;  // the data file grows by at least so much
   bool wait_for_media = true;         // false: completions do not wait (durability interval, none)
   bool accept_uncertain_tail = false;
 };
@@ -44,7 +45,7 @@ struct DiskEngineOptions {
 class DiskEngine final : public Engine {
  public:
   static constexpr uint64_t kMaxSpill = 1 << 20;
-  static constexpr uint64_t kMinWalBytes = 1 << 20;
+  static constexpr uint64_t kMinWalBytes = 256 << 10;
 
   // All references outlive the engine. `random` gives a new store its identity.
   DiskEngine(Reactor& reactor, Disk& disk, Random& random, std::string directory,

@@ -45,7 +45,8 @@ Status DiskEngine::load() {
   store_ = std::move(store.value());
   const CheckpointPointer older = store_.older ? store_.older->checkpoint : CheckpointPointer{};
   older_wal_ = store_.older ? older.wal : store_.superblock.checkpoint.wal;
-  data_ = std::make_unique<DataStore>(reactor_, *store_.data, store_.superblock.uuid);
+  data_ = std::make_unique<DataStore>(reactor_, *store_.data, store_.superblock.uuid,
+                                      options_.grow_bytes);
   Status status = data_->load(store_.superblock.checkpoint, older, &metas_);
   if (status.ok()) status = load_log();
   return with_place(status);

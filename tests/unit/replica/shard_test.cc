@@ -7,101 +7,15 @@
 
 #include "base/random.h"
 #include "base/sim/sim_reactor.h"
+#include "tests/support/random_replica.h"
 #include "tests/support/scripted_engine.h"
 
 using namespace holdfast;
 
-namespace {
-
-using Model = std::map<std::pair<int, std::string>, std::string>;  // (physical db, key) -> value
-
-Model contents(const Keyspace& keyspace) {
-  Model all;
-  for (int db = 0; db < kDbCount; ++db) {
-    uint64_t cursor = 0;
-    do {
-      cursor = keyspace.scan(static_cast<DbId>(db), cursor, [&](Object* object) {
-        IntScratch scratch;
-        all[{db, std::string(object->key())}] =
-            std::string(object->string(scratch)) + "@" + std::to_string(object->expire_at_ms());
-      });
-    } while (cursor != 0);
-  }
-  return all;
-}
-
-// A shard on an engine, with a keyspace of its own.
-struct Replica {
-  Replica(SimReactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30)
-      : keyspace(7), shard(reactor, engine, keyspace, {0, checkpoint_bytes}) {}
-
-  // A random command: one to four effects in one entry.
-  void random_command(Random& random) {
-    shard.begin_command(1000);
-    const uint64_t effects = 1 + random.below(4);
-    for (uint64_t i = 0; i < effects; ++i) random_effect(random);
-    shard.end_command();
-  }
-
-  void random_effect(Random& random) {
-    const auto db = static_cast<DbId>(random.below(3));
-    const std::string name = "key:" + std::to_string(random.below(60));
-    const KeyRef key = keyspace.key(name);
-    const std::string value =
-        std::to_string(random.below(1000)) + std::string(random.below(40), 'v');
-    const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
-    switch (random.below(20)) {
-      case 0:
-        shard.emit(Effect::flush_db(db));
-        break;
-      case 1: {
-        DbMap map = keyspace.db_map();
-        std::swap(map[0], map[1 + random.below(2)]);
-        shard.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
-        break;
-      }
-      case 2:
-      case 3:
-      case 4:
-        shard.emit(Effect::erase(db, key));
-        break;
-      case 5:
-      case 6:
-      case 7:
-        shard.emit(Effect::write_range(db, key, random.below(30), value));
-        break;
-      case 8:
-      case 9:
-        shard.emit(Effect::set_expiry(db, key, expiry));
-        break;
-      default:
-        shard.emit(Effect::put_string(db, key, value, expiry));
-    }
-  }
-
-  void command(const Effect& effect) {
-    shard.begin_command(1000);
-    shard.emit(effect);
-    shard.end_command();
-  }
-  void put(DbId db, const char* key) { command(Effect::put_string(db, keyspace.key(key), "v", 0)); }
-  void flush(DbId db) { command(Effect::flush_db(db)); }
-  void swap(size_t a, size_t b) {
-    DbMap map = keyspace.db_map();
-    std::swap(map[a], map[b]);
-    command(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
-  }
-
-  Keyspace keyspace;
-  Shard shard;
-};
-
-}  // namespace
-
 TEST_CASE("shard: entries of a turn are one group; commit follows the engine") {
   SimReactor reactor;
   ScriptedEngine engine;
-  Replica r(reactor, engine);
+  RandomReplica r(reactor, engine);
   REQUIRE(r.shard.recover().ok());
   engine.hold();
   int commits = 0;
@@ -128,7 +42,7 @@ TEST_CASE("shard: recovery gives the same keyspace, from the log alone") {
   SimReactor reactor;
   SeededRandom random(3);
   ScriptedEngine engine;
-  Replica r(reactor, engine);
+  RandomReplica r(reactor, engine);
   REQUIRE(r.shard.recover().ok());
   for (int i = 0; i < 2000; ++i) {
     r.random_command(random);
@@ -136,7 +50,7 @@ TEST_CASE("shard: recovery gives the same keyspace, from the log alone") {
   }
   r.shard.submit();
   const auto survivor = engine.survivor();
-  Replica again(reactor, *survivor);
+  RandomReplica again(reactor, *survivor);
   REQUIRE(again.shard.recover().ok());
   CHECK(again.shard.last_seq() == r.shard.last_seq());
   CHECK(contents(again.keyspace) == contents(r.keyspace));
@@ -149,7 +63,7 @@ TEST_CASE("shard: recovery over checkpoints taken while writes go on (crash at a
     SimReactor reactor;
     SeededRandom random(seed);
     ScriptedEngine engine;
-    Replica r(reactor, engine);
+    RandomReplica r(reactor, engine);
     REQUIRE(r.shard.recover().ok());
     for (int i = 0; i < 600; ++i) {
       r.random_command(random);
@@ -159,7 +73,7 @@ TEST_CASE("shard: recovery over checkpoints taken while writes go on (crash at a
       if (!random.one_in(25)) continue;
       r.shard.submit();
       const auto survivor = engine.survivor();  // a crash here
-      Replica again(reactor, *survivor);
+      RandomReplica again(reactor, *survivor);
       REQUIRE(again.shard.recover().ok());
       REQUIRE(contents(again.keyspace) == contents(r.keyspace));
       REQUIRE(again.keyspace.db_map() == r.keyspace.db_map());
@@ -174,7 +88,7 @@ TEST_CASE("shard: recovered twice over its own checkpoints it is still the same"
   std::unique_ptr<MemEngine> engine = std::make_unique<MemEngine>(true);
   Model expected;
   for (int life = 0; life < 10; ++life) {
-    Replica r(reactor, *engine);
+    RandomReplica r(reactor, *engine);
     REQUIRE(r.shard.recover().ok());
     CHECK(contents(r.keyspace) == expected);
     for (int i = 0; i < 200; ++i) {
@@ -191,7 +105,7 @@ TEST_CASE("shard: recovered twice over its own checkpoints it is still the same"
 TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") {
   SimReactor reactor;
   ScriptedEngine engine;
-  Replica r(reactor, engine);
+  RandomReplica r(reactor, engine);
   REQUIRE(r.shard.recover().ok());
   r.shard.begin_command(1000);
   r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "old", 0));
@@ -217,7 +131,7 @@ TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") 
 TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   SimReactor reactor;
   MemEngine engine(true);
-  const auto checkpoint = [&reactor](Replica& r) {
+  const auto checkpoint = [&reactor](RandomReplica& r) {
     r.shard.submit();
     reactor.run_for(10);
     r.shard.checkpoint().start();
@@ -225,7 +139,7 @@ TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
     CHECK(r.shard.checkpoint().finished_count() == 1);
   };
   {
-    Replica r(reactor, engine);
+    RandomReplica r(reactor, engine);
     REQUIRE(r.shard.recover().ok());
     r.put(0, "k");
     checkpoint(r);
@@ -234,13 +148,13 @@ TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
     reactor.run_for(10);
   }
   {
-    Replica r(reactor, engine);
+    RandomReplica r(reactor, engine);
     REQUIRE(r.shard.recover().ok());
     CHECK(r.keyspace.size(0) == 0);
     r.put(1, "other");
     checkpoint(r);  // releases the entry of the flush
   }
-  Replica r(reactor, engine);
+  RandomReplica r(reactor, engine);
   REQUIRE(r.shard.recover().ok());
   CHECK(r.keyspace.size(0) == 0);
   CHECK(r.keyspace.size(1) == 1);
@@ -250,7 +164,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
   for (const bool swap : {false, true}) {
     SimReactor reactor;
     ScriptedEngine engine;
-    Replica r(reactor, engine);
+    RandomReplica r(reactor, engine);
     REQUIRE(r.shard.recover().ok());
     r.put(0, "k");
     r.shard.submit();
@@ -270,7 +184,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
     CHECK(r.shard.checkpoint().finished_count() == 1);
     {
       const auto survivor = engine.survivor();  // a crash that loses the entry
-      Replica again(reactor, *survivor);
+      RandomReplica again(reactor, *survivor);
       REQUIRE(again.shard.recover().ok());
       CHECK(again.keyspace.size(again.keyspace.physical(0)) == 1);
     }
@@ -278,7 +192,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
     reactor.run_for(100);
     CHECK(r.shard.checkpoint().finished_count() == 2);
     const auto survivor = engine.survivor();
-    Replica again(reactor, *survivor);
+    RandomReplica again(reactor, *survivor);
     REQUIRE(again.shard.recover().ok());
     CHECK(again.keyspace.size(again.keyspace.physical(0)) == 0);
     CHECK(again.keyspace.size(again.keyspace.physical(1)) == (swap ? 1 : 0));
@@ -288,7 +202,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
 TEST_CASE("checkpoint: it starts by itself when enough was logged, and releases the log") {
   SimReactor reactor;
   ScriptedEngine engine;
-  Replica r(reactor, engine, 10000);
+  RandomReplica r(reactor, engine, 10000);
   REQUIRE(r.shard.recover().ok());
   for (int i = 0; i < 1000; ++i) {
     r.shard.begin_command(1000);
@@ -306,7 +220,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
   SimReactor reactor;
   MemEngine engine(true);
   {
-    Replica r(reactor, engine);
+    RandomReplica r(reactor, engine);
     REQUIRE(r.shard.recover().ok());
     r.shard.begin_command(1);
     r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "v", 0));
@@ -320,7 +234,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
   writer.end();
   bytes[bytes.size() - 1] ^= 1;
   engine.append(0, {2, 2, bytes}, [](const Status&) {});
-  Replica again(reactor, engine);
+  RandomReplica again(reactor, engine);
   const auto recovered = again.shard.recover();
   REQUIRE(!recovered.ok());
   CHECK(recovered.status().code() == Code::kCorrupt);
@@ -329,7 +243,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
 TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
   SimReactor reactor;
   ScriptedEngine engine;
-  Replica r(reactor, engine);
+  RandomReplica r(reactor, engine);
   REQUIRE(r.shard.recover().ok());
   r.shard.begin_command(1000);
   for (int i = 0; i < 1000; ++i) {
@@ -344,7 +258,7 @@ TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
   CHECK(more);
   r.shard.submit();
   const auto survivor = engine.survivor();
-  Replica again(reactor, *survivor);
+  RandomReplica again(reactor, *survivor);
   REQUIRE(again.shard.recover().ok());
   CHECK(again.keyspace.size(0) == 436);
 }

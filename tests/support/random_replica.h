@@ -1,0 +1,100 @@
+// RandomReplica: a shard with a keyspace of its own, and random commands for it. contents() tells
+// what a keyspace holds, so that two of them can be compared.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "base/random.h"
+#include "replica/shard.h"
+
+namespace holdfast {
+
+using Model = std::map<std::pair<int, std::string>, std::string>;  // (physical db, key) -> value
+
+inline Model contents(const Keyspace& keyspace) {
+  Model all;
+  for (int db = 0; db < kDbCount; ++db) {
+    uint64_t cursor = 0;
+    do {
+      cursor = keyspace.scan(static_cast<DbId>(db), cursor, [&](Object* object) {
+        IntScratch scratch;
+        all[{db, std::string(object->key())}] =
+            std::string(object->string(scratch)) + "@" + std::to_string(object->expire_at_ms());
+      });
+    } while (cursor != 0);
+  }
+  return all;
+}
+
+// A shard on an engine, with a keyspace of its own.
+struct RandomReplica {
+  RandomReplica(Reactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30)
+      : keyspace(7), shard(reactor, engine, keyspace, {0, checkpoint_bytes}) {}
+
+  // A random command: one to four effects in one entry.
+  void random_command(Random& random) {
+    shard.begin_command(1000);
+    const uint64_t effects = 1 + random.below(4);
+    for (uint64_t i = 0; i < effects; ++i) random_effect(random);
+    shard.end_command();
+  }
+
+  void random_effect(Random& random) {
+    const auto db = static_cast<DbId>(random.below(3));
+    const std::string name = "key:" + std::to_string(random.below(60));
+    const KeyRef key = keyspace.key(name);
+    const uint64_t filler =
+        large_values && random.one_in(40) ? random.below(200'000) : random.below(40);
+    const std::string value = std::to_string(random.below(1000)) + std::string(filler, 'v');
+    const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
+    switch (random.below(20)) {
+      case 0:
+        shard.emit(Effect::flush_db(db));
+        break;
+      case 1: {
+        DbMap map = keyspace.db_map();
+        std::swap(map[0], map[1 + random.below(2)]);
+        shard.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+        break;
+      }
+      case 2:
+      case 3:
+      case 4:
+        shard.emit(Effect::erase(db, key));
+        break;
+      case 5:
+      case 6:
+      case 7:
+        shard.emit(Effect::write_range(db, key, random.below(30), value));
+        break;
+      case 8:
+      case 9:
+        shard.emit(Effect::set_expiry(db, key, expiry));
+        break;
+      default:
+        shard.emit(Effect::put_string(db, key, value, expiry));
+    }
+  }
+
+  void command(const Effect& effect) {
+    shard.begin_command(1000);
+    shard.emit(effect);
+    shard.end_command();
+  }
+  void put(DbId db, const char* key) { command(Effect::put_string(db, keyspace.key(key), "v", 0)); }
+  void flush(DbId db) { command(Effect::flush_db(db)); }
+  void swap(size_t a, size_t b) {
+    DbMap map = keyspace.db_map();
+    std::swap(map[a], map[b]);
+    command(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+  }
+
+  bool large_values = false;
+  Keyspace keyspace;
+  Shard shard;
+};
+
+}  // namespace holdfast
