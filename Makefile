@@ -22,6 +22,8 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(FLAVOR),tsan)
 CXXFLAGS += -O1 -fsanitize=thread -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=thread
+else ifeq ($(FLAVOR),mutant)
+CXXFLAGS += -O2 -DHOLDFAST_MUTANT=$(MUTANT)
 else ifeq ($(FLAVOR),fuzz)
 CXX := clang++
 CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -34,7 +36,7 @@ LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')
 TEST_OBJ := $(TEST_SRC:%.cc=$(B)/%.o)
 
-.PHONY: all build help deps run test unit integration clients crash sim fuzz bench lint tidy format \
+.PHONY: all build help deps run test unit integration clients crash mutants sim fuzz bench lint tidy format \
 	asan tsan clean cluster
 
 all: build
@@ -94,6 +96,9 @@ crash: build ## power cuts on the simulated disk (STATES), then kill -9 under lo
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/power_cut
 	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
 	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
+
+mutants: ## each forbidden mistake compiled in, alone: a test must fail
+	@scripts/mutants.sh $(ONLY)
 
 sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "store/effect.h"
 
 namespace holdfast {
@@ -64,7 +65,7 @@ void Checkpoint::start(Done done) {
 }
 
 bool Checkpoint::must_wait() {
-  waits_for_commit_ = slice_newest_ > commit_seq_;
+  waits_for_commit_ = slice_newest_ > commit_seq_ && !mutant(Mutant::kCheckpointUncommitted);
   return waits_for_commit_;
 }
 

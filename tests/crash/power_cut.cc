@@ -9,8 +9,8 @@
 //   - opened once more it is the same (recovery is idempotent), also after a power cut within
 //     recovery, and after going on from there and losing power again.
 // With a second fault (a rotten bit, an unreadable block, a lost superblock copy or slot) it may
-// refuse to open, but never hold anything else; a lost copy alone must not even do that, and an
-// unreadable block must have done no harm once it can be read again.
+// refuse to open, but never hold anything else. A lost copy must not even do that, nor a lost slot
+// while the other one is whole; and an unreadable block has done no harm once it can be read again.
 //
 // Usage: power_cut [--states N] [--seed S] [--seeds FIRST]
 #include <cstdio>
@@ -24,6 +24,7 @@
 #include "base/sim/sim_disk.h"
 #include "base/sim/sim_reactor.h"
 #include "engine/disk/disk_engine.h"
+#include "engine/disk/disk_store.h"
 #include "tests/support/random_replica.h"
 
 namespace holdfast {
@@ -131,6 +132,10 @@ class Campaign {
     const std::unique_ptr<SimDisk> copy = disk.fork(chance_.next());
     copy->crash();
     fault_ = chance_.one_in(2) ? Fault::kNone : static_cast<Fault>(1 + chance_.below(4));
+    const Result<disk::DiskStore> whole = disk::inspect_disk_store(*copy, kDirectory);
+    // With both slots whole before the fault, either of them alone is the store.
+    must_open_ = fault_ == Fault::kNone || fault_ == Fault::kLostCopy ||
+                 (fault_ == Fault::kLostSlot && whole.ok() && whole.value().older.has_value());
     inflict(*copy);
     if (chance_.one_in(3)) {  // power fails again, within recovery
       copy->power_off_after(1 + chance_.below(8));
@@ -147,7 +152,7 @@ class Campaign {
       expect(again, history, acked);
       return;
     }
-    if (!life.opened.ok() && (fault_ == Fault::kRot || fault_ == Fault::kLostSlot)) return;
+    if (!life.opened.ok() && !must_open_) return;
     expect(life, history, acked);
     if (chance_.one_in(4)) go_on(*copy, life, history);
   }
@@ -161,7 +166,7 @@ class Campaign {
     const Seq acked = life.replica.shard.commit_seq();
     disk.crash();
     Life again(disk, chance_.next());
-    if (!again.opened.ok() && fault_ != Fault::kNone && fault_ != Fault::kLostCopy) return;
+    if (!again.opened.ok() && !must_open_) return;
     expect(again, later, acked);
   }
 
@@ -215,6 +220,7 @@ class Campaign {
   int step_ = 0;
   uint64_t states_ = 0;
   Fault fault_ = Fault::kNone;
+  bool must_open_ = true;
 };
 
 int run(uint64_t states, uint64_t first_seed, bool single) {

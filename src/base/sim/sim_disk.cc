@@ -284,7 +284,7 @@ Status SimDisk::sync(SimInode& inode) {
   if (Status status = spend_change(last); !status.ok()) return status;
   if (last) return Status::io("sync " + inode.path() + ": power lost");
   if (fail_sync_in_ > 0 && --fail_sync_in_ == 0) {
-    inode.poisoned = true;
+    inode.poisoned = !sync_lies_;
     return Status::from_errno("sync " + inode.path(), EIO);
   }
   inode.flush();
@@ -329,7 +329,7 @@ Status SimDisk::end_write(SimInode& inode, uint64_t change, uint64_t generation)
   if (Status status = refuse_without_power(); !status.ok()) return status;
   if (inode.poisoned) return {Code::kPoisoned, inode.path() + ": an earlier flush failed"};
   if (fail_sync_in_ > 0 && --fail_sync_in_ == 0) {
-    inode.poisoned = true;
+    inode.poisoned = !sync_lies_;
     return Status::from_errno("write " + inode.path(), EIO);
   }
   ++changes_;

@@ -14,7 +14,9 @@
 //  - rot(): one bit of a durable range turns;
 //  - fail_reads(): reads that touch a range fail, until restore_reads();
 //  - fail_sync(n): the n-th next file sync, or completion of an asynchronous write, fails; what it
-//    should have flushed stays unflushed, and that file says kPoisoned from then on;
+//    should have flushed stays unflushed, and that file says kPoisoned from then on. `lies`: it
+//    says ok from then on instead, as Linux does, and what failed never reaches the medium by
+//    itself;
 //  - set_capacity(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
 //    reserving beyond it fails and changes nothing;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
@@ -71,7 +73,10 @@ class SimDisk final : public Disk {
   uint64_t rot(const std::string& path, uint64_t offset, uint64_t size);
   void fail_reads(const std::string& path, uint64_t offset, uint64_t size);
   void restore_reads(const std::string& path);
-  void fail_sync(uint64_t nth) { fail_sync_in_ = nth; }
+  void fail_sync(uint64_t nth, bool lies = false) {
+    fail_sync_in_ = nth;
+    sync_lies_ = lies;
+  }
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
   void misdirect_next_write(const std::string& path);
 
@@ -121,6 +126,7 @@ class SimDisk final : public Disk {
   uint64_t generation_ = 0;  // of open handles; grows at each crash
   uint64_t capacity_ = UINT64_MAX;
   uint64_t fail_sync_in_ = 0;  // 0: never
+  bool sync_lies_ = false;
   uint64_t changes_ = 0;
   std::optional<uint64_t> changes_left_;
   bool powered_ = true;

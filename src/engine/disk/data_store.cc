@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace holdfast::disk {
 namespace {
@@ -404,6 +405,9 @@ bool DataStore::write_root_blocks() {
 void DataStore::became_current() {
   for (const Extent& extent : waiting_) extents_.release(extent);
   waiting_ = std::exchange(dropped_, {});
+  if (mutant(Mutant::kReuseOlderExtents)) {
+    for (const Extent& extent : std::exchange(waiting_, {})) extents_.release(extent);
+  }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
 }
 
@@ -439,6 +443,10 @@ Status DataStore::visit_segment(const Segment& segment, const Engine::RecordVisi
     Record record;
     result = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
                               record_seed(uuid_, segment.id, offset), &record, &scratch);
+    if (!result.ok() && mutant(Mutant::kSkipDamagedRecords)) {
+      result = {};
+      return true;
+    }
     if (!result.ok()) {
       result = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
                                std::to_string(segment.id) + ": " + result.message());

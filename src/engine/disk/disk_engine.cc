@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "engine/log_group.h"
 
 namespace holdfast {
@@ -43,6 +44,7 @@ void DiskEngine::close() {
 }
 
 bool DiskEngine::refused(const Done& done) {
+  if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (failure_.ok()) return false;
   reactor_.post([done] { done({Code::kPoisoned, "an earlier write of the store failed"}); });
   return true;
@@ -337,7 +339,8 @@ Status DiskEngine::read_back(const Superblock& superblock) {
 }
 
 void DiskEngine::checkpoint_current(const Superblock& superblock) {
-  older_wal_ = store_.superblock.checkpoint.wal;
+  older_wal_ =
+      mutant(Mutant::kTrimOlderLog) ? superblock.checkpoint.wal : store_.superblock.checkpoint.wal;
   store_.older = store_.superblock;
   store_.superblock = superblock;
   finishing_ = false;

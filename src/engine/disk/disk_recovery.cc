@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "engine/disk/disk_engine.h"
 
 namespace holdfast {
@@ -78,6 +79,7 @@ Status DiskEngine::load_log() {
       *reader_,
       {from, store_.superblock.durable_block, newest, UINT64_MAX, options_.accept_uncertain_tail},
       [this](const WalRecord& record, const WalPlace& at) { return recovered(record, at); });
+  if (mutant(Mutant::kRepairByDeleting) && !scan.ok()) (void)disk_.remove(store_.wal_path());
   if (!scan.ok()) return scan.status();
   if (!gaps_.empty()) return gaps_.begin()->second.second;
   if (scan.value().unfinished_bytes > 0 || scan.value().ended_by != WalBlockState::kOld) {
@@ -146,6 +148,7 @@ Status DiskEngine::begin_generation() {
     const uint64_t slot = states.sequence % (kHardStateSlots / 2) + copy * (kHardStateSlots / 2);
     AlignedBuffer block(kBlock);
     encode_hard_states(states, store_.superblock.uuid, slot, block.span());
+    if (mutant(Mutant::kReuseGeneration)) continue;
     const Status status = file.value()->write_at(kHardStateOffset + slot * kBlock, block.span());
     if (!status.ok()) return status;
   }

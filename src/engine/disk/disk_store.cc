@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace holdfast::disk {
 namespace {
@@ -114,6 +115,7 @@ Status read_superblocks(DiskStore& store) {
       if (!best || best->sequence < found->sequence) best = found;
     }
   }
+  if (mutant(Mutant::kFormatDamaged) && !slots[0] && !slots[1]) return {};
   if (!slots[0] && !slots[1]) {
     return Status::corrupt(store.directory + ": no superblock is whole: not a store, or destroyed");
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace holdfast::disk {
 
@@ -32,6 +33,7 @@ uint64_t Wal::max_payload() const {
 
 void Wal::append(WalAppend append) {
   HF_ASSERT(append.payload.size() <= max_payload());
+  if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (!failure_.ok()) {
     reactor_.post([done = std::move(append.done)] {
       if (done) done({Code::kPoisoned, "an earlier write of the log failed"}, {});
@@ -116,7 +118,7 @@ void Wal::write(WalStream stream, Batch batch) {
 
 void Wal::written(uint64_t block, const Status& status) {
   if (!failure_.ok()) return;
-  if (!status.ok()) {
+  if (!status.ok() && !mutant(Mutant::kAckFailedFlush)) {
     fail(status);
     return;
   }

@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 namespace holdfast::disk {
 namespace {
@@ -83,7 +84,8 @@ WalBlockState open_wal_block(std::span<char> block, const WalIdentity& identity,
   const char* in = block.data();
   const bool whole = load_fixed<uint32_t>(in + kMagicAt) == kMagic &&
                      load_fixed<uint32_t>(in + kCrcAt) == crc_of(block) &&
-                     load_fixed<uint64_t>(in + kStoreAt) == store_hash(identity.uuid);
+                     (load_fixed<uint64_t>(in + kStoreAt) == store_hash(identity.uuid) ||
+                      mutant(Mutant::kForeignBlocks));
   header->number = load_fixed<uint64_t>(in + kNumberAt);
   header->generation = load_fixed<uint64_t>(in + kGenerationAt);
   if (!whole) {
@@ -106,7 +108,9 @@ WalBlockState open_wal_block(std::span<char> block, const WalIdentity& identity,
   const auto flags = load_fixed<uint16_t>(in + kFlagsAt);
   header->begins_generation = (flags & kBeginsGeneration) != 0;
   header->begins_batch = (flags & kBeginsBatch) != 0;
-  if (header->generation < generation) return WalBlockState::kOld;
+  if (header->generation < generation && !mutant(Mutant::kResurrectCut)) {
+    return WalBlockState::kOld;
+  }
   if (header->generation > newest || header->used > kWalPayload) return WalBlockState::kRot;
   if (header->generation > generation && !header->begins_generation) return WalBlockState::kRot;
   for (size_t i = 0; i < kSectors; ++i) {

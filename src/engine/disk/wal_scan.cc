@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "engine/disk/wal.h"
 
 namespace holdfast::disk {
@@ -37,6 +38,7 @@ class Scanner {
     }
     scan_.unfinished_bytes = stream_.size();
     scan_.next = at_;
+    if (mutant(Mutant::kRewriteDurableBlock) && at_.block > range_.start.block) --scan_.next.block;
     return scan_;
   }
 
@@ -82,16 +84,18 @@ class Scanner {
       if (state != WalBlockState::kGood) continue;
       scan_.durable_block = std::max(scan_.durable_block, header.durable_block);
     }
+    if (mutant(Mutant::kReadErrorEndsLog) && scan_.ended_by == WalBlockState::kError) return {};
     const std::string what =
         "WAL block " + std::to_string(at_.block) + " is " + std::string(name_of(scan_.ended_by));
-    if (at_.block < scan_.durable_block) {  // D1
+    if (at_.block < scan_.durable_block && !mutant(Mutant::kCutBelowDurable)) {  // D1
       return Status::corrupt(what + ", but everything below block " +
                              std::to_string(scan_.durable_block) +
                              " was durable: acknowledged writes are damaged. Restore this store "
                              "from a copy; `holdfast verify` lists what is whole");
     }
     const bool uncertain =
-        scan_.ended_by == WalBlockState::kRot || scan_.ended_by == WalBlockState::kError;
+        !mutant(Mutant::kTrustUncertainHead) &&
+        (scan_.ended_by == WalBlockState::kRot || scan_.ended_by == WalBlockState::kError);
     if (uncertain && !range_.accept_uncertain) {  // D2
       return Status::corrupt(what +
                              " and nothing tells whether it was acknowledged. To start without "

@@ -1,0 +1,264 @@
+// DiskEngine on the simulated disk: what it does when something fails or is not whole. The rules
+// (D3, D4, D8, D12...) are those of docs/ENGINE.md; power cuts are in tests/crash/power_cut.cc.
+#include "engine/disk/disk_engine.h"
+
+#include <doctest/doctest.h>
+
+#include "base/sim/sim_disk.h"
+#include "base/sim/sim_reactor.h"
+#include "tests/unit/engine/engine_fixtures.h"
+
+using namespace holdfast;
+
+namespace {
+
+constexpr DiskEngineOptions kSmall{.wal_bytes = 256 << 10, .grow_bytes = 1 << 20};
+const std::vector<std::string> kFiles = {"store/wal", "store/data"};
+
+struct Store {
+  explicit Store(SimDisk& on, uint64_t seed = 1) : disk(on), random(seed) { open(); }
+
+  void open() {
+    engine = std::make_unique<DiskEngine>(reactor, disk, random, "store", kSmall);
+    const Result<std::vector<RecoveredShard>> found = engine->open();
+    opened = found.status();
+    last = 0;
+    for (const RecoveredShard& shard : found.ok() ? found.value() : std::vector<RecoveredShard>()) {
+      last = std::max(last, shard.last_seq);
+    }
+  }
+  Status append(Seq first, Seq to) {
+    return wait([&](Engine::Done done) { engine->append(kShard, make_group(first, to), done); });
+  }
+  Status checkpoint(Seq seq) {
+    const Status status = wait([&](Engine::Done done) {
+      engine->write_records(kShard, {{{0, 1, "key" + std::to_string(seq)}, false, "image"}},
+                            [done](const Status& s, const auto&) { done(s); });
+    });
+    if (!status.ok()) return status;
+    return wait([&](Engine::Done done) { engine->finish_checkpoint(kShard, {seq, "s"}, done); });
+  }
+  Status wait(const std::function<void(Engine::Done)>& call) {
+    auto result = std::make_shared<Status>(Status::unavailable("no completion"));
+    call([result](const Status& status) { *result = status; });
+    reactor.run_for(50);
+    return *result;
+  }
+
+  SimReactor reactor;
+  SimDisk& disk;
+  SeededRandom random;
+  std::unique_ptr<DiskEngine> engine;
+  Status opened;
+  Seq last = 0;
+};
+
+void zero(SimDisk& disk, const std::string& path, uint64_t offset) {
+  const AlignedBuffer zeros(kBlock);
+  auto file = disk.open(path, {.write_through = true});
+  REQUIRE(file.value()->write_at(offset, zeros.span()).ok());
+}
+
+std::vector<std::string> bytes_of(SimDisk& disk) {
+  std::vector<std::string> all;
+  for (const std::string& file : kFiles) all.push_back(disk.read_file(file).value());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "disk engine: a failed flush ends everything; nothing is retried or acknowledged (D3, D4)") {
+  for (uint64_t nth = 1; nth <= 12; ++nth) {
+    CAPTURE(nth);
+    SimDisk disk(nth);
+    Store store(disk);
+    REQUIRE(store.append(1, 5).ok());
+    disk.fail_sync(1 + nth / 2, nth % 2 == 0);  // also of a device that says ok afterwards
+    Seq acked = 5;
+    bool failed = false;
+    for (Seq seq = 6; seq < 20; ++seq) {
+      const Status status = store.append(seq, seq);
+      CHECK((!failed || !status.ok()));
+      failed = failed || !status.ok();
+      if (status.ok()) acked = seq;
+    }
+    CHECK(failed);
+    CHECK(!store.checkpoint(5).ok());
+    store.engine.reset();
+    disk.crash();
+    Store again(disk);
+    CHECK_MESSAGE(again.opened.ok(), again.opened.message());
+    CHECK(again.last >= acked);
+  }
+}
+
+TEST_CASE(
+    "disk engine: a store that is not whole is refused and left alone, never made anew (D8, D12)") {
+  SimDisk disk(3);
+  {
+    Store store(disk);
+    REQUIRE(store.append(1, 5).ok());
+    REQUIRE(store.checkpoint(3).ok());
+    REQUIRE(store.append(6, 9).ok());
+    store.engine->close();
+  }
+  disk.crash();
+  const auto refused = [&](const std::function<void(SimDisk&)>& damage) {
+    const auto copy = disk.fork(1);
+    damage(*copy);
+    const auto before = bytes_of(*copy);
+    Store store(*copy);
+    CHECK(store.opened.code() == Code::kCorrupt);
+    CHECK(bytes_of(*copy) == before);
+    return store.opened.message();
+  };
+  refused([](SimDisk& d) {
+    for (const std::string& file : kFiles) {
+      for (const uint64_t slot : {0, 1}) zero(d, file, slot * kBlock);
+    }
+  });
+  // A block of the log that later ones vouch for.
+  const std::string message =
+      refused([](SimDisk& d) { zero(d, "store/wal", disk::kRegionOffset + kBlock); });
+  CHECK(message.find("WAL block 1 is never written, but everything below block") !=
+        std::string::npos);
+  for (const std::string& file : kFiles) {
+    const auto copy = disk.fork(1);
+    REQUIRE(copy->remove(file).ok());
+    Store store(*copy);
+    CHECK(store.opened.code() == Code::kCorrupt);
+    CHECK(!copy->exists(file));
+  }
+  Store untouched(disk);
+  CHECK(untouched.last == 9);
+}
+
+TEST_CASE("disk engine: any bit that turns in a live record is found (D15)") {
+  SimDisk disk(7);
+  Store store(disk);
+  REQUIRE(store.append(1, 5).ok());
+  REQUIRE(store.checkpoint(5).ok());
+  uint64_t offset = 0, size = 0;
+  REQUIRE(store.engine
+              ->visit_records(kShard,
+                              [&](const RecordKey& key, std::string_view image) {
+                                offset = disk::offset_of(key.ref);
+                                size = disk::kRecordHeader + key.key.size() + image.size();
+                                return true;
+                              })
+              .ok());
+  REQUIRE(size > 0);
+  store.engine->close();
+  disk.crash();
+  for (uint64_t byte = 0; byte < size; ++byte) {
+    CAPTURE(byte);
+    const auto copy = disk.fork(byte);
+    copy->rot("store/data", offset + byte, 1);
+    Store damaged(*copy);
+    REQUIRE(damaged.opened.ok());
+    const Status status = damaged.engine->visit_records(kShard, [](auto...) { return true; });
+    CHECK(status.code() == Code::kCorrupt);
+    CHECK(status.message().find("data file at " + std::to_string(offset)) != std::string::npos);
+  }
+}
+
+TEST_CASE("disk engine: a store's making may be cut off anywhere; the next start makes it") {
+  bool finished = false;
+  for (uint64_t changes = 1; !finished; ++changes) {
+    CAPTURE(changes);
+    SimDisk disk(changes);
+    disk.power_off_after(changes);
+    {
+      Store store(disk);
+      finished = store.opened.ok() && disk.powered();
+    }
+    disk.crash();
+    Store store(disk, 2);
+    REQUIRE_MESSAGE(store.opened.ok(), store.opened.message());
+    REQUIRE(store.append(1, 3).ok());
+  }
+}
+
+TEST_CASE("disk engine: another store's blocks are not ours (D9)") {
+  const disk::WalIdentity ours{{1, 2}, 64}, theirs{{3, 4}, 64};
+  disk::WalStream stream(10);
+  stream.append("0123456789");
+  AlignedBuffer block = stream.seal({5, 1, 0, 0, true, true}, theirs);
+  disk::WalBlock header;
+  CHECK(disk::open_wal_block(block.span(), ours, 5, 1, 1, &header) != disk::WalBlockState::kGood);
+  CHECK(disk::open_wal_block(block.span(), theirs, 5, 1, 1, &header) == disk::WalBlockState::kGood);
+}
+
+TEST_CASE("disk engine: a block that cannot be read is not the end of the log (D2)") {
+  SimDisk disk(4);
+  {
+    Store store(disk);
+    for (Seq seq = 1; seq <= 5; ++seq) REQUIRE(store.append(seq, seq).ok());
+  }
+  disk.crash();
+  // The last entry's block: nothing behind it vouches for it but the witness.
+  for (uint64_t block = 0; block < 12; ++block) {
+    CAPTURE(block);
+    const auto copy = disk.fork(1);
+    copy->fail_reads("store/wal", disk::kRegionOffset + block * kBlock, kBlock);
+    Store store(*copy);
+    CHECK((!store.opened.ok() || store.last == 5));
+    if (block < 5) CHECK(!store.opened.ok());
+  }
+}
+
+TEST_CASE("disk engine: a full ring makes appends wait until a checkpoint frees it") {
+  SimDisk disk(5);
+  Store store(disk);
+  REQUIRE(store.opened.ok());
+  Seq next = 1, done = 0;
+  while (!store.engine->wants_pause()) {
+    store.engine->append(kShard, make_group(next, next), [&done](const Status& s) {
+      REQUIRE(s.ok());
+      ++done;
+    });
+    ++next;
+    store.reactor.run_for(5);
+  }
+  CHECK(store.engine->wants_checkpoint());
+  for (int i = 0; i < 40; ++i) {  // far more than there is room for
+    store.engine->append(kShard, make_group(next, next), [&done](const Status&) { ++done; });
+    ++next;
+    store.reactor.run_for(5);
+  }
+  CHECK(done < next - 1);
+  while (store.engine->wants_checkpoint()) {
+    const Seq covered = done;
+    REQUIRE(store.checkpoint(covered).ok());
+    REQUIRE(
+        store.wait([&](Engine::Done d) { store.engine->release_prefix(kShard, covered, d); }).ok());
+  }
+  store.reactor.run_for(100);
+  CHECK(done == next - 1);
+  store.engine->close();
+  store.open();
+  CHECK(store.last == next - 1);
+}
+
+TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lost") {
+  SimDisk disk(6);
+  Store store(disk);
+  REQUIRE(store.append(1, 5).ok());
+  uint64_t size = 0;
+  for (const std::string& file : kFiles) size += disk.read_file(file).value().size();
+  disk.set_capacity(size);
+  CHECK(store.checkpoint(3).code() == Code::kUnavailable);  // no completion yet
+  REQUIRE(store.append(6, 9).ok());
+  disk.set_capacity(UINT64_MAX);
+  store.reactor.run_for(2000);
+  REQUIRE(store.wait([&](Engine::Done d) {
+                 store.engine->finish_checkpoint(kShard, {9, "s"}, d);
+               })
+              .ok());
+  store.engine->close();
+  store.open();
+  int records = 0;
+  REQUIRE(store.engine->visit_records(kShard, [&](auto...) { return ++records > 0; }).ok());
+  CHECK(records == 1);
+}
