@@ -1,0 +1,219 @@
+// The bytes of docs/ONDISK_DISK.md. A change here is a change of format.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "base/codec.h"
+#include "engine/disk/layout.h"
+#include "engine/disk/record.h"
+#include "engine/disk/wal_format.h"
+
+using namespace holdfast;
+using namespace holdfast::disk;
+
+namespace {
+
+constexpr StoreUuid kUuid{0x1122334455667788, 0x99aabbccddeeff00};
+
+template <typename T>
+T at(const AlignedBuffer& block, size_t offset) {
+  return load_fixed<T>(block.data() + offset);
+}
+
+std::string hex(std::span<const char> bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    out += kDigits[static_cast<uint8_t>(c) >> 4];
+    out += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+Superblock example() {
+  Superblock superblock;
+  superblock.uuid = kUuid;
+  superblock.sequence = 7;
+  superblock.wal_blocks = 64;
+  superblock.durable_block = 70;
+  superblock.checkpoint = {3, {10, 2}, 5000, {21, 22}, {66, 4, 99}};
+  return superblock;
+}
+
+}  // namespace
+
+TEST_CASE("disk format: a superblock") {
+  AlignedBuffer block(kBlock);
+  encode_superblock(example(), 1, block.span());
+  CHECK(hex(block.span().first(136)) ==
+        "484f4c4446415354"
+        "01000000"
+        "00100000"
+        "00000000"
+        "01000000"
+        "8877665544332211"
+        "00ffeeddccbbaa99"
+        "0700000000000000"
+        "4000000000000000"
+        "4600000000000000"
+        "0300000000000000"
+        "0a00000000000000"
+        "0200000000000000"
+        "8813000000000000"
+        "1500000000000000"
+        "1600000000000000"
+        "4200000000000000"
+        "0400000000000000"
+        "6300000000000000");
+  CHECK(hex(block.span().subspan(4080)) == "b431cc953ee501feeabbf0c1ceabf7ef");
+  const auto back = decode_superblock(block.span(), 0, 1);
+  REQUIRE((back.ok() && back.value().has_value()));
+  CHECK(back.value()->checkpoint == example().checkpoint);
+  CHECK(back.value()->uuid == kUuid);
+  // At another place it is none; of another format it says so.
+  CHECK(!decode_superblock(block.span(), 1, 1).value().has_value());
+  CHECK(!decode_superblock(block.span(), 0, 0).value().has_value());
+  for (size_t byte = 0; byte < kBlock; ++byte) {
+    block.data()[byte] ^= 1;
+    CHECK(!decode_superblock(block.span(), 0, 1).value().has_value());
+    block.data()[byte] ^= 1;
+  }
+  store_fixed(block.data() + 8, uint32_t{2});
+  const Hash128 hash = hash128(block.span().first(4080));
+  store_fixed(block.data() + 4080, hash);
+  CHECK(decode_superblock(block.span(), 0, 1).status().message() ==
+        "the store has format 2; this version reads format 1");
+}
+
+TEST_CASE("disk format: hard states") {
+  AlignedBuffer block(kBlock);
+  HardStates states;
+  states.sequence = 9;
+  states.generation = 4;
+  states.shards[3] = {5, 6};
+  encode_hard_states(states, kUuid, 1, block.span());
+  CHECK(hex(block.span().first(72)) ==
+        "4846485354415445"
+        "8877665544332211"
+        "00ffeeddccbbaa99"
+        "0100000000000000"
+        "0900000000000000"
+        "0400000000000000"
+        "01000000"
+        "03000000"
+        "0500000000000000"
+        "0600000000000000");
+  CHECK(hex(block.span().subspan(4080)) == "e5fb7ecb9730ea9337a94304f86de1de");
+  CHECK(decode_hard_states(block.span(), kUuid, 1)->shards.at(3).promised_epoch == 5);
+  CHECK(!decode_hard_states(block.span(), kUuid, 9).has_value());
+  CHECK(!decode_hard_states(block.span(), {1, 2}, 1).has_value());
+}
+
+TEST_CASE("disk format: a block of the log with a record") {
+  const WalIdentity identity{kUuid, 64};
+  char header[kWalRecordHeader];
+  const uint64_t hash =
+      encode_wal_record({WalRecordType::kGroup, 3, 10, 12, "payload"}, 77, header);
+  CHECK(hex(header) ==
+        "07000000"
+        "f8ffffff"
+        "01000000"
+        "03000000"
+        "0a00000000000000"
+        "0c00000000000000"
+        "0000000000000000"
+        "2dc8d4588d69c3c3");
+  WalStream stream(sizeof header + 7);
+  stream.append({header, sizeof header});
+  stream.append("payload");
+  AlignedBuffer block = stream.seal({130, 4, 129, 0, false, true}, identity);
+  CHECK(hex(block.span().first(64)) ==
+        "48465742"
+        "01067e4b"
+        "8200000000000000"
+        "0400000000000000"
+        "8100000000000000"
+        "7878573513f1ceac"
+        "3700"
+        "0200"
+        "00000000"
+        "00000000000000000000000000000000");
+  for (size_t sector = 1; sector <= 8; ++sector) CHECK(at<uint16_t>(block, sector * 512 - 2) == 7);
+  WalBlock found;
+  REQUIRE(open_wal_block(block.span(), identity, 130, 4, 4, &found) == WalBlockState::kGood);
+  CHECK(found.used == 55);
+  CHECK(found.durable_block == 129);
+  WalRecord record;
+  size_t size = 0;
+  uint64_t again = 0;
+  const std::string_view payload(block.data() + kWalBlockHeader, found.used);
+  REQUIRE(decode_wal_record(payload, 77, &record, &size, &again) == WalRecordState::kWhole);
+  CHECK(record.payload == "payload");
+  CHECK(again == hash);
+  CHECK(decode_wal_record(payload, 78, &record, &size, &again) == WalRecordState::kBroken);
+  CHECK(decode_wal_record(payload.substr(0, 54), 77, &record, &size, &again) ==
+        WalRecordState::kUnfinished);
+}
+
+TEST_CASE("disk format: what lies in a block's place is classified") {
+  const WalIdentity identity{kUuid, 64};
+  const auto make = [&](uint64_t number, uint64_t generation) {
+    WalStream stream(3000);
+    stream.append(std::string(3000, 'x'));
+    return stream.seal({number, generation, 0, 0, false, true}, identity);
+  };
+  const auto state = [&](AlignedBuffer block, uint64_t number, uint64_t generation) {
+    WalBlock header;
+    return open_wal_block(block.span(), identity, number, generation, 9, &header);
+  };
+  CHECK(state(make(130, 4), 130, 4) == WalBlockState::kGood);
+  CHECK(state(AlignedBuffer(kBlock), 130, 4) == WalBlockState::kOld);
+  CHECK(state(make(66, 4), 130, 4) == WalBlockState::kOld);    // of the round before
+  CHECK(state(make(130, 3), 130, 4) == WalBlockState::kOld);   // of a cut tail
+  CHECK(state(make(194, 4), 130, 4) == WalBlockState::kRot);   // of the round after
+  CHECK(state(make(131, 4), 130, 4) == WalBlockState::kRot);   // of another place
+  CHECK(state(make(130, 10), 130, 4) == WalBlockState::kRot);  // of a generation that never was
+  for (size_t sectors = 1; sectors < 8; ++sectors) {
+    AlignedBuffer torn = make(66, 4);
+    const AlignedBuffer fresh = make(130, 4);
+    std::memcpy(torn.data(), fresh.data(), sectors * 512);
+    CHECK(state(std::move(torn), 130, 4) == WalBlockState::kTorn);
+  }
+  AlignedBuffer rotten = make(130, 4);
+  rotten.data()[700] ^= 1;
+  CHECK(state(std::move(rotten), 130, 4) == WalBlockState::kRot);
+}
+
+TEST_CASE("disk format: a record") {
+  std::string bytes;
+  encode_record_at({3, 1, 258}, "key", "image", &bytes);
+  seal_record(bytes, record_seed(kUuid, 6, 1 << 20));
+  CHECK(hex(bytes) ==
+        "860e0b7f8300e8be"
+        "28000000"
+        "05000000"
+        "03000000"
+        "0201"
+        "01"
+        "00"
+        "03000000"
+        "00000000"
+        "6b6579"
+        "696d616765");
+  Record record;
+  std::string scratch;
+  REQUIRE(decode_record_at(bytes, record_seed(kUuid, 6, 1 << 20), &record, &scratch).ok());
+  CHECK(record.key == "key");
+  CHECK(record.image == "image");
+  CHECK(record.header.slot == 258);
+  for (const uint64_t seed : {record_seed(kUuid, 7, 1 << 20), record_seed(kUuid, 6, 1 << 21),
+                              record_seed({1, 2}, 6, 1 << 20)}) {
+    CHECK(decode_record_at(bytes, seed, &record, &scratch).code() == Code::kCorrupt);
+  }
+  std::string compressed;
+  encode_record_at({3, 1, 258}, "key", std::string(10'000, 'z'), &compressed);
+  CHECK(compressed.size() < 200);
+  seal_record(compressed, 5);
+  REQUIRE(decode_record_at(compressed, 5, &record, &scratch).ok());
+  CHECK(record.image == std::string(10'000, 'z'));
+}
