@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "node/config.h"
 #include "node/exit_codes.h"
+#include "node/inspect_command.h"
 #include "node/status_command.h"
 
 namespace holdfast {
@@ -23,9 +24,10 @@ constexpr const char* kFooter =
     "           --set data.dir=/var/lib/holdfast                another port and directory\n"
     "  holdfast conf/memory.yaml                                a cache: nothing is kept\n"
     "  holdfast status --port 7000                              how is the server there?\n"
+    "  holdfast verify /var/lib/holdfast                        is all of it whole?\n"
     "  holdfast reference > reference.yaml                      every option, explained\n"
     "\nSignals: SIGTERM and SIGINT stop in good order, SIGHUP opens the log file anew.\n"
-    "\nExit codes: 0 stopped in good order; 2 not in this version; 64 wrong command line;\n"
+    "\nExit codes: 0 stopped in good order; 64 wrong command line;\n"
     "65 damaged data; 69 address or directory not usable; 71 too few file descriptors;\n"
     "74 a write to the log failed; 78 wrong configuration.\n";
 
@@ -38,14 +40,11 @@ RefuseCommand usage(const std::string& message) {
   return {static_cast<int>(ExitCode::kUsage), message + "; 'holdfast --help' tells more"};
 }
 
-RefuseCommand not_available(const std::string& command) {
-  return {kNotAvailable, command + ": not in this version; it comes with the disk engine"};
-}
-
 // What the parser fills.
 struct Parsed {
   RunCommand run;
   StatusCommand status;
+  InspectCommand inspect;
   CLI::App* status_command = nullptr;
   CLI::App* version_command = nullptr;
   CLI::App* reference_command = nullptr;
@@ -68,10 +67,15 @@ void describe(CLI::App& app, Parsed& out) {
   out.status_command->footer("A password is taken from the environment: HOLDFAST_PASSWORD.\n");
   out.reference_command = app.add_subcommand("reference", "Print every option as YAML");
   out.version_command = app.add_subcommand("version", "Print the version");
-  out.inspect_command = app.add_subcommand("inspect", "Look into a data directory (later)");
-  out.verify_command = app.add_subcommand("verify", "Check a data directory (later)");
-  out.inspect_command->allow_extras();
-  out.verify_command->allow_extras();
+  out.inspect_command = app.add_subcommand("inspect", "Tell what is in a stopped server's data");
+  out.verify_command = app.add_subcommand("verify", "Check every byte of a stopped server's data");
+  for (CLI::App* command : {out.inspect_command, out.verify_command}) {
+    command->add_option("DIR", out.inspect.directory, "The data directory (engine.type disk)")
+        ->required();
+    command->footer("Never writes. Exit code 65: something is damaged.\n");
+  }
+  out.inspect_command->add_flag("--log", out.inspect.log, "Each record of the log, too");
+  out.inspect_command->add_flag("--records", out.inspect.records, "Each live record, too");
 }
 
 CliCommand decide(const Parsed& parsed) {
@@ -86,8 +90,12 @@ CliCommand decide(const Parsed& parsed) {
   if (asked(parsed.status_command)) return parsed.status;
   if (asked(parsed.reference_command)) return PrintCommand{reference_yaml()};
   if (asked(parsed.version_command)) return PrintCommand{version_text()};
-  if (asked(parsed.inspect_command)) return not_available("inspect");
-  if (asked(parsed.verify_command)) return not_available("verify");
+  if (asked(parsed.inspect_command)) return parsed.inspect;
+  if (asked(parsed.verify_command)) {
+    InspectCommand verify = parsed.inspect;
+    verify.quiet = true;
+    return verify;
+  }
   if (!serves) return usage("no configuration file given");
   return parsed.run;
 }
@@ -116,6 +124,7 @@ int run_cli(int argc, const char* const* argv, const std::function<int(const Run
   const CliCommand command = parse_command_line(argc, argv);
   if (const auto* serve = std::get_if<RunCommand>(&command)) return run(*serve);
   if (const auto* status = std::get_if<StatusCommand>(&command)) return run_status(*status);
+  if (const auto* inspect = std::get_if<InspectCommand>(&command)) return run_inspect(*inspect);
   if (const auto* print = std::get_if<PrintCommand>(&command)) {
     std::fwrite(print->text.data(), 1, print->text.size(), stdout);
     return static_cast<int>(ExitCode::kOk);

@@ -3,9 +3,10 @@
 //   holdfast CONFIG.yaml [--set KEY=VALUE]...   serve
 //   holdfast status [--host H] [--port P]       ask a running server how it is
 //   holdfast reference | version | --help       print
-//   holdfast inspect | verify                   refused: they belong to the disk engine
+//   holdfast inspect [--log] [--records] DIR    what is in a stopped store
+//   holdfast verify DIR                         check all of a stopped store
 //
-// Exit codes: exit_codes.h, and kNotAvailable. No exception of the parser leaves cli.cc.
+// Exit codes: exit_codes.h. No exception of the parser leaves cli.cc.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,6 @@
 
 namespace holdfast {
 
-inline constexpr int kNotAvailable = 2;  // a command that this version does not have
-
 struct RunCommand {
   std::string config_path;
   std::vector<std::string> overrides;  // "resp.port=1", in order
@@ -26,6 +25,12 @@ struct StatusCommand {
   std::string host = "127.0.0.1";
   uint16_t port = 6380;
 };
+struct InspectCommand {
+  std::string directory;
+  bool quiet = false;  // verify: problems and the summary only
+  bool log = false;
+  bool records = false;
+};
 struct PrintCommand {
   std::string text;  // for standard output; ends in a newline
 };
@@ -33,7 +38,8 @@ struct RefuseCommand {
   int exit_code;
   std::string message;  // for standard error, without a newline at the end
 };
-using CliCommand = std::variant<RunCommand, StatusCommand, PrintCommand, RefuseCommand>;
+using CliCommand =
+    std::variant<RunCommand, StatusCommand, InspectCommand, PrintCommand, RefuseCommand>;
 
 CliCommand parse_command_line(int argc, const char* const* argv);
 

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -223,9 +224,22 @@ class Campaign {
   bool must_open_ = true;
 };
 
+// Seeds that failed once are run for ever.
+std::vector<uint64_t> remembered_seeds() {
+  std::vector<uint64_t> seeds;
+  std::ifstream file("tests/crash/seeds.txt");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line[0] != '#') seeds.push_back(std::strtoull(line.c_str(), nullptr, 10));
+  }
+  return seeds;
+}
+
 int run(uint64_t states, uint64_t first_seed, bool single) {
   uint64_t done = 0, next_report = 10'000;
-  for (uint64_t seed = first_seed; done < states; ++seed) {
+  std::vector<uint64_t> remembered = single ? std::vector<uint64_t>() : remembered_seeds();
+  for (uint64_t next = first_seed; done < states || !remembered.empty();) {
+    const uint64_t seed = remembered.empty() ? next++ : remembered.back();
+    if (!remembered.empty()) remembered.pop_back();
     Campaign campaign(seed);
     try {
       done += campaign.run();

@@ -169,6 +169,38 @@ def test_expiry_survives_restart():
             check(990 < c("TTL", "long") <= 1000, "TTL")
 
 
+def test_verify_and_inspect():
+    with Server() as server:
+        with server.client() as client:
+            for i in range(1000):
+                client("SET", f"key:{i}", "v" * 100)
+            client("SAVE")
+            client("SET", "late", "value")
+        directory = str(server.directory / "data")
+        tool = lambda *args: subprocess.run([BINARY, *args], capture_output=True, text=True)
+        busy = tool("verify", directory)
+        check_equal(busy.returncode, 69, busy.stderr)
+        check("in use by another process" in busy.stderr, busy.stderr)
+        server.stop()
+        whole = tool("verify", directory)
+        check_equal(whole.returncode, 0, whole.stdout + whole.stderr)
+        check("1000 records" in whole.stdout, whole.stdout)
+        text = tool("inspect", "--records", "--log", directory).stdout
+        check("key 'key:999'" in text and "PROBLEM" not in text, text[-2000:])
+        place = int(text.split("record at ")[1].split(":")[0])
+        with open(directory + "/data", "r+b") as file:
+            file.seek(place + 40)
+            byte = file.read(1)[0]
+            file.seek(place + 40)
+            file.write(bytes([byte ^ 4]))
+        damaged = tool("verify", directory)
+        check_equal(damaged.returncode, 65, damaged.stdout)
+        check(f"data file at {place}" in damaged.stdout, damaged.stdout)
+        code, error = start_fails("resp:\n  port: 0\n", sets=[f"data.dir={directory}"])
+        check_equal(code, 65, error)
+        check(f"data file at {place}" in error, error)
+
+
 def test_config_rewrite():
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "own.yaml")

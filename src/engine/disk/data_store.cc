@@ -433,29 +433,36 @@ Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
 
 Status DataStore::visit_segment(const Segment& segment, const Engine::RecordVisitor& visit,
                                 bool* more) {
+  Status result;
+  const Status read =
+      check_segment(segment, [&](uint64_t offset, const Status& status, const Record& record) {
+        result = status;
+        if (!status.ok()) return mutant(Mutant::kSkipDamagedRecords);
+        *more = visit({record.header.db, record.header.slot, record.key, make_ref(offset)},
+                      record.image);
+        return *more;
+      });
+  if (mutant(Mutant::kSkipDamagedRecords)) return read;
+  return read.ok() ? result : read;
+}
+
+Status DataStore::check_segment(const Segment& segment, const RecordCheck& check) {
   AlignedBuffer bytes(segment.extent.bytes());
   if (Status status = file_.read_at(segment.extent.offset(), bytes.span()); !status.ok()) {
     return status;
   }
-  Status result;
   std::string scratch;
-  *more = Segments::visit_live(segment, [&](uint64_t offset) {
+  Segments::visit_live(segment, [&](uint64_t offset) {
     Record record;
-    result = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
-                              record_seed(uuid_, segment.id, offset), &record, &scratch);
-    if (!result.ok() && mutant(Mutant::kSkipDamagedRecords)) {
-      result = {};
-      return true;
+    Status status = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
+                                     record_seed(uuid_, segment.id, offset), &record, &scratch);
+    if (!status.ok()) {
+      status = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
+                               std::to_string(segment.id) + ": " + status.message());
     }
-    if (!result.ok()) {
-      result = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
-                               std::to_string(segment.id) + ": " + result.message());
-      return false;
-    }
-    const RecordKey key{record.header.db, record.header.slot, record.key, make_ref(offset)};
-    return visit(key, record.image);
+    return check(offset, status, record);
   });
-  return result;
+  return {};
 }
 
 Result<std::string> DataStore::read(ShardId shard, const RecordKey& key) {

@@ -60,6 +60,10 @@ class DataStore {
   // Both read what is still in memory too, by writing it first: for start, tests and tools.
   Status visit(ShardId shard, const Engine::RecordVisitor& visit);
   Result<std::string> read(ShardId shard, const RecordKey& key);
+  // Decodes each live record of the segment, damaged ones too; `check` returns false to stop.
+  using RecordCheck =
+      std::function<bool(uint64_t offset, const Status& status, const Record& record)>;
+  Status check_segment(const Segment& segment, const RecordCheck& check);
 
   // Writes all that a checkpoint names, and then its root; `done` gives where that is, but for the
   // log's position. REQUIRES: no write() until then.

@@ -29,6 +29,7 @@ void DiskEngine::close() {
     if (data_->waits_for_space()) break;  // what waits was not acknowledged
   }
   if (wal_ == nullptr) return;
+  wal_->bear_witness();  // to all that was acknowledged
   data_writer_->drain();
   wal_writer_->drain();
   wal_.reset();

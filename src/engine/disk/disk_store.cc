@@ -172,7 +172,8 @@ Result<DiskStore> open_disk_store(Disk& disk, const std::string& directory, uint
 Result<DiskStore> inspect_disk_store(Disk& disk, const std::string& directory) {
   DiskStore store;
   store.directory = directory;
-  if (Status status = read_all(disk, store, {.read_only = true, .direct = true}); !status.ok()) {
+  if (Status status = read_all(disk, store, {.read_only = true, .direct = true, .exclusive = true});
+      !status.ok()) {
     return status;
   }
   return store;

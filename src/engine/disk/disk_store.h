@@ -32,7 +32,7 @@ struct DiskStore {
 // store, or of another version; kCorrupt: damaged; kUnavailable: in use.
 Result<DiskStore> open_disk_store(Disk& disk, const std::string& directory, uint64_t wal_blocks,
                                   Random& random);
-// The same for tools: nothing is made, locked or written.
+// The same for tools: nothing is made or written.
 Result<DiskStore> inspect_disk_store(Disk& disk, const std::string& directory);
 
 }  // namespace holdfast::disk

@@ -172,8 +172,8 @@ void Wal::arm_witness() {
 
 // W3.
 void Wal::bear_witness() {
-  constexpr uint64_t kRoom = 64;  // the last blocks of a full ring are for records
-  if (!idle() || !failure_.ok() || free_blocks() < kRoom) return;
+  if (!idle() || !failure_.ok() || witnessed_block_ == durable_block_) return;
+  if (free_blocks() < identity_.ring_blocks / 8) return;  // the last of a full ring is for records
   ++stats_.witnesses;
   Batch batch;
   batch.at = next_;

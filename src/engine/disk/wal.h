@@ -66,6 +66,8 @@ class Wal {
   // REQUIRES: the payload is at most max_payload(). Waits for room if the ring is full.
   void append(WalAppend append);
   uint64_t max_payload() const;
+  // Writes the empty block of W3 now, if it is due and all is idle.
+  void bear_witness();
   // Blocks below `block` may be written again.
   void trim(uint64_t block);
 
@@ -98,7 +100,6 @@ class Wal {
   void complete();
   void fail(const Status& status);
   void arm_witness();
-  void bear_witness();
 
   Reactor& reactor_;
   BlockWriter& writer_;

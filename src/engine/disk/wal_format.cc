@@ -1,6 +1,8 @@
 // See wal_format.h.
 #include "engine/disk/wal_format.h"
 
+#include <bit>
+
 #include "base/codec.h"
 #include "base/crc32c.h"
 #include "base/mutant.h"
@@ -39,6 +41,14 @@ size_t stamped(std::span<char> block, uint16_t stamp) {
     if (load_fixed<uint16_t>(sector_end(block, i)) == stamp) ++count;
   }
   return count;
+}
+
+// A tear leaves only stamps that were written; a turned bit makes one that never was.
+bool stamps_are_even(std::span<char> block) {
+  for (size_t i = 0; i < kSectors; ++i) {
+    if (std::popcount(load_fixed<uint16_t>(sector_end(block, i))) % 2 != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -94,6 +104,7 @@ WalBlockState open_wal_block(std::span<char> block, const WalIdentity& identity,
     const size_t count = stamped(block, expected);
     const size_t count_later = later == expected ? 0 : stamped(block, later);
     if (count == kSectors || count_later == kSectors) return WalBlockState::kRot;
+    if (!stamps_are_even(block)) return WalBlockState::kRot;
     return count + count_later == 0 ? WalBlockState::kOld : WalBlockState::kTorn;
   }
   // A whole block of an earlier round or generation was not overwritten; one of a later round, or

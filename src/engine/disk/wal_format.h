@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,9 +37,11 @@ struct WalIdentity {
   uint64_t offset(uint64_t block) const { return kRegionOffset + block % ring_blocks * kBlock; }
   // In the last two bytes of each sector. Differs from what the place held before, because a
   // place is written again only with a higher generation or after another round of the ring; and
-  // from zero, which a new ring holds.
+  // from zero, which a new ring holds. The number of its set bits is even, so that one bit that
+  // turns makes no other stamp of it.
   uint16_t stamp(uint64_t block, uint64_t generation) const {
-    return static_cast<uint16_t>(1 + (generation + block / ring_blocks) % UINT16_MAX);
+    const auto value = static_cast<uint16_t>(1 + (generation + block / ring_blocks) % 0x7fff);
+    return std::popcount(value) % 2 == 0 ? value : static_cast<uint16_t>(value | 0x8000);
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/sim/sim_disk.h"
 #include "base/sim/sim_reactor.h"
+#include "engine/disk/inspect.h"
 #include "tests/unit/engine/engine_fixtures.h"
 
 using namespace holdfast;
@@ -261,4 +262,46 @@ TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lo
   int records = 0;
   REQUIRE(store.engine->visit_records(kShard, [&](auto...) { return ++records > 0; }).ok());
   CHECK(records == 1);
+}
+
+TEST_CASE("disk engine: verify finds every bit that turns in live bytes, and a whole store whole") {
+  SimDisk disk(8);
+  {
+    Store store(disk);
+    REQUIRE(store.append(1, 5).ok());
+    REQUIRE(store.wait([&](Engine::Done d) {
+                   store.engine->save_hard_state(kShard, {3, 1}, d);
+                 })
+                .ok());
+    REQUIRE(store.checkpoint(3).ok());
+    REQUIRE(store.append(6, 9).ok());
+    REQUIRE(store.checkpoint(7).ok());
+    LogGroup large = make_group(10, 10);
+    large.bytes = make_entry(std::string(300'000, 'x'));
+    REQUIRE(store.wait([&](Engine::Done d) { store.engine->append(kShard, large, d); }).ok());
+    REQUIRE(store.append(11, 12).ok());
+    store.engine->close();
+  }
+  disk.crash();
+  SimReactor reactor;
+  std::string text;
+  const auto print = [&text](const std::string& line) { text += line + "\n"; };
+  const Result<StoreReport> whole = inspect_store(reactor, disk, "store", {true, true}, print);
+  REQUIRE(whole.ok());
+  CHECK(whole.value().problems.empty());
+  CHECK(whole.value().records == 2);
+  CHECK(text.find("key 'key7'") != std::string::npos);
+  CHECK(text.find("entries 10..10") != std::string::npos);
+  SeededRandom random(9);
+  const auto& live = whole.value().live;
+  for (int i = 0; i < 1500; ++i) {
+    const LiveRange& range = live[random.below(live.size())];
+    const auto copy = disk.fork(random.next());
+    const uint64_t offset = range.offset + random.below(range.size);
+    CAPTURE(range.file);
+    CAPTURE(offset);
+    copy->rot("store/" + range.file, offset, 1);
+    const Result<StoreReport> report = inspect_store(reactor, *copy, "store", {}, print);
+    CHECK((!report.ok() || !report.value().problems.empty()));
+  }
 }

@@ -77,9 +77,14 @@ TEST_CASE("cli: refusals are one line and have an exit code") {
     CHECK(refuse.exit_code == 64);
     CHECK(refuse.message.find('\n') == std::string::npos);
   }
-  CHECK(parsed<RefuseCommand>({"inspect"}).exit_code == kNotAvailable);
-  CHECK(parsed<RefuseCommand>({"verify", "/data", "--deep"}).message ==
-        "verify: not in this version; it comes with the disk engine");
+  CHECK(parsed<RefuseCommand>({"inspect"}).exit_code == 64);
+  CHECK(parsed<RefuseCommand>({"verify", "/data", "--deep"}).exit_code == 64);
+  CHECK(parsed<InspectCommand>({"verify", "/data"}).quiet);
+  const auto inspect = parsed<InspectCommand>({"inspect", "--log", "/data"});
+  CHECK(inspect.directory == "/data");
+  CHECK(inspect.log);
+  CHECK(!inspect.records);
+  CHECK(!inspect.quiet);
 }
 
 TEST_CASE("cli: run_cli gives the server's exit code on") {
