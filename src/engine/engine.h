@@ -141,6 +141,8 @@ class Engine {
   // Cheap, asked every turn.
   virtual bool wants_checkpoint() const { return false; }
   virtual bool wants_pause() const { return false; }
+  // The device is full: nothing should be added, while deleting goes on.
+  virtual bool out_of_space() const { return false; }
   virtual EngineStats stats() const = 0;
 };
 

@@ -58,7 +58,7 @@ void Checkpoint::start(Done done) {
   start_seq_ = commit_seq_;
   start_state_ = encode_checkpoint_state(keyspace_);
   writing_ = std::move(tracked_);
-  tracked_ = DirtyKeys();
+  tracked_ = DirtyKeys(!writing_.odd());
   slice_newest_ = std::max(writing_.flushed_at(), keyspace_.mapped_at());
   begun_ = false;
   reactor_.post([this] { next_slice(); });
@@ -118,15 +118,18 @@ void Checkpoint::gather_slice() {
     }
     const KeyRef key = keyspace_.key(bytes_of_key);
     Object* object = keyspace_.find(db, key);
-    // A key that was erased and made again is listed twice. The second time only its ref matters.
-    if (object != nullptr && !object->dirty()) {
+    // A key can be listed more than once, and changed again since: a checkpoint holds one image of
+    // it, and of a key that was made anew since the start none. Then only the ref is given back,
+    // when what took the record's place is committed.
+    if (object != nullptr && !object->dirty_in(writing_.odd())) {
+      slice_newest_ = std::max(slice_newest_, keyspace_.erased_at(db, key));
       if (ref != 0) slice_.push_back({db, key.slot, true, 0, ref, std::string(bytes_of_key), {}});
       continue;
     }
     Image& image = slice_.emplace_back(
         Image{db, key.slot, object == nullptr, 0, ref, std::string(bytes_of_key), {}});
     if (object != nullptr) {
-      object->set_dirty(false);
+      object->set_clean();
       image.mod_seq = object->mod_seq();
       encode_record(*object, &image.bytes);
       slice_newest_ = std::max(slice_newest_, object->mod_seq());

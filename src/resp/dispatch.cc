@@ -107,6 +107,10 @@ bool Server::admit(Session& session, const Command& command,
     session.reply.error(errors::kOutOfMemory);
     return false;
   }
+  if (command.has(kDenyOom) && shard_.engine().out_of_space()) {
+    session.reply.error(errors::kDeviceFull);
+    return false;
+  }
   if (shard_.failed() && command.has(kWrite)) {
     session.reply.error(errors::kLogFailed);
     return false;

@@ -29,4 +29,8 @@ inline constexpr std::string_view kLogFailed =
     "MISCONF The log could not be written, so nothing can be promised any more: this server is "
     "stopping. See its log.";
 
+inline constexpr std::string_view kDeviceFull =
+    "MISCONF The device of data.dir is full: commands that add data are refused until there is "
+    "room. Free some space, or delete keys.";
+
 }  // namespace holdfast::errors

@@ -18,6 +18,10 @@ namespace holdfast {
 
 class DirtyKeys {
  public:
+  // Lists follow each other as even and odd ones.
+  explicit DirtyKeys(bool odd = false) : odd_(odd) {}
+  bool odd() const { return odd_; }
+
   // `ref`: of the record that the key had until now; a checkpoint gives it back to the engine.
   void add(DbId db, std::string_view key, RecordRef ref);
   void add_flush(DbId db, Seq seq);
@@ -33,6 +37,7 @@ class DirtyKeys {
  private:
   static constexpr size_t kChunkBytes = 64 * 1024;
   std::deque<std::string> chunks_;
+  bool odd_;
   size_t read_ = 0;  // offset in the first chunk
   uint64_t count_ = 0;
   std::bitset<kDbCount> flushed_;

@@ -170,7 +170,7 @@ void Keyspace::note_change(DbId db, Object* object, Seq seq) {
   object->set_mod_seq(seq);
   databases_[db].last_change = seq;
   if (dirty_ != nullptr && !object->dirty()) {
-    object->set_dirty(true);
+    object->set_dirty(dirty_->odd());
     dirty_->add(db, object->key(), ref);
   }
 }
@@ -261,7 +261,7 @@ void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
   if (object != nullptr && !object->dirty()) {
     HF_ASSERT(!object->has_ref() || object->ref() == ref);
     object->take_ref();
-    object->set_dirty(true);
+    object->set_dirty(dirty_->odd());
   }
   dirty_->add(db, key.bytes, ref);
 }

@@ -194,6 +194,7 @@ void Object::inherit_place(const Object& old) {
   place_ = old.place_;
   set_flag(kRef, old.has_ref());
   set_flag(kDirty, old.dirty());
+  set_flag(kOddList, (old.flags_ & kOddList) != 0);
 }
 
 void Object::copy_header_from(const Object& other) {

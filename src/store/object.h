@@ -66,9 +66,14 @@ class Object {
   // Seconds of the keyspace's access clock at the last use.
   uint32_t access() const { return access_; }
   void set_access(uint32_t seconds) { access_ = seconds; }
-  // In the list of the next checkpoint.
+  // In the list of a checkpoint; lists are told apart as even and odd ones (DirtyKeys::odd).
   bool dirty() const { return (flags_ & kDirty) != 0; }
-  void set_dirty(bool on) { set_flag(kDirty, on); }
+  bool dirty_in(bool odd) const { return dirty() && ((flags_ & kOddList) != 0) == odd; }
+  void set_dirty(bool odd) {
+    set_flag(kDirty, true);
+    set_flag(kOddList, odd);
+  }
+  void set_clean() { set_flag(kDirty, false); }
 
   // 0 when it never expires.
   int64_t expire_at_ms() const { return has_prefix() ? prefix()->expire_at_ms : 0; }
@@ -107,7 +112,7 @@ class Object {
     uint32_t heap_index;
     uint32_t reserved;
   };
-  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8;
+  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8, kOddList = 16;
   static constexpr uint64_t kPlaceMask = (1ULL << 48) - 1;
   static constexpr uint16_t kLongKey = 0xffff;
 

@@ -30,6 +30,8 @@ class ScriptedEngine final : public Engine {
   void stop_holding();
   void fail_next(Status status) { failure_ = std::move(status); }
   void crash();
+  void set_out_of_space(bool on) { out_of_space_ = on; }
+  bool out_of_space() const override { return out_of_space_; }
   // A copy of what would be found after a crash now.
   std::unique_ptr<MemEngine> survivor() const { return std::make_unique<MemEngine>(mem_); }
 
@@ -81,6 +83,7 @@ class ScriptedEngine final : public Engine {
   bool held_back_ = false;
   Status failure_;
   bool poisoned_ = false;
+  bool out_of_space_ = false;
   std::deque<Waiting> waiting_;
 };
 

@@ -98,8 +98,11 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
   AlignedBuffer pages(kReadBlocks * kBlock);
   uint64_t from = 0, to = 0;  // blocks in `pages`
   for (Segment& segment : segments) {
-    if (Status status = extents_.take(segment.extent); !status.ok()) return status;
-    if (Status status = extents_.take(segment.page); !status.ok()) return status;
+    Status taken = extents_.take(segment.extent);
+    if (taken.ok()) taken = extents_.take(segment.page);
+    if (!taken.ok()) {
+      return Status::corrupt("segment " + std::to_string(segment.id) + ": " + taken.message());
+    }
     if (segment.single) {
       segments_.add(std::move(segment));
       continue;
@@ -156,6 +159,7 @@ void DataStore::keep_older(const CheckpointPointer& older) {
 void DataStore::start(BlockWriter& writer, uint64_t generation) {
   writer_ = &writer;
   next_segment_ = generation << 32;
+  keep_reserve();
 }
 
 void DataStore::post(Task task) {
@@ -168,33 +172,52 @@ void DataStore::post(Task task) {
 
 void DataStore::when_space(std::function<bool()> attempt) {
   if (attempts_.empty() && attempt()) return;
-  if (attempts_.empty()) log_warning("the data file cannot grow: waiting for space", {});
   attempts_.push_back(std::move(attempt));
+  retry_later();
+}
+
+void DataStore::retry_later() {
   if (retry_timer_ == 0) retry_timer_ = reactor_.run_after(kRetryMs, [this] { retry_space(); });
 }
 
 void DataStore::retry_space() {
   retry_timer_ = 0;
-  while (!attempts_.empty() && failure_.ok()) {
-    if (!attempts_.front()()) {
-      retry_timer_ = reactor_.run_after(kRetryMs, [this] { retry_space(); });
-      return;
-    }
-    attempts_.pop_front();
-  }
+  while (!attempts_.empty() && failure_.ok() && attempts_.front()()) attempts_.pop_front();
+  if (!attempts_.empty() && failure_.ok()) retry_later();
+  keep_reserve();
 }
 
 std::optional<Extent> DataStore::allocate(uint64_t blocks) {
-  if (std::optional<Extent> extent = extents_.allocate(blocks)) return extent;
-  // The larger the file, the larger the steps; but any step that suffices, when space is short.
-  for (uint64_t step = std::max(grow_blocks_, extents_.blocks() / 16);; step /= 2) {
-    const uint64_t grown = extents_.blocks() + std::max(step, blocks);
+  std::optional<Extent> extent = extents_.allocate(blocks);
+  if (!extent && grow(blocks)) extent = extents_.allocate(blocks);
+  keep_reserve();
+  return extent;
+}
+
+// The larger the file, the larger the steps; but any step that suffices, when space is short.
+bool DataStore::grow(uint64_t blocks) {
+  uint64_t step = std::max({blocks, grow_blocks_, extents_.blocks() / 16});
+  while (true) {
+    const uint64_t grown = extents_.blocks() + step;
     if (file_.reserve(kRegionOffset + grown * kBlock).ok()) {
       extents_.grow(grown);
-      return extents_.allocate(blocks);
+      return true;
     }
-    if (step <= blocks) return std::nullopt;
+    if (step == blocks) return false;
+    step = std::max(blocks, step / 2);
   }
+}
+
+// Some room is always kept, for the checkpoints that make deleted keys' room free again.
+void DataStore::keep_reserve() {
+  const bool was = out_of_space_;
+  out_of_space_ = extents_.free_blocks() < grow_blocks_ && !grow(grow_blocks_);
+  if (out_of_space_ && !was) {
+    log_warning("the device is full: commands that add data are refused until there is room",
+                {{"free_mb", extents_.free_blocks() * kBlock >> 20}});
+  }
+  if (!out_of_space_ && was) log_info("the device has room again", {});
+  if (out_of_space_) retry_later();
 }
 
 // --- writing records ---
@@ -409,6 +432,7 @@ void DataStore::became_current() {
     for (const Extent& extent : std::exchange(waiting_, {})) extents_.release(extent);
   }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
+  keep_reserve();
 }
 
 // --- reading records ---

@@ -5,7 +5,9 @@
 // segment is full or a checkpoint ends. Nothing that is on the device is ever changed: what
 // replaces it lies elsewhere, until two checkpoints later nothing names it (G2).
 //
-// When the device is full, a write waits and is tried again each kRetryMs; nothing fails.
+// The file grows ahead of what is needed, by `grow_bytes`, which stay in reserve when it cannot
+// grow any more: out_of_space() then asks the owner to add nothing, while checkpoints go on and
+// free what was deleted. If even the reserve ends, writes wait and are tried again each kRetryMs.
 //
 // Threads: the reactor's. After the first failed write every completion says so.
 #pragma once
@@ -81,6 +83,8 @@ class DataStore {
   uint64_t blocks() const { return extents_.blocks(); }
   uint64_t free_blocks() const { return extents_.free_blocks(); }
   bool waits_for_space() const { return !attempts_.empty(); }
+  // The file cannot grow, and is down to its reserve.
+  bool out_of_space() const { return out_of_space_; }
 
  private:
   using Owner = std::pair<ShardId, DbId>;
@@ -101,7 +105,10 @@ class DataStore {
   // Tries until it succeeds, in the order of the calls.
   void when_space(std::function<bool()> attempt);
   void retry_space();
+  void retry_later();
   std::optional<Extent> allocate(uint64_t blocks);
+  bool grow(uint64_t blocks);
+  void keep_reserve();
   bool place(Slice& slice);
   bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
   Segment& add_segment(const Owner& owner, const Extent& extent, bool single);
@@ -134,6 +141,7 @@ class DataStore {
   std::unique_ptr<RootWork> root_work_;
   std::deque<std::function<bool()>> attempts_;
   TimerId retry_timer_ = 0;
+  bool out_of_space_ = false;
   Status failure_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -400,6 +400,8 @@ bool DiskEngine::wants_pause() const {
   return wal_ != nullptr && wal_->free_blocks() < store_.superblock.wal_blocks / 4;
 }
 
+bool DiskEngine::out_of_space() const { return data_ != nullptr && data_->out_of_space(); }
+
 EngineStats DiskEngine::stats() const {
   EngineStats stats = stats_;
   stats.log_bytes = log_bytes();

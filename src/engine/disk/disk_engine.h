@@ -71,6 +71,7 @@ class DiskEngine final : public Engine {
   uint64_t log_bytes() const override;
   bool wants_checkpoint() const override;
   bool wants_pause() const override;
+  bool out_of_space() const override;
   EngineStats stats() const override;
 
  private:
@@ -88,6 +89,7 @@ class DiskEngine final : public Engine {
   Status load();
   Status load_log();
   Status recovered(const disk::WalRecord& record, const disk::WalPlace& at);
+  Status complete_superblock();
   Status begin_generation();
   Status start_writing(const disk::WalScan& scan);
   Status with_place(Status status) const;

@@ -88,7 +88,9 @@ Status DiskEngine::load_log() {
               {"state", name_of(scan.value().ended_by)},
               {"unacknowledged_bytes", scan.value().unfinished_bytes}});
   }
-  if (Status status = begin_generation(); !status.ok()) return status;
+  Status status = complete_superblock();
+  if (status.ok()) status = begin_generation();
+  if (!status.ok()) return status;
   return start_writing(scan.value());
 }
 
@@ -127,11 +129,36 @@ Status DiskEngine::recovered(const WalRecord& record, const WalPlace& at) {
     if (!decode_spilled(record.payload, &where)) {
       return Status::corrupt(name + ": their place cannot be decoded");
     }
-    if (Status status = data_->take(where.extent); !status.ok()) return status;
+    if (Status status = data_->take(where.extent); !status.ok()) {
+      return Status::corrupt(name + ": " + status.message());
+    }
     spills_.push_back({where.extent, at.batch.block});
     group.bytes = where.bytes;
   }
   if (!gap) log.append(std::move(group));
+  return {};
+}
+
+// A superblock that was being written when power failed, or lost a copy since, has one copy, and
+// the place of the other may hold the superblock before the last: lost, the one would bring that
+// back, when what it names is used for other things (power cut seed 6).
+Status DiskEngine::complete_superblock() {
+  AlignedBuffer block(kBlock), expected(kBlock);
+  const OpenMode mode{.direct = true, .write_through = true};
+  for (const int copy : {0, 1}) {
+    const uint64_t offset = superblock_offset(store_.superblock.slot());
+    File& read = copy == 0 ? *store_.wal : *store_.data;
+    encode_superblock(store_.superblock, copy, expected.span());
+    const bool whole = read.read_at(offset, block.span()).ok() &&
+                       std::memcmp(block.data(), expected.data(), kBlock) == 0;
+    if (whole) continue;
+    const std::string path = copy == 0 ? store_.wal_path() : store_.data_path();
+    log_warning("a copy of the superblock is missing: writing it again", {{"file", path}});
+    Result<std::unique_ptr<File>> file = disk_.open(path, mode);
+    if (!file.ok()) return file.status();
+    const Status status = file.value()->write_at(offset, expected.span());
+    if (!status.ok()) return status;
+  }
   return {};
 }
 

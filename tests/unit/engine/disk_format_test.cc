@@ -138,7 +138,7 @@ TEST_CASE("disk format: a block of the log with a record") {
         "0200"
         "00000000"
         "00000000000000000000000000000000");
-  for (size_t sector = 1; sector <= 8; ++sector) CHECK(at<uint16_t>(block, sector * 512 - 2) == 0x8007);
+  for (size_t end = 512; end <= kBlock; end += 512) CHECK(at<uint16_t>(block, end - 2) == 0x8007);
   WalBlock found;
   REQUIRE(open_wal_block(block.span(), identity, 130, 4, 4, &found) == WalBlockState::kGood);
   CHECK(found.used == 55);

@@ -302,3 +302,17 @@ TEST_CASE("cluster: switched off") {
   CHECK(f.run({"CLUSTER", "KEYSLOT"}) ==
         "-ERR wrong number of arguments for 'cluster|keyslot' command\r\n");
 }
+
+TEST_CASE("a full device: commands that add data are refused, others go on") {
+  auto owned = std::make_unique<ScriptedEngine>();
+  ScriptedEngine& engine = *owned;
+  CommandFixture f({}, std::move(owned));
+  CHECK(f.run({"SET", "k", "v"}) == "+OK\r\n");
+  engine.set_out_of_space(true);
+  CHECK(f.run({"SET", "k", "w"}).starts_with("-MISCONF The device of data.dir is full"));
+  CHECK(f.run({"APPEND", "k", "w"}).starts_with("-MISCONF"));
+  CHECK(f.run({"GET", "k"}) == "$1\r\nv\r\n");
+  CHECK(f.run({"DEL", "k"}) == ":1\r\n");
+  engine.set_out_of_space(false);
+  CHECK(f.run({"SET", "k", "w"}) == "+OK\r\n");
+}

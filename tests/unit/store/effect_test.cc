@@ -405,7 +405,7 @@ class Primary {
       records_.erase({db, key});
       return;
     }
-    object->set_dirty(false);
+    object->set_clean();
     std::string& image = records_[{db, key}];
     image.clear();
     encode_record(*object, &image);

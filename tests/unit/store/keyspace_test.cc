@@ -249,7 +249,7 @@ TEST_CASE("keyspace: dirty keys are listed once a round, and none is forgotten")
         const std::string key(dirty.take(&db, &ref));
         listed.emplace(db, key);
         Object* object = pair.keyspace().find(db, pair.keyspace().key(key));
-        if (object != nullptr) object->set_dirty(false);
+        if (object != nullptr) object->set_clean();
       }
       for (DbId db = 0; db < 3; ++db) {
         uint64_t cursor = 0;

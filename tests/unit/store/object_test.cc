@@ -115,7 +115,7 @@ TEST_CASE("object: header fields do not touch each other") {
   CHECK(object->type() == ObjectType::kString);
   CHECK(object->encoding() == Encoding::kEmbedded);
   CHECK(object->expire_at_ms() == 55);
-  object->set_dirty(false);
+  object->set_clean();
   CHECK_FALSE(object->dirty());
   CHECK(object->has_prefix());
   Object::destroy(object);
