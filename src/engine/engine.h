@@ -135,6 +135,10 @@ class Engine {
   // Every record of a shard, in any order: how a store is loaded at start.
   virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
+  // Visits the live records of a place that is mostly dead, of the last finished checkpoint, so
+  // that the owner writes them anew and the place becomes free. kNotFound when there is none left.
+  virtual Status visit_sparse(ShardId shard, const RecordVisitor& visit);
+
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
   virtual uint64_t log_bytes() const = 0;
   // The room for the log is short: a checkpoint should start; nothing more should be accepted.
@@ -145,5 +149,9 @@ class Engine {
   virtual bool out_of_space() const { return false; }
   virtual EngineStats stats() const = 0;
 };
+
+inline Status Engine::visit_sparse(ShardId, const RecordVisitor&) {
+  return Status::not_found("this engine cleans by itself");
+}
 
 }  // namespace holdfast

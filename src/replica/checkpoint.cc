@@ -61,6 +61,7 @@ void Checkpoint::start(Done done) {
   tracked_ = DirtyKeys(!writing_.odd());
   slice_newest_ = std::max(writing_.flushed_at(), keyspace_.mapped_at());
   begun_ = false;
+  to_clean_ = kCleanedPlaces;
   reactor_.post([this] { next_slice(); });
 }
 
@@ -83,11 +84,34 @@ void Checkpoint::next_slice() {
     erase_flushed();
   }
   if (writing_.empty()) {
-    finish();
+    if (clean_some()) {
+      reactor_.post([this] { next_slice(); });
+    } else {
+      finish();
+    }
     return;
   }
   gather_slice();
   if (!must_wait()) write_slice();  // S3
+}
+
+// Lists the keys of a place of the device that is mostly dead: written anew, they leave it free. An
+// object without this very ref is in a list already, or gone. False when there is nothing to clean.
+bool Checkpoint::clean_some() {
+  if (to_clean_ == 0) return false;
+  --to_clean_;
+  const Status status =
+      engine_.visit_sparse(shard_, [this](const RecordKey& record, std::string_view) {
+        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, &writing_);
+        return true;
+      });
+  if (status.ok()) return true;
+  to_clean_ = 0;
+  if (status.code() != Code::kNotFound) {
+    log_error("a record is damaged; it is in memory, and left where it is",
+              {{"reason", status.message()}});
+  }
+  return !writing_.empty();
 }
 
 void Checkpoint::committed() {

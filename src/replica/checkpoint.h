@@ -52,8 +52,10 @@ class Checkpoint {
  private:
   static constexpr size_t kSliceKeys = 512;
   static constexpr size_t kSliceBytes = 1 << 20;
+  static constexpr int kCleanedPlaces = 64;  // a checkpoint
 
   void next_slice();
+  bool clean_some();
   bool must_wait();
   void erase_flushed();
   void gather_slice();
@@ -74,6 +76,7 @@ class Checkpoint {
   bool running_ = false;
   bool waits_for_commit_ = false;
   bool begun_ = false;  // the first slice is under way, all that the start saw being committed
+  int to_clean_ = 0;    // places that may still be cleaned in this one
   Seq start_seq_ = 0;
   std::string start_state_;
   std::vector<Done> waiters_;

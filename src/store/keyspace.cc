@@ -266,6 +266,13 @@ void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
   dirty_->add(db, key.bytes, ref);
 }
 
+void Keyspace::move_record(DbId db, const KeyRef& key, RecordRef ref, DirtyKeys* list) {
+  Object* object = find(db, key);
+  if (object == nullptr || object->ref() != ref) return;
+  list->add(db, key.bytes, object->take_ref());
+  object->set_dirty(list->odd());
+}
+
 void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
   Database& database = databases_[db];
   Seq& erased = erased_[filter_place(db, key)];

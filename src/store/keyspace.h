@@ -97,6 +97,8 @@ class Keyspace {
   // The record `ref` of the key is to be given back at the next checkpoint, which writes the key
   // anew if it is there.
   void replace_record(DbId db, const KeyRef& key, RecordRef ref);
+  // Puts the key into `list`, if `ref` is its record, to have it written elsewhere.
+  void move_record(DbId db, const KeyRef& key, RecordRef ref, DirtyKeys* list);
 
   // Frees up to `limit` objects of dropped databases; true while there is more.
   bool collect_garbage(uint32_t limit);

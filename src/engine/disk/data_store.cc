@@ -433,6 +433,22 @@ void DataStore::became_current() {
   }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
   keep_reserve();
+  find_sparse();
+}
+
+// Only segments that the checkpoint names: what it wrote later is not whole on the device yet.
+void DataStore::find_sparse() {
+  const auto percent = [](const Segment& segment) {
+    return uint64_t{segment.live} * 100 / segment.records;
+  };
+  std::vector<std::pair<uint64_t, uint64_t>> found;
+  for (const auto& [block, segment] : segments_.all()) {
+    if (segment.single || segment.page.count == 0 || segment.live == 0) continue;
+    if (percent(segment) < kSparsePercent) found.emplace_back(percent(segment), block);
+  }
+  std::sort(found.rbegin(), found.rend());
+  sparse_.clear();
+  for (const auto& [share, block] : found) sparse_.push_back(block);
 }
 
 // --- reading records ---
@@ -468,6 +484,17 @@ Status DataStore::visit_segment(const Segment& segment, const Engine::RecordVisi
       });
   if (mutant(Mutant::kSkipDamagedRecords)) return read;
   return read.ok() ? result : read;
+}
+
+Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit) {
+  while (!sparse_.empty()) {
+    const auto at = segments_.all().find(sparse_.back());
+    sparse_.pop_back();
+    if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
+    bool more = true;
+    return visit_segment(at->second, visit, &more);
+  }
+  return Status::not_found("no segment is sparse");
 }
 
 Status DataStore::check_segment(const Segment& segment, const RecordCheck& check) {

@@ -38,6 +38,7 @@ class DataStore {
   static constexpr uint64_t kInFlightBytes = 8 << 20;
   static constexpr size_t kPagesPerTurn = 64;
   static constexpr int64_t kRetryMs = 500;
+  static constexpr uint64_t kSparsePercent = 50;
 
   // `file` was opened direct, for reading and for its size; both outlive the store. `grow_bytes`:
   // by which the file grows at least, while there is room.
@@ -62,6 +63,8 @@ class DataStore {
   // Both read what is still in memory too, by writing it first: for start, tests and tools.
   Status visit(ShardId shard, const Engine::RecordVisitor& visit);
   Result<std::string> read(ShardId shard, const RecordKey& key);
+  // As Engine::visit_sparse: the segment with the smallest share of live records, below kSparse.
+  Status visit_sparse(ShardId shard, const Engine::RecordVisitor& visit);
   // Decodes each live record of the segment, damaged ones too; `check` returns false to stop.
   using RecordCheck =
       std::function<bool(uint64_t offset, const Status& status, const Record& record)>;
@@ -109,6 +112,7 @@ class DataStore {
   std::optional<Extent> allocate(uint64_t blocks);
   bool grow(uint64_t blocks);
   void keep_reserve();
+  void find_sparse();
   bool place(Slice& slice);
   bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
   Segment& add_segment(const Owner& owner, const Extent& extent, bool single);
@@ -133,9 +137,10 @@ class DataStore {
   Extent root_;
   std::map<Owner, Builder> builders_;
 
-  std::vector<Extent> dropped_;  // by the checkpoint that is being written
-  std::vector<Extent> waiting_;  // named by the older superblock's checkpoint only (G2)
-  uint64_t in_flight_ = 0;       // writes
+  std::vector<Extent> dropped_;   // by the checkpoint that is being written
+  std::vector<Extent> waiting_;   // named by the older superblock's checkpoint only (G2)
+  std::vector<uint64_t> sparse_;  // segments of the last checkpoint, by block, the sparsest last
+  uint64_t in_flight_ = 0;        // writes
   uint64_t in_flight_bytes_ = 0;
   std::deque<Task> paced_;  // completions that wait for writes to arrive
   std::unique_ptr<RootWork> root_work_;

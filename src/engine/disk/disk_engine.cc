@@ -373,6 +373,10 @@ Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
   return with_place(data_->visit(shard, visit));
 }
 
+Status DiskEngine::visit_sparse(ShardId shard, const RecordVisitor& visit) {
+  return with_place(data_->visit_sparse(shard, visit));
+}
+
 // --- what it tells ---
 
 Status DiskEngine::with_place(Status status) const {

@@ -68,6 +68,7 @@ class DiskEngine final : public Engine {
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
+  Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
   bool wants_checkpoint() const override;
   bool wants_pause() const override;
