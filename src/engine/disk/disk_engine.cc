@@ -86,7 +86,7 @@ void DiskEngine::append(ShardId shard, LogGroup group, Done done) {
     }
     if (wait) done(status);
   };
-  if (append->bytes->size() > std::min(kMaxSpill, wal_->max_payload() / 4)) {
+  if (append->bytes->size() > wal_->max_payload()) {
     append->ready = false;
     Append* waiting = append.get();
     queue_.push_back(std::move(append));

@@ -12,8 +12,8 @@
 //     first is, and both are read back;
 //   - the first failed write ends everything: it and all later calls complete with an error (D4).
 //
-// Groups larger than a sixteenth of the ring, or 1 MiB, go to the data file first; the log then
-// holds where they are. They are acknowledged when both are durable, in order with all others.
+// Groups too large for a record of the log go to the data file first; the log then holds where they
+// are. They are acknowledged when both are durable, in order with all others.
 #pragma once
 
 #include <deque>
@@ -44,7 +44,6 @@ struct DiskEngineOptions {
 
 class DiskEngine final : public Engine {
  public:
-  static constexpr uint64_t kMaxSpill = 1 << 20;
   static constexpr uint64_t kMinWalBytes = 256 << 10;
 
   // All references outlive the engine. `random` gives a new store its identity.

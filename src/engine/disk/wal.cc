@@ -26,9 +26,9 @@ Wal::Wal(Reactor& reactor, BlockWriter& writer, const WalIdentity& identity, Wal
 
 Wal::~Wal() { reactor_.cancel(witness_timer_); }
 
-// A quarter of the ring, so that the largest record never needs what a checkpoint must free first.
+// A sixteenth of the ring at most, so that a record never needs what a checkpoint must free first.
 uint64_t Wal::max_payload() const {
-  return identity_.ring_blocks / 4 * kWalPayload - kWalRecordHeader;
+  return std::min(kRecordBytes, identity_.ring_blocks / 16 * kWalPayload) - kWalRecordHeader;
 }
 
 void Wal::append(WalAppend append) {

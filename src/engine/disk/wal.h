@@ -51,7 +51,8 @@ class Wal {
   static constexpr size_t kDepth = 8;  // batches in flight
   static constexpr size_t kSmallDepth = 2;
   static constexpr uint64_t kSmallBytes = 32 << 10;
-  static constexpr uint64_t kBatchBytes = 4 << 20;  // a batch takes no further record above this
+  static constexpr uint64_t kBatchBytes = 4 << 20;   // a batch takes no further record above this
+  static constexpr uint64_t kRecordBytes = 1 << 20;  // the largest record
   static constexpr int64_t kWitnessMs = 20;
 
   // Goes on at `next`, in a new generation; everything from `keep_from` on is kept. The first

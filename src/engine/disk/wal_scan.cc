@@ -10,9 +10,9 @@ namespace holdfast::disk {
 namespace {
 
 // Where writes in flight may lie behind the first one that did not arrive: kDepth batches, each
-// with one record more than kBatchBytes, which is at most a quarter of the ring.
+// with one record more than kBatchBytes.
 uint64_t window_blocks(const WalIdentity& identity) {
-  const uint64_t batch = Wal::kBatchBytes / kWalPayload + 1 + identity.ring_blocks / 4;
+  const uint64_t batch = (Wal::kBatchBytes + Wal::kRecordBytes) / kWalPayload + 2;
   return std::min(identity.ring_blocks, Wal::kDepth * batch);
 }
 
