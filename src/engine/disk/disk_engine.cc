@@ -297,12 +297,12 @@ void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
   ++next->sequence;
   next->durable_block = wal_->durable_block();
   next->checkpoint = pointer;
-  write_copy(next, 0, [this, next, done = std::move(done)](const Status& first) {
+  write_copy(*next, 0, [this, next, done = std::move(done)](const Status& first) {
     if (!first.ok()) {
       done(first);
       return;
     }
-    write_copy(next, 1, [this, next, done](const Status& second) {
+    write_copy(*next, 1, [this, next, done](const Status& second) {
       const Status status = second.ok() ? read_back(*next) : second;
       if (status.ok()) checkpoint_current(*next);
       done(status);
@@ -310,11 +310,11 @@ void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
   });
 }
 
-void DiskEngine::write_copy(std::shared_ptr<Superblock> superblock, int copy, Done done) {
+void DiskEngine::write_copy(const Superblock& superblock, int copy, Done done) {
   AlignedBuffer block(kBlock);
-  encode_superblock(*superblock, copy, block.span());
+  encode_superblock(superblock, copy, block.span());
   BlockWriter& writer = copy == 0 ? *wal_writer_ : *data_writer_;
-  writer.write(superblock_offset(superblock->slot()), std::move(block),
+  writer.write(superblock_offset(superblock.slot()), std::move(block),
                [this, done = std::move(done)](const Status& status) {
                  if (!status.ok()) fail(status);
                  done(status);

@@ -99,7 +99,7 @@ class DiskEngine final : public Engine {
   Status visit_group(const disk::LoggedGroup& group, const EntryVisitor& visit, bool* more);
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
-  void write_copy(std::shared_ptr<disk::Superblock> superblock, int copy, Done done);
+  void write_copy(const disk::Superblock& superblock, int copy, Done done);
   Status read_back(const disk::Superblock& superblock);
   void checkpoint_current(const disk::Superblock& superblock);
   void trim();
