@@ -19,6 +19,22 @@ uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
 uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
 
+Status decode_root(std::string_view root, ShardMetas* metas, std::vector<Segment>* segments) {
+  Reader in(root);
+  if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
+  const auto shards = in.fixed<uint32_t>();
+  for (uint32_t i = 0; i < shards && in.ok(); ++i) {
+    CheckpointMeta& meta = (*metas)[in.fixed<ShardId>()];
+    meta.seq = in.fixed<Seq>();
+    meta.state = in.bytes(in.fixed<uint32_t>());
+  }
+  Result<std::vector<Segment>> decoded = Segments::decode(in);
+  if (!decoded.ok()) return decoded.status();
+  if (!in.at_end()) return Status::corrupt("unknown bytes follow the list of segments");
+  *segments = std::move(decoded.value());
+  return {};
+}
+
 }  // namespace
 
 struct DataStore::Slice {
@@ -73,20 +89,11 @@ Status DataStore::load(const CheckpointPointer& current, const CheckpointPointer
   if (current.id == 0) return {};
   Result<std::string> root = read_root(current);
   if (!root.ok()) return root.status();
-  Reader in(root.value());
-  if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
-  const auto shards = in.fixed<uint32_t>();
-  for (uint32_t i = 0; i < shards && in.ok(); ++i) {
-    CheckpointMeta& meta = (*metas)[in.fixed<ShardId>()];
-    meta.seq = in.fixed<Seq>();
-    meta.state = in.bytes(in.fixed<uint32_t>());
-  }
-  Result<std::vector<Segment>> segments = Segments::decode(in);
-  if (!segments.ok()) return segments.status();
-  if (!in.at_end()) return Status::corrupt("unknown bytes follow the list of segments");
+  std::vector<Segment> segments;
+  if (Status status = decode_root(root.value(), metas, &segments); !status.ok()) return status;
   root_ = current.root;
   if (Status status = extents_.take(root_); !status.ok()) return status;
-  if (Status status = load_segments(std::move(segments.value())); !status.ok()) return status;
+  if (Status status = load_segments(std::move(segments)); !status.ok()) return status;
   if (older.id != 0) keep_older(older);
   return {};
 }
@@ -107,7 +114,6 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
       segments_.add(std::move(segment));
       continue;
     }
-    const std::string name = "the page of segment " + std::to_string(segment.id);
     if (segment.page.block >= to) {
       from = segment.page.block;
       to = std::min(from + kReadBlocks, extents_.blocks());
@@ -117,7 +123,7 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
     }
     const auto page = pages.span().subspan((segment.page.block - from) * kBlock, kBlock);
     if (hash64(page, page_seed(segment.id)) != segment.page_hash) {
-      return Status::corrupt(name + " is damaged");
+      return Status::corrupt("the page of segment " + std::to_string(segment.id) + " is damaged");
     }
     segment.bits.resize(kPageWords);
     std::memcpy(segment.bits.data(), page.data(), kBlock);
@@ -131,25 +137,16 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
 void DataStore::keep_older(const CheckpointPointer& older) {
   Result<std::string> root = read_root(older);
   std::vector<Extent> named = {older.root};
-  if (root.ok()) {
-    Reader in(root.value());
-    in.fixed<uint32_t>();
-    const auto shards = in.fixed<uint32_t>();
-    for (uint32_t i = 0; i < shards && in.ok(); ++i) {
-      in.fixed<ShardId>();
-      in.fixed<Seq>();
-      in.bytes(in.fixed<uint32_t>());
-    }
-    Result<std::vector<Segment>> segments = Segments::decode(in);
-    if (segments.ok()) {
-      for (const Segment& segment : segments.value()) {
-        named.push_back(segment.extent);
-        named.push_back(segment.page);
-      }
-    }
-  } else {
+  ShardMetas metas;
+  std::vector<Segment> segments;
+  const Status whole = root.ok() ? decode_root(root.value(), &metas, &segments) : root.status();
+  if (!whole.ok()) {
     log_warning("the checkpoint before the last one is damaged; the last one is whole",
-                {{"reason", root.status().message()}});
+                {{"reason", whole.message()}});
+  }
+  for (const Segment& segment : segments) {
+    named.push_back(segment.extent);
+    named.push_back(segment.page);
   }
   for (const Extent& extent : named) {
     if (extent.count > 0 && extents_.take(extent).ok()) waiting_.push_back(extent);
