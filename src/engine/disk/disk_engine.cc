@@ -108,7 +108,7 @@ void DiskEngine::spilled(const Status& status, const SpilledGroup& where, Append
     return;
   }
   append->record.type = WalRecordType::kSpilled;
-  append->record.payload = encode_spilled(where);
+  append->record.payload = std::make_shared<const std::string>(encode_spilled(where));
   append->record.done = [this, extent = where.extent, done = std::move(append->record.done)](
                             const Status& logged, const WalPlace& at) {
     if (logged.ok()) spills_.push_back({extent, at.batch.block});
@@ -124,7 +124,7 @@ void DiskEngine::forward() {
   while (!queue_.empty() && queue_.front()->ready) {
     const std::unique_ptr<Append> append = std::move(queue_.front());
     queue_.pop_front();
-    if (append->bytes != nullptr) append->record.payload = *append->bytes;
+    if (append->bytes != nullptr) append->record.payload = append->bytes;
     wal_->append(std::move(append->record));
   }
 }

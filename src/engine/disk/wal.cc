@@ -32,7 +32,7 @@ uint64_t Wal::max_payload() const {
 }
 
 void Wal::append(WalAppend append) {
-  HF_ASSERT(append.payload.size() <= max_payload());
+  HF_ASSERT(append.bytes().size() <= max_payload());
   if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (!failure_.ok()) {
     reactor_.post([done = std::move(append.done)] {
@@ -40,7 +40,7 @@ void Wal::append(WalAppend append) {
     });
     return;
   }
-  pending_bytes_ += append.payload.size();
+  pending_bytes_ += append.bytes().size();
   pending_.push_back(std::move(append));
   issue();
 }
@@ -62,7 +62,7 @@ void Wal::issue() {
     uint64_t bytes = 0;
     size_t count = 0;
     for (; count < pending_.size() && bytes < kBatchBytes; ++count) {
-      const uint64_t more = kWalRecordHeader + pending_[count].payload.size();
+      const uint64_t more = kWalRecordHeader + pending_[count].bytes().size();
       if (bytes + more > room) break;
       bytes += more;
     }
@@ -73,12 +73,12 @@ void Wal::issue() {
     for (; count > 0; --count) {
       WalAppend& one = pending_.front();
       char header[kWalRecordHeader];
-      next_.chain = encode_wal_record({one.type, one.shard, one.first, one.last, one.payload},
+      next_.chain = encode_wal_record({one.type, one.shard, one.first, one.last, one.bytes()},
                                       next_.chain, header);
       stream.append({header, sizeof header});
-      stream.append(one.payload);
+      stream.append(one.bytes());
       batch.done.push_back(std::move(one.done));
-      pending_bytes_ -= one.payload.size();
+      pending_bytes_ -= one.bytes().size();
       pending_.pop_front();
     }
     write(std::move(stream), std::move(batch));

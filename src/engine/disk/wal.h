@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,10 @@ struct WalAppend {
   ShardId shard = 0;
   Seq first = 0;
   Seq last = 0;
-  std::string payload;
+  std::shared_ptr<const std::string> payload;                // null: empty
   std::function<void(const Status&, const WalPlace&)> done;  // may be empty
+
+  std::string_view bytes() const { return payload == nullptr ? std::string_view() : *payload; }
 };
 
 struct WalStats {
