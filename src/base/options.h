@@ -55,7 +55,7 @@ struct Options {
 
   std::string data_dir = "./data";
   EngineType engine_type = EngineType::kDisk;
-  uint64_t engine_wal_bytes = 512ULL << 20;
+  uint64_t engine_wal_bytes = 1ULL << 30;
   bool engine_accept_uncertain_tail = false;
   Durability durability = Durability::kAlways;
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged

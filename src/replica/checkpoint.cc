@@ -2,6 +2,8 @@
 #include "replica/checkpoint.h"
 
 #include <algorithm>
+#include <span>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mutant.h"
@@ -127,48 +129,83 @@ void Checkpoint::committed() {
 // Images are taken between commands, so they never show half an entry. An absent key waits for
 // whatever erased it, like an image waits for its newest change.
 void Checkpoint::gather_slice() {
-  size_t keys = 0, bytes = 0;
   slice_.clear();
+  bytes_.clear();
   slice_newest_ = 0;
-  for (; !writing_.empty() && keys < kSliceKeys && bytes < kSliceBytes; ++keys) {
-    DbId db;
-    RecordRef ref;
-    const std::string_view bytes_of_key = writing_.take(&db, &ref);
-    // A database dropped since the start is the next checkpoint's, which drops its records and has
-    // all its keys in its list. This one must not end before the drop is committed.
-    if (tracked_.flushed().test(db)) {
-      slice_newest_ = std::max(slice_newest_, tracked_.flushed_at());
-      continue;
-    }
-    const KeyRef key = keyspace_.key(bytes_of_key);
-    Object* object = keyspace_.find(db, key);
-    // A key can be listed more than once, and changed again since: a checkpoint holds one image of
-    // it, and of a key that was made anew since the start none. Then only the ref is given back,
-    // when what took the record's place is committed.
-    if (object != nullptr && !object->dirty_in(writing_.odd())) {
-      slice_newest_ = std::max(slice_newest_, keyspace_.erased_at(db, key));
-      if (ref != 0) slice_.push_back({db, key.slot, true, 0, ref, std::string(bytes_of_key), {}});
-      continue;
-    }
-    Image& image = slice_.emplace_back(
-        Image{db, key.slot, object == nullptr, 0, ref, std::string(bytes_of_key), {}});
-    if (object != nullptr) {
-      object->set_clean();
-      image.mod_seq = object->mod_seq();
-      encode_record(*object, &image.bytes);
-      slice_newest_ = std::max(slice_newest_, object->mod_seq());
-    } else {
-      slice_newest_ = std::max(slice_newest_, keyspace_.erased_at(db, key));
-    }
-    bytes += image.bytes.size() + image.key.size();
+  while (!writing_.empty() && slice_.size() < kSliceKeys && bytes_.size() < kSliceBytes) {
+    gather_batch();
   }
+}
+
+// Keys are listed in the order of their changes, so each lies elsewhere in memory: what is needed
+// of a batch is asked for together (as Session::prefetch_batch).
+void Checkpoint::gather_batch() {
+  Image batch[kBatchKeys];
+  size_t count = 0;
+  keys_.clear();
+  for (; count < kBatchKeys && !writing_.empty(); ++count) {
+    Image& image = batch[count];
+    const KeyRef key = keyspace_.key(writing_.take(&image.db, &image.ref));
+    image.slot = key.slot;
+    image.hash = key.hash;
+    image.key_at = keys_.size();
+    keys_.append(key.bytes);
+    image.end = keys_.size();
+    keyspace_.prefetch_slot(image.db, key.slot);
+  }
+  const auto key_at = [&](const Image& image) {
+    return std::string_view(keys_).substr(image.key_at, image.end - image.key_at);
+  };
+  const std::span images(batch, count);
+  for (const Image& image : images)
+    keyspace_.prefetch_bucket(image.db, {{}, image.hash, image.slot});
+  for (const Image& image : images)
+    keyspace_.prefetch_object(image.db, {{}, image.hash, image.slot});
+  for (const Image& image : images) gather(image, key_at(image));
+}
+
+void Checkpoint::gather(Image image, std::string_view bytes) {
+  // A database dropped since the start is the next checkpoint's, which drops its records and has
+  // all its keys in its list. This one must not end before the drop is committed.
+  if (tracked_.flushed().test(image.db)) {
+    slice_newest_ = std::max(slice_newest_, tracked_.flushed_at());
+    return;
+  }
+  const KeyRef key{bytes, image.hash, image.slot};
+  Object* object = keyspace_.find(image.db, key);
+  // A key can be listed more than once, and changed again since: a checkpoint holds one image of
+  // it, and of a key that was made anew since the start none. Then only the ref is given back,
+  // when what took the record's place is committed.
+  const bool listed_elsewhere = object != nullptr && !object->dirty_in(writing_.odd());
+  image.erase = object == nullptr || listed_elsewhere;
+  slice_newest_ =
+      std::max(slice_newest_, image.erase ? keyspace_.erased_at(image.db, key) : object->mod_seq());
+  if (listed_elsewhere && image.ref == 0) return;
+  image.key_at = bytes_.size();
+  bytes_.append(bytes);
+  image.image_at = bytes_.size();
+  if (!image.erase) {
+    object->set_clean();
+    image.mod_seq = object->mod_seq();
+    encode_record(*object, &bytes_);
+  }
+  image.end = bytes_.size();
+  slice_.push_back(image);
+}
+
+KeyRef Checkpoint::key_of(const Image& image) const {
+  const std::string_view bytes(bytes_);
+  return {bytes.substr(image.key_at, image.image_at - image.key_at), image.hash, image.slot};
 }
 
 void Checkpoint::write_slice() {
   std::vector<RecordWrite> writes;
   writes.reserve(slice_.size());
   for (const Image& image : slice_) {
-    writes.push_back({{image.db, image.slot, image.key, image.ref}, image.erase, image.bytes});
+    const std::string_view bytes(bytes_);
+    writes.push_back({{image.db, image.slot, key_of(image).bytes, image.ref},
+                      image.erase,
+                      bytes.substr(image.image_at, image.end - image.image_at)});
   }
   engine_.write_records(shard_, writes,
                         [this](const Status& status, const std::vector<RecordRef>& refs) {
@@ -189,7 +226,7 @@ void Checkpoint::keep_refs(const std::vector<RecordRef>& refs) {
   for (size_t i = 0; i < refs.size(); ++i) {
     const Image& image = slice_[i];
     if (image.erase) continue;
-    const KeyRef key = keyspace_.key(image.key);
+    const KeyRef key = key_of(image);
     Object* object = keyspace_.find(image.db, key);
     const bool same = object != nullptr && !object->dirty() && !object->has_ref() &&
                       object->mod_seq() == image.mod_seq;

@@ -17,6 +17,7 @@
 #include "base/reactor.h"
 #include "engine/engine.h"
 #include "store/dirty_keys.h"
+#include "store/key.h"
 #include "store/keyspace.h"
 
 namespace holdfast {
@@ -52,13 +53,26 @@ class Checkpoint {
  private:
   static constexpr size_t kSliceKeys = 512;
   static constexpr size_t kSliceBytes = 1 << 20;
+  static constexpr size_t kBatchKeys = 32;
   static constexpr int kCleanedPlaces = 64;  // a checkpoint
+
+  struct Image {
+    DbId db = 0;
+    bool erase = false;
+    SlotId slot = 0;
+    uint64_t hash = 0;                         // of the key
+    Seq mod_seq = 0;                           // of the image
+    RecordRef ref = 0;                         // of the record that goes
+    size_t key_at = 0, image_at = 0, end = 0;  // in bytes_: the key, then the image
+  };
 
   void next_slice();
   bool clean_some();
   bool must_wait();
   void erase_flushed();
   void gather_slice();
+  void gather_batch();
+  void gather(Image image, std::string_view key);
   void write_slice();
   void keep_refs(const std::vector<RecordRef>& refs);
   void finish();
@@ -82,16 +96,11 @@ class Checkpoint {
   std::vector<Done> waiters_;
   Done on_failure_;
 
-  struct Image {
-    DbId db;
-    SlotId slot;
-    bool erase;
-    Seq mod_seq;    // of the image
-    RecordRef ref;  // of the record that goes
-    std::string key;
-    std::string bytes;
-  };
+  KeyRef key_of(const Image& image) const;
+
   std::vector<Image> slice_;
+  std::string bytes_;     // of the slice's keys and images
+  std::string keys_;      // of a batch that is being gathered
   Seq slice_newest_ = 0;  // of the slice's images; before the first, of what the start saw
 
   Seq finished_seq_ = 0;

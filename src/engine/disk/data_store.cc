@@ -42,9 +42,10 @@ struct DataStore::Slice {
     Owner owner;
     RecordRef old;
     bool erase;
-    std::string encoded;
+    size_t at, size;  // of the encoded record, in `bytes`
   };
   std::vector<Write> writes;
+  std::string bytes;
   size_t placed = 0;
   std::vector<RecordRef> refs;
   Engine::RecordsDone done;
@@ -224,12 +225,16 @@ void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes,
   HF_ASSERT(root_work_ == nullptr);
   auto slice = std::make_shared<Slice>();
   slice->done = std::move(done);
+  slice->writes.reserve(writes.size());
+  slice->refs.reserve(writes.size());
   for (const RecordWrite& write : writes) {
-    Slice::Write& copy = slice->writes.emplace_back(
-        Slice::Write{{shard, write.key.db}, write.key.ref, write.erase, {}});
-    if (write.erase) continue;
-    encode_record_at({shard, write.key.db, write.key.slot}, write.key.key, write.image,
-                     &copy.encoded);
+    const size_t at = slice->bytes.size();
+    if (!write.erase) {
+      encode_record_at({shard, write.key.db, write.key.slot}, write.key.key, write.image,
+                       &slice->bytes);
+    }
+    slice->writes.push_back(
+        {{shard, write.key.db}, write.key.ref, write.erase, at, slice->bytes.size() - at});
   }
   when_space([this, slice] {
     if (!place(*slice)) return false;
@@ -243,7 +248,8 @@ bool DataStore::place(Slice& slice) {
   for (; slice.placed < slice.writes.size(); ++slice.placed) {
     const Slice::Write& write = slice.writes[slice.placed];
     RecordRef ref = 0;
-    if (!write.erase && !place_record(write.owner, write.encoded, &ref)) return false;
+    const auto encoded = std::string_view(slice.bytes).substr(write.at, write.size);
+    if (!write.erase && !place_record(write.owner, encoded, &ref)) return false;
     if (write.old != 0) segments_.kill(write.old);
     slice.refs.push_back(ref);
   }

@@ -53,7 +53,7 @@ class Wal {
  public:
   static constexpr size_t kDepth = 8;  // batches in flight
   static constexpr size_t kSmallDepth = 2;
-  static constexpr uint64_t kSmallBytes = 32 << 10;
+  static constexpr uint64_t kSmallBytes = 128 << 10;
   static constexpr uint64_t kBatchBytes = 4 << 20;   // a batch takes no further record above this
   static constexpr uint64_t kRecordBytes = 1 << 20;  // the largest record
   static constexpr int64_t kWitnessMs = 20;
