@@ -36,7 +36,7 @@ LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')
 TEST_OBJ := $(TEST_SRC:%.cc=$(B)/%.o)
 
-.PHONY: all build help deps run test unit integration clients crash mutants sim fuzz bench lint tidy format \
+.PHONY: all build help deps run test unit integration clients crash mutants sim fuzz bench wal-bench lint tidy format \
 	asan tsan clean cluster
 
 all: build
@@ -110,6 +110,11 @@ fuzz: ## libFuzzer targets, FUZZ_SECONDS each
 bench: build ## side by side with Debian's redis-server, as ratios
 	@scripts/bench.py $(BENCH_ARGS)
 
+wal-bench: ## the log alone, beside the device and fio
+	@scripts/deps.sh fio
+	@$(MAKE) --no-print-directory -j$(JOBS) build/wal_bench
+	@build/wal_bench
+
 asan: ## all unit and integration tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory FLAVOR=asan -j$(JOBS) build build/asan/unit_tests
 	@build/asan/unit_tests
@@ -157,5 +162,11 @@ $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libholdfast.a
 # One operation of a table, alone, at many keys: see docs/BENCHMARKS.md.
 $(B)/table_bench: $(B)/tests/bench/table_bench.o $(B)/libholdfast.a
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The log alone, as a device.
+$(B)/wal_bench: $(B)/tests/bench/wal_bench.o $(B)/libholdfast.a
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+build/wal_bench: $(B)/wal_bench
+	@ln -sf $(FLAVOR)/wal_bench $@
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

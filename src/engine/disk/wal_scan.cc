@@ -45,9 +45,11 @@ class Scanner {
  private:
   Status take(const WalBlock& header) {
     if (header.begins_generation) stream_.clear();  // an earlier recovery cut it
-    if (header.begins_batch != stream_.empty() && stream_.empty()) return broken("begins no batch");
+    // A batch goes on in the next block if it filled this one, be it to the end of a record.
+    if (!header.begins_batch && !full_) return broken("begins no batch");
     if (header.begins_batch && !stream_.empty()) return broken("begins inside of a record");
     at_.generation = header.generation;
+    full_ = header.used == kWalPayload;
     if (header.begins_batch) place_ = {at_, 0};
     scan_.durable_block = std::max(scan_.durable_block, header.durable_block);
     stream_.append(reader_.payload(header));
@@ -115,6 +117,7 @@ class Scanner {
   WalPosition at_;
   WalPlace place_;
   std::string stream_;
+  bool full_ = false;  // the block before
   WalScan scan_;
 };
 
