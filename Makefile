@@ -10,7 +10,7 @@ B := build/$(FLAVOR)
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
 CXXFLAGS := -std=c++20 -g1 -fno-omit-frame-pointer $(WARN) -Isrc -I. -MMD -MP -pthread
 LDFLAGS := -pthread $(shell command -v mold >/dev/null 2>&1 && echo -fuse-ld=mold)
-LIBS := -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4
+LIBS := -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4 -lxxhash
 
 ifeq ($(FLAVOR),release)
 CXXFLAGS += -O2 -march=x86-64-v2 -DHF_JEMALLOC

@@ -1,4 +1,4 @@
-// AlignedBuffer: zeroed memory as direct I/O wants it: address and size are multiples of 4096.
+// AlignedBuffer: memory as direct I/O wants it: address and size are multiples of 4096.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,19 @@ constexpr uint64_t round_up(uint64_t value, uint64_t unit) {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // REQUIRES: size is a multiple of kBlock. Throws std::bad_alloc only.
-  explicit AlignedBuffer(size_t size) : size_(size) {
+  // Zeroed. REQUIRES: size is a multiple of kBlock. Throws std::bad_alloc only.
+  explicit AlignedBuffer(size_t size) : AlignedBuffer(uninitialized(size)) {
+    if (size > 0) std::memset(bytes_.get(), 0, size);
+  }
+  // For an owner that writes every byte.
+  static AlignedBuffer uninitialized(size_t size) {
     HF_ASSERT(size % kBlock == 0);
-    if (size == 0) return;
-    bytes_.reset(static_cast<char*>(std::aligned_alloc(kBlock, size)));
-    if (bytes_ == nullptr) throw std::bad_alloc();
-    std::memset(bytes_.get(), 0, size);
+    AlignedBuffer buffer;
+    buffer.size_ = size;
+    if (size == 0) return buffer;
+    buffer.bytes_.reset(static_cast<char*>(std::aligned_alloc(kBlock, size)));
+    if (buffer.bytes_ == nullptr) throw std::bad_alloc();
+    return buffer;
   }
 
   char* data() { return bytes_.get(); }

@@ -27,6 +27,9 @@ class File {
 
   // Fills `out` from `offset`.
   virtual Status read_at(uint64_t offset, std::span<char> out) = 0;
+  // The next read_at() will be of just this range: it may be read already, beside the caller.
+  // REQUIRES: nothing writes there until then. Size 0: there is no such read after all.
+  virtual void will_read(uint64_t /*offset*/, size_t /*size*/) {}
   // Writes all of `data`; extends the file if needed. Not durable before sync() returns ok, unless
   // the file was opened with OpenMode::write_through.
   virtual Status write_at(uint64_t offset, std::span<const char> data) = 0;

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <future>
 
 #include "base/libevent_reactor.h"
 #include "base/thread_writer.h"
@@ -32,20 +34,32 @@ class RealFile final : public File {
  public:
   RealFile(std::string path, int fd, bool write_through)
       : path_(std::move(path)), fd_(fd), write_through_(write_through) {}
-  ~RealFile() override { ::close(fd_); }
+  ~RealFile() override {
+    if (ahead_.valid()) ahead_.wait();
+    ::close(fd_);
+  }
   RealFile(const RealFile&) = delete;
   RealFile& operator=(const RealFile&) = delete;
 
   Status read_at(uint64_t offset, std::span<char> out) override {
-    while (!out.empty()) {
-      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return Status::from_errno(at("read", path_, offset), errno);
-      if (got == 0) return Status::corrupt(at("read", path_, offset) + ": the file ends there");
-      out = out.subspan(static_cast<size_t>(got));
-      offset += static_cast<uint64_t>(got);
+    if (ahead_.valid()) {
+      const Status read = ahead_.get();
+      if (offset == ahead_offset_ && out.size() == ahead_buffer_.size()) {
+        std::memcpy(out.data(), ahead_buffer_.data(), out.size());
+        return read;
+      }
     }
-    return {};
+    return read_now(offset, out);
+  }
+
+  void will_read(uint64_t offset, size_t size) override {
+    if (ahead_.valid()) ahead_.wait();
+    ahead_ = {};
+    if (size == 0) return;
+    if (ahead_buffer_.size() != size) ahead_buffer_ = AlignedBuffer::uninitialized(size);
+    ahead_offset_ = offset;
+    ahead_ = std::async(std::launch::async,
+                        [this, offset] { return read_now(offset, ahead_buffer_.span()); });
   }
 
   Status write_at(uint64_t offset, std::span<const char> data) override {
@@ -107,6 +121,18 @@ class RealFile final : public File {
   }
 
  private:
+  Status read_now(uint64_t offset, std::span<char> out) const {
+    while (!out.empty()) {
+      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return Status::from_errno(at("read", path_, offset), errno);
+      if (got == 0) return Status::corrupt(at("read", path_, offset) + ": the file ends there");
+      out = out.subspan(static_cast<size_t>(got));
+      offset += static_cast<uint64_t>(got);
+    }
+    return {};
+  }
+
   Status poisoned() const {
     return {Code::kPoisoned, path_ + ": an earlier flush failed, its data may be lost"};
   }
@@ -115,6 +141,9 @@ class RealFile final : public File {
   int fd_;
   bool write_through_;
   bool poisoned_ = false;
+  std::future<Status> ahead_;  // of the read at ahead_offset_ into ahead_buffer_
+  uint64_t ahead_offset_ = 0;
+  AlignedBuffer ahead_buffer_;
 };
 
 int open_flags(OpenMode mode) {

@@ -2,10 +2,13 @@
 // same size and depth through the same writer and, where it is installed, beside fio; many writers
 // of 64-byte records; and how fast recovery reads it all back.
 //
-//   wal_bench [--dir D] [--ring-mb N] [--seconds S] [--depth N] [--size BYTES] [--writers N]
+//   wal_bench [--dir D] [--ring-mb N] [--seconds S] [--runs N] [--depth N] [--size BYTES]
+//   [--writers N]
 //
 // Every figure is of durable writes (O_DIRECT, O_DSYNC). Without --size all sizes are measured.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -29,7 +32,8 @@ using namespace holdfast::disk;
 struct Options {
   std::string directory = "wal_bench.tmp";
   uint64_t ring_mb = 1024;
-  double seconds = 3;
+  double seconds = 2;
+  int runs = 3;
   size_t depth = Wal::kDepth;
   uint64_t size = 0;
   size_t writers = 20000;
@@ -66,11 +70,6 @@ void print(const std::string& name, const Figures& figures) {
   std::printf("%-28s%10.0f%14.0f%11.0f%11.0f%11.0f\n", name.c_str(), figures.mb_per_second(),
               figures.per_second(), us(0.5), us(0.99), us(0.999));
   std::fflush(stdout);
-}
-
-void print_scan(const Figures& scan) {
-  std::printf("%-28s%10.0f   (%.0f MB)\n", "  read back by recovery", scan.mb_per_second(),
-              double(scan.bytes) / 1e6);
 }
 
 std::string name_of_size(uint64_t size) {
@@ -160,6 +159,25 @@ class Bench {
     return figures;
   }
 
+  // The device itself: the same bytes as scan() reads, a MiB at a time, the next one asked for.
+  Figures raw_scan() {
+    Figures figures;
+    AlignedBuffer window(1 << 20);
+    const int64_t begun = reactor_.clock().mono_ns();
+    for (uint64_t block = kept_.block; block < next_.block; block += window.size() / kBlock) {
+      const uint64_t place = block % identity_.ring_blocks;
+      const uint64_t room = (identity_.ring_blocks - place) * kBlock;
+      const auto part = window.span().first(std::min<uint64_t>(room, window.size()));
+      must(store_.wal->read_at(identity_.offset(block), part));
+      if (room >= 2 * window.size()) {
+        store_.wal->will_read(identity_.offset(block) + window.size(), window.size());
+      }
+    }
+    figures.ns = reactor_.clock().mono_ns() - begun;
+    figures.bytes = (next_.block - kept_.block) * kBlock;
+    return figures;
+  }
+
   // What recovery does with the last log written, up to half a ring of it.
   Figures scan() {
     WalReader reader(*store_.wal, identity_);
@@ -217,6 +235,12 @@ class Bench {
   std::deque<WalPosition> marks_;
 };
 
+void print_scan(const Figures& scan, const Figures& raw) {
+  std::printf("%-28s%10.0f   of the device's %.0f MB/s: %.0f%%\n", "  read back by recovery",
+              scan.mb_per_second(), raw.mb_per_second(),
+              100 * scan.mb_per_second() / raw.mb_per_second());
+}
+
 // MB/s as fio measures it; 0 when fio is not there.
 double fio(const Options& options, uint64_t size) {
   const std::string command =
@@ -225,7 +249,7 @@ double fio(const Options& options, uint64_t size) {
       "m --rw=write --direct=1 --sync=dsync --overwrite=1 "
       "--ioengine=io_uring --iodepth=" +
       std::to_string(options.depth) + " --bs=" + std::to_string(size) +
-      " --time_based --runtime=" + std::to_string(int(options.seconds + 1)) +
+      " --time_based --runtime=" + std::to_string(std::lround(options.seconds)) +
       " --output-format=terse 2>/dev/null";
   std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   char line[8192];
@@ -239,24 +263,34 @@ double fio(const Options& options, uint64_t size) {
   return at == nullptr ? 0 : std::atof(at) * 1024 / 1e6;
 }
 
-void sizes(Bench& bench, const Options& options) {
-  std::vector<uint64_t> all = {4 << 10, 64 << 10, 256 << 10, 1 << 20};
-  if (options.size != 0) all = {options.size};
-  for (const uint64_t size : all) {
-    // The largest record of the log is 1 MiB with its header.
-    const uint64_t payload = std::min(size, Wal::kRecordBytes - kWalRecordHeader);
-    const Figures log = bench.log(payload, options.depth);
-    print(name_of_size(size) + ", the log", log);
-    print_scan(bench.scan());
-    const Figures raw = bench.raw(size, options.depth);
-    print(name_of_size(size) + ", the device", raw);
-    const double best = fio(options, size);
-    std::printf("%-28s%9.0f%%", "  the log of the device",
-                100 * log.mb_per_second() / raw.mb_per_second());
-    if (best > 0)
-      std::printf("   of fio's %.0f MB/s: %.0f%%", best, 100 * log.mb_per_second() / best);
-    std::printf("\n");
+template <typename T, typename By>
+T median(std::vector<T> all, By by) {
+  std::sort(all.begin(), all.end(), [&](const T& a, const T& b) { return by(a) < by(b); });
+  return all[all.size() / 2];
+}
+
+// In turns, because a device's speed changes from second to second.
+void measure(Bench& bench, const Options& options, uint64_t size) {
+  // The largest record of the log is 1 MiB with its header.
+  const uint64_t payload = std::min(size, Wal::kRecordBytes - kWalRecordHeader);
+  std::vector<Figures> logs, raws, scans, raw_scans;
+  std::vector<double> fios;
+  for (int run = 0; run < options.runs; ++run) {
+    logs.push_back(bench.log(payload, options.depth));
+    scans.push_back(bench.scan());
+    raw_scans.push_back(bench.raw_scan());
+    raws.push_back(bench.raw(size, options.depth));
+    fios.push_back(fio(options, size));
   }
+  const auto speed = [](const Figures& figures) { return figures.mb_per_second(); };
+  const Figures log = median(logs, speed), raw = median(raws, speed);
+  print(name_of_size(size) + ", the log", log);
+  print(name_of_size(size) + ", the device", raw);
+  std::printf("%-28s%9.0f%%", "  the log of the device", 100 * speed(log) / speed(raw));
+  const double best = median(fios, [](double figure) { return figure; });
+  if (best > 0) std::printf("   of fio's %.0f MB/s: %.0f%%", best, 100 * speed(log) / best);
+  std::printf("\n");
+  print_scan(median(scans, speed), median(raw_scans, speed));
 }
 
 }  // namespace
@@ -269,6 +303,8 @@ int main(int argc, char** argv) {
   app.add_option("--ring-mb", options.ring_mb, "Size of the log's ring")
       ->check(CLI::Range(16, 65536));
   app.add_option("--seconds", options.seconds, "Seconds a measurement");
+  app.add_option("--runs", options.runs, "Runs of each; the medians are told")
+      ->check(CLI::Range(1, 99));
   app.add_option("--depth", options.depth, "Writes in flight")->check(CLI::Range(1, 32));
   app.add_option("--size", options.size, "Bytes an append; all sizes if absent");
   app.add_option("--writers", options.writers,
@@ -281,11 +317,15 @@ int main(int argc, char** argv) {
                 static_cast<unsigned long long>(options.ring_mb), options.depth);
     std::printf("%-28s%10s%14s%11s%11s%11s\n", "", "MB/s", "appends/s", "p50 us", "p99 us",
                 "p99.9 us");
-    sizes(bench, options);
-    if (options.size == 0) {
-      print("64 B, " + std::to_string(options.writers) + " writers",
-            bench.log(64, options.writers));
-      print_scan(bench.scan());
+    if (options.size != 0) {
+      measure(bench, options, options.size);
+    } else {
+      for (const uint64_t size : {4 << 10, 64 << 10, 256 << 10, 1 << 20}) {
+        measure(bench, options, size);
+      }
+      const Figures log = bench.log(64, options.writers);
+      print("64 B, " + std::to_string(options.writers) + " writers", log);
+      print_scan(bench.scan(), bench.raw_scan());
     }
   }
   std::filesystem::remove_all(options.directory);

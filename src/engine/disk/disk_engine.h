@@ -36,7 +36,7 @@
 namespace holdfast {
 
 struct DiskEngineOptions {
-  uint64_t wal_bytes = 1ULL << 30;  // of a new store
+  uint64_t wal_bytes = 1ULL << 30;    // of a new store
   uint64_t grow_bytes = 64ULL << 20;  // the data file grows by at least so much
   bool wait_for_media = true;         // false: completions do not wait (durability interval, none)
   bool accept_uncertain_tail = false;

@@ -67,7 +67,7 @@ void Wal::issue() {
       bytes += more;
     }
     if (count == 0) return;  // the ring is full: trim() goes on
-    WalStream stream(bytes);
+    WalStream stream = begin_batch(bytes);
     Batch batch;
     batch.at = next_;
     for (; count > 0; --count) {
@@ -85,14 +85,19 @@ void Wal::issue() {
   }
 }
 
+WalStream Wal::begin_batch(uint64_t bytes) {
+  witnessed_block_ = durable_block_;
+  const bool begins_generation = std::exchange(opening_, false);
+  return {bytes,
+          {next_.block, next_.generation, durable_block_, 0, begins_generation, true},
+          identity_};
+}
+
 void Wal::write(WalStream stream, Batch batch) {
   const uint64_t block = next_.block;
-  AlignedBuffer blocks = stream.seal(
-      {block, next_.generation, durable_block_, 0, std::exchange(opening_, false), true},
-      identity_);
+  AlignedBuffer blocks = stream.finish();
   batch.end = block + blocks.size() / kBlock;
   batch.issued_ns = reactor_.clock().mono_ns();
-  witnessed_block_ = durable_block_;
   next_.block = batch.end;
   in_flight_.push_back(std::move(batch));
   const uint64_t ring_end = (block / identity_.ring_blocks + 1) * identity_.ring_blocks;
@@ -177,7 +182,7 @@ void Wal::bear_witness() {
   ++stats_.witnesses;
   Batch batch;
   batch.at = next_;
-  write(WalStream(0), std::move(batch));
+  write(begin_batch(0), std::move(batch));
 }
 
 }  // namespace holdfast::disk

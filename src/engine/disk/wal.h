@@ -99,6 +99,7 @@ class Wal {
 
   bool may_issue() const;
   void issue();
+  WalStream begin_batch(uint64_t bytes);
   void write(WalStream stream, Batch batch);
   void written(uint64_t block, const Status& status);
   void complete();

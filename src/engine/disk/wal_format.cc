@@ -167,27 +167,41 @@ uint64_t encode_wal_record(const WalRecord& record, uint64_t chain,
   return hash;
 }
 
+WalStream::WalStream(uint64_t bytes, const WalBlock& first, const WalIdentity& identity)
+    : identity_(identity),
+      header_(first),
+      left_(bytes),
+      buffer_(AlignedBuffer::uninitialized(
+          std::max(round_up(bytes, kWalPayload) / kWalPayload, uint64_t{1}) * kBlock)) {
+  header_.used = 0;
+}
+
 void WalStream::append(std::string_view bytes) {
+  HF_ASSERT(bytes.size() <= left_);
+  left_ -= bytes.size();
   while (!bytes.empty()) {
-    const uint64_t in_block = at_ % kWalPayload;
-    const size_t count = std::min<size_t>(bytes.size(), kWalPayload - in_block);
-    char* block = buffer_.data() + at_ / kWalPayload * kBlock;
-    std::memcpy(block + kWalBlockHeader + in_block, bytes.data(), count);
+    if (header_.used == kWalPayload) seal();
+    const size_t count = std::min<size_t>(bytes.size(), kWalPayload - header_.used);
+    std::memcpy(buffer_.data() + at_ + kWalBlockHeader + header_.used, bytes.data(), count);
     bytes.remove_prefix(count);
-    at_ += count;
+    header_.used = static_cast<uint16_t>(header_.used + count);
   }
 }
 
-AlignedBuffer WalStream::seal(WalBlock first, const WalIdentity& identity) {
-  HF_ASSERT(at_ == used_);
-  uint64_t left = used_;
-  for (size_t at = 0; at < buffer_.size(); at += kBlock) {
-    first.used = static_cast<uint16_t>(std::min<uint64_t>(left, kWalPayload));
-    left -= first.used;
-    seal_wal_block(first, identity, buffer_.span().subspan(at, kBlock));
-    ++first.number;
-    first.begins_generation = first.begins_batch = false;
-  }
+void WalStream::seal() {
+  const std::span<char> block = buffer_.span().subspan(at_, kBlock);
+  std::memset(block.data() + kWalBlockHeader + header_.used, 0, kWalPayload - header_.used);
+  seal_wal_block(header_, identity_, block);
+  at_ += kBlock;
+  ++header_.number;
+  header_.used = 0;
+  header_.begins_generation = header_.begins_batch = false;
+}
+
+AlignedBuffer WalStream::finish() {
+  HF_ASSERT(left_ == 0);
+  seal();
+  HF_ASSERT(at_ == buffer_.size());
   return std::move(buffer_);
 }
 

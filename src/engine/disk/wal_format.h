@@ -100,22 +100,24 @@ bool decode_spilled(std::string_view payload, SpilledGroup* spilled);
 uint64_t encode_wal_record(const WalRecord& record, uint64_t chain,
                            std::span<char, kWalRecordHeader> header);
 
-// Bytes that run through the payloads of consecutive blocks.
+// A batch in the making: bytes that run through the payloads of consecutive blocks, each of which
+// is sealed when it is full, while it is still near.
 class WalStream {
  public:
-  explicit WalStream(uint64_t bytes)
-      : used_(bytes),
-        blocks_((bytes + kWalPayload - 1) / kWalPayload),
-        buffer_(static_cast<size_t>(std::max<uint64_t>(blocks_, 1) * kBlock)) {}
+  // `first`: of the first block, but for `used`. 0 bytes: an empty block that only bears witness.
+  WalStream(uint64_t bytes, const WalBlock& first, const WalIdentity& identity);
   void append(std::string_view bytes);
-  // Seals all blocks, the first as `first` says (its number, generation, flags, durable_block).
-  AlignedBuffer seal(WalBlock first, const WalIdentity& identity);
+  // REQUIRES: all bytes were appended.
+  AlignedBuffer finish();
 
  private:
-  uint64_t used_;
-  uint64_t blocks_;  // 0: an empty block that only bears witness
+  void seal();
+
+  const WalIdentity& identity_;
+  WalBlock header_;  // of the block that is being filled
+  uint64_t left_;    // bytes still to come
   AlignedBuffer buffer_;
-  uint64_t at_ = 0;
+  size_t at_ = 0;  // of that block, in the buffer
 };
 
 enum class WalRecordState : uint8_t { kWhole, kUnfinished, kBroken };

@@ -6,25 +6,35 @@
 namespace holdfast::disk {
 namespace {
 
-constexpr uint64_t kWindowBlocks = (1 << 20) / kBlock;
+constexpr uint64_t kWindowBlocks = (4 << 20) / kBlock;
 
 }  // namespace
 
 WalReader::WalReader(File& file, const WalIdentity& identity)
-    : file_(file), identity_(identity), window_(kWindowBlocks * kBlock) {}
+    : file_(file),
+      identity_(identity),
+      window_(AlignedBuffer::uninitialized(kWindowBlocks * kBlock)) {}
 
 // Brings the block into block_. A window that can't be read as a whole is read block by block, so
 // that an unreadable block is told from its neighbours.
 Status WalReader::fetch(uint64_t number) {
   const uint64_t place = number % identity_.ring_blocks;
   if (place < window_place_ || place >= window_place_ + window_blocks_) {
+    const auto size_at = [this](uint64_t first) {
+      return std::min(kWindowBlocks, identity_.ring_blocks - first);
+    };
+    const bool goes_on = window_blocks_ > 0 && place == window_place_ + window_blocks_;
     window_place_ = place;
-    window_blocks_ = std::min(kWindowBlocks, identity_.ring_blocks - place);
+    window_blocks_ = size_at(place);
     const Status status =
         file_.read_at(identity_.offset(number), window_.span().first(window_blocks_ * kBlock));
     if (!status.ok()) {
       window_blocks_ = 0;
       return file_.read_at(identity_.offset(number), block_.span());
+    }
+    const uint64_t next = place + window_blocks_;
+    if (goes_on && next < identity_.ring_blocks) {
+      file_.will_read(identity_.offset(next), size_at(next) * kBlock);
     }
   }
   std::memcpy(block_.data(), window_.data() + (place - window_place_) * kBlock, kBlock);

@@ -1,4 +1,4 @@
-// WalReader: blocks and batches of the WAL, read through a window of 1 MiB, so that a log of small
+// WalReader: blocks and batches of the WAL, read through a window of 4 MiB, so that a log of small
 // batches is read at the device's sequential speed.
 //
 // Threads: the one that owns the file.
@@ -29,7 +29,10 @@ class WalReader {
   // The payload lives until the next call. kCorrupt when the record is not there.
   Status read(const WalPlace& place, WalRecord* record);
   // What was read ahead may have been written since.
-  void forget() { window_blocks_ = 0; }
+  void forget() {
+    window_blocks_ = 0;
+    file_.will_read(0, 0);
+  }
 
  private:
   Status fetch(uint64_t number);

@@ -183,9 +183,9 @@ TEST_CASE("disk engine: a store's making may be cut off anywhere; the next start
 
 TEST_CASE("disk engine: another store's blocks are not ours (D9)") {
   const disk::WalIdentity ours{{1, 2}, 64}, theirs{{3, 4}, 64};
-  disk::WalStream stream(10);
+  disk::WalStream stream(10, {5, 1, 0, 0, true, true}, theirs);
   stream.append("0123456789");
-  AlignedBuffer block = stream.seal({5, 1, 0, 0, true, true}, theirs);
+  AlignedBuffer block = stream.finish();
   disk::WalBlock header;
   CHECK(disk::open_wal_block(block.span(), ours, 5, 1, 1, &header) != disk::WalBlockState::kGood);
   CHECK(disk::open_wal_block(block.span(), theirs, 5, 1, 1, &header) == disk::WalBlockState::kGood);

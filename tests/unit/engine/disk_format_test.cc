@@ -123,10 +123,10 @@ TEST_CASE("disk format: a block of the log with a record") {
         "0c00000000000000"
         "0000000000000000"
         "2dc8d4588d69c3c3");
-  WalStream stream(sizeof header + 7);
+  WalStream stream(sizeof header + 7, {130, 4, 129, 0, false, true}, identity);
   stream.append({header, sizeof header});
   stream.append("payload");
-  AlignedBuffer block = stream.seal({130, 4, 129, 0, false, true}, identity);
+  AlignedBuffer block = stream.finish();
   CHECK(hex(block.span().first(64)) ==
         "48465742"
         "9f8ace1a"
@@ -158,9 +158,9 @@ TEST_CASE("disk format: a block of the log with a record") {
 TEST_CASE("disk format: what lies in a block's place is classified") {
   const WalIdentity identity{kUuid, 64};
   const auto make = [&](uint64_t number, uint64_t generation) {
-    WalStream stream(3000);
+    WalStream stream(3000, {number, generation, 0, 0, false, true}, identity);
     stream.append(std::string(3000, 'x'));
-    return stream.seal({number, generation, 0, 0, false, true}, identity);
+    return stream.finish();
   };
   const auto state = [&](AlignedBuffer block, uint64_t number, uint64_t generation) {
     WalBlock header;
