@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,7 @@ struct RecoveredShard {
   CheckpointMeta checkpoint;
   Seq first_seq = 0;  // of the log that is kept; 0 and 0 when it is empty
   Seq last_seq = 0;
+  std::map<DbId, uint64_t> records = {};  // of each database; empty if it is not known
 };
 
 struct EngineInfo {

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "replica/record_loader.h"
 
 namespace holdfast {
 
@@ -26,40 +27,29 @@ Result<RecoveryReport> Shard::recover() {
     if (shard.shard == options_.id) own = shard;
   }
   Status status = load_checkpoint_state(own.checkpoint.state, keyspace_);
-  std::vector<NewerRecord> newer;
-  if (status.ok()) status = load_records(own.checkpoint.seq, &newer);
-  if (!status.ok()) return status;
-  checkpoint_.begin_tracking(own.checkpoint.seq);
-  for (const NewerRecord& one : newer) {
-    keyspace_.replace_record(one.db, keyspace_.key(one.key), one.ref);
-  }
-  status = replay(own);
+  if (status.ok()) status = load_records(own);
+  if (status.ok()) status = replay(own);
   if (!status.ok()) return status;
   recovery_.milliseconds = (reactor_.clock().mono_ns() - start_ns) / 1000000;
   return recovery_;
 }
 
-Status Shard::load_records(Seq covered, std::vector<NewerRecord>* newer) {
-  constexpr uint64_t kProgressEvery = 5'000'000;
+Status Shard::load_records(const RecoveredShard& recovered) {
+  for (const auto& [db, count] : recovered.records) keyspace_.reserve(db, count);
+  RecordLoader loader(keyspace_, recovered.checkpoint.seq);
   Status loaded;
-  const Status status =
+  Status status =
       engine_.visit_records(options_.id, [&](const RecordKey& record, std::string_view image) {
-        Result<Object*> object = load_record(record.db, record.key, image, keyspace_);
-        if (!object.ok()) {
-          loaded = object.status();
-          return false;
-        }
-        if (record.ref != 0 && object.value()->mod_seq() <= covered) {
-          object.value()->set_ref(record.ref);
-        } else if (record.ref != 0) {
-          newer->push_back({record.db, std::string(record.key), record.ref});
-        }
-        if (++recovery_.records % kProgressEvery == 0) {
-          log_info("loading records", {{"records", recovery_.records}});
-        }
-        return true;
+        loaded = loader.add(record, image);
+        return loaded.ok();
       });
-  return status.ok() ? loaded : status;
+  if (status.ok()) status = loaded;
+  if (status.ok()) status = loader.finish();
+  if (!status.ok()) return status;
+  recovery_.records = loader.count();
+  checkpoint_.begin_tracking(recovered.checkpoint.seq);
+  loader.replace_newer();
+  return {};
 }
 
 Status Shard::replay(const RecoveredShard& recovered) {

@@ -94,14 +94,7 @@ class Shard {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
-  // A record newer than its checkpoint: its seq is needed until the log is replayed.
-  struct NewerRecord {
-    DbId db;
-    std::string key;
-    RecordRef ref;
-  };
-
-  Status load_records(Seq covered, std::vector<NewerRecord>* newer);
+  Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
   void group_done(Seq last, uint64_t bytes, const Status& status);

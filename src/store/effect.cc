@@ -219,7 +219,7 @@ void encode_record(const Object& object, std::string* out) {
   out->append(value);
 }
 
-Result<Object*> load_record(DbId db, std::string_view key, std::string_view image,
+Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image,
                             Keyspace& keyspace) {
   Reader reader(image);
   const auto version = reader.fixed<uint8_t>();
@@ -229,10 +229,10 @@ Result<Object*> load_record(DbId db, std::string_view key, std::string_view imag
   const std::string_view value = reader.bytes(reader.varint());
   if (!reader.ok() || !reader.at_end() || version != kRecordVersion ||
       type != ObjectType::kString || db >= kDbCount) {
-    return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
+    return Status::corrupt("record of key '" + std::string(key.bytes.substr(0, 64)) +
                            "' cannot be decoded");
   }
-  return keyspace.put_string(db, keyspace.key(key), value, expire_at_ms, mod_seq);
+  return keyspace.put_string(db, key, value, expire_at_ms, mod_seq);
 }
 
 }  // namespace holdfast

@@ -105,7 +105,6 @@ Status apply_entry(std::string_view entry, Keyspace& keyspace);
 
 void encode_record(const Object& object, std::string* out);
 // Puts the image's object into the keyspace, not dirty, with its own mod_seq, and gives it.
-Result<Object*> load_record(DbId db, std::string_view key, std::string_view image,
-                            Keyspace& keyspace);
+Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image, Keyspace& keyspace);
 
 }  // namespace holdfast

@@ -188,6 +188,13 @@ void Keyspace::replace(DbId db, const KeyRef& key, Object** place, Object* objec
   if (object->expire_at_ms() != 0) databases_[db].slots[key.slot].heap->moved(object);
 }
 
+void Keyspace::reserve(DbId db, uint64_t keys) {
+  if (keys < kSlotCount) return;
+  for (int s = 0; s < kSlotCount; ++s) {
+    slot(db, static_cast<SlotId>(s)).table.reserve(keys / kSlotCount);
+  }
+}
+
 Object* Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value,
                              int64_t expire_at_ms, Seq seq) {
   Object** place = slot(db, key.slot).table.find(key);

@@ -81,6 +81,9 @@ class Keyspace {
   void set_access_clock(uint32_t seconds) { access_now_ = seconds; }
   uint32_t access_clock() const { return access_now_; }
 
+  // Makes room for `keys` that will follow, evenly over all slots. REQUIRES: the database is empty.
+  void reserve(DbId db, uint64_t keys);
+
   // --- changing: called by apply() in store/effect.cc only ---
   Object* put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
                      Seq seq);

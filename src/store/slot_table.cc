@@ -104,6 +104,11 @@ void SlotTable::insert(const KeyRef& key, Object* object, uint64_t seed) {
   if (count_ > uint64_t{buckets_.size()} * kGrowLoad) split(seed);
 }
 
+void SlotTable::reserve(uint64_t keys) {
+  HF_ASSERT(count_ == 0);
+  while (uint64_t{buckets_.size()} * kGrowLoad < keys) buckets_.push_back({});
+}
+
 // Takes one place out and fills the hole from the end of the chain, so that chains stay dense.
 void SlotTable::remove(Bucket* head, Bucket* bucket, int index) {
   Bucket* before = nullptr;

@@ -39,6 +39,9 @@ class SlotTable {
   // REQUIRES: `place` came from find(key) just now. Does not destroy the object.
   void erase(const KeyRef& key, Object** place);
 
+  // Room for `keys` in all, so that they are inserted without a split. REQUIRES: size() == 0.
+  void reserve(uint64_t keys);
+
   // Cache hints for pipelines, in this order with other work in between.
   void prefetch_bucket(uint64_t hash) const;
   void prefetch_object(uint64_t hash) const;

@@ -465,20 +465,24 @@ Status DataStore::flush_for_reading() {
 
 Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
   if (Status status = flush_for_reading(); !status.ok()) return status;
-  bool more = true;
+  std::vector<const Segment*> wanted;
   for (const auto& [block, segment] : segments_.all()) {
-    if (segment.shard != shard || segment.live == 0) continue;
-    if (Status status = visit_segment(segment, visit, &more); !status.ok()) return status;
-    if (!more) break;
+    if (segment.shard == shard && segment.live > 0) wanted.push_back(&segment);
+  }
+  bool more = true;
+  for (size_t i = 0; i < wanted.size() && more; ++i) {
+    const Extent next = i + 1 < wanted.size() ? wanted[i + 1]->extent : Extent{};
+    if (Status status = visit_segment(*wanted[i], next, visit, &more); !status.ok()) return status;
   }
   return {};
 }
 
-Status DataStore::visit_segment(const Segment& segment, const Engine::RecordVisitor& visit,
-                                bool* more) {
+// `next` is read from the device while this one is visited.
+Status DataStore::visit_segment(const Segment& segment, const Extent& next,
+                                const Engine::RecordVisitor& visit, bool* more) {
   Status result;
-  const Status read =
-      check_segment(segment, [&](uint64_t offset, const Status& status, const Record& record) {
+  const Status read = check_segment(
+      segment, next, [&](uint64_t offset, const Status& status, const Record& record) {
         result = status;
         if (!status.ok()) return mutant(Mutant::kSkipDamagedRecords);
         *more = visit({record.header.db, record.header.slot, record.key, make_ref(offset)},
@@ -495,16 +499,18 @@ Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit
     sparse_.pop_back();
     if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
     bool more = true;
-    return visit_segment(at->second, visit, &more);
+    return visit_segment(at->second, {}, visit, &more);
   }
   return Status::not_found("no segment is sparse");
 }
 
-Status DataStore::check_segment(const Segment& segment, const RecordCheck& check) {
-  AlignedBuffer bytes(segment.extent.bytes());
+Status DataStore::check_segment(const Segment& segment, const Extent& next,
+                                const RecordCheck& check) {
+  AlignedBuffer bytes = AlignedBuffer::uninitialized(segment.extent.bytes());
   if (Status status = file_.read_at(segment.extent.offset(), bytes.span()); !status.ok()) {
     return status;
   }
+  if (next.count > 0) file_.will_read(next.offset(), next.bytes());
   std::string scratch;
   Segments::visit_live(segment, [&](uint64_t offset) {
     Record record;

@@ -66,9 +66,10 @@ class DataStore {
   // As Engine::visit_sparse: the segment with the smallest share of live records, below kSparse.
   Status visit_sparse(ShardId shard, const Engine::RecordVisitor& visit);
   // Decodes each live record of the segment, damaged ones too; `check` returns false to stop.
+  // `next`: what will be read after it, or none.
   using RecordCheck =
       std::function<bool(uint64_t offset, const Status& status, const Record& record)>;
-  Status check_segment(const Segment& segment, const RecordCheck& check);
+  Status check_segment(const Segment& segment, const Extent& next, const RecordCheck& check);
 
   // Writes all that a checkpoint names, and then its root; `done` gives where that is, but for the
   // log's position. REQUIRES: no write() until then.
@@ -121,7 +122,8 @@ class DataStore {
   void write_blocks(const Extent& extent, AlignedBuffer data, Done done);
   void pace();
   Status flush_for_reading();
-  Status visit_segment(const Segment& segment, const Engine::RecordVisitor& visit, bool* more);
+  Status visit_segment(const Segment& segment, const Extent& next,
+                       const Engine::RecordVisitor& visit, bool* more);
   bool write_pages();
   bool write_root_blocks();
   void written(const Status& status);

@@ -31,6 +31,9 @@ Result<std::vector<RecoveredShard>> DiskEngine::open() {
     shards[shard].first_seq = log.first();
     shards[shard].last_seq = log.last();
   }
+  for (const auto& [block, segment] : data_->segments().all()) {
+    shards[segment.shard].records[segment.db] += segment.live;
+  }
   std::vector<RecoveredShard> found;
   for (auto& [shard, one] : shards) {
     one.shard = shard;

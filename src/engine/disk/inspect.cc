@@ -116,7 +116,7 @@ class Inspector {
              number(segment.db) + ", " + number(segment.live) + " of " + number(segment.records) +
              " records live");
       const Status read = data_.check_segment(
-          segment, [&](uint64_t offset, const Status& status, const Record& record) {
+          segment, {}, [&](uint64_t offset, const Status& status, const Record& record) {
             one_record(offset, status, record);
             return true;
           });

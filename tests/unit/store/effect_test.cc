@@ -301,7 +301,7 @@ TEST_CASE("record: what was written is loaded, clean and with its own number") {
     std::string record;
     encode_record(*from.find(3, from.key(key)), &record);
     Keyspace to(kSeed + 1);
-    REQUIRE(load_record(3, key, record, to).ok());
+    REQUIRE(load_record(3, to.key(key), record, to).ok());
     CHECK((contents(to) == contents(from)));
     CHECK_FALSE(to.find(3, to.key(key))->dirty());
   }
@@ -314,16 +314,17 @@ TEST_CASE("record: damaged ones are refused or at least safe") {
   encode_record(*from.find(0, from.key("k")), &record);
   Keyspace to(kSeed);
   for (size_t size = 0; size < record.size(); ++size) {
-    CHECK(load_record(0, "k", record.substr(0, size), to).status().code() == Code::kCorrupt);
+    CHECK(load_record(0, to.key("k"), record.substr(0, size), to).status().code() ==
+          Code::kCorrupt);
   }
-  CHECK(load_record(0, "k", record + "x", to).status().code() == Code::kCorrupt);
-  CHECK(load_record(16, "k", record, to).status().code() == Code::kCorrupt);
+  CHECK(load_record(0, to.key("k"), record + "x", to).status().code() == Code::kCorrupt);
+  CHECK(load_record(16, to.key("k"), record, to).status().code() == Code::kCorrupt);
   std::string newer = record;
   newer[0] = 2;
-  CHECK(load_record(0, "k", newer, to).status().code() == Code::kCorrupt);
+  CHECK(load_record(0, to.key("k"), newer, to).status().code() == Code::kCorrupt);
   std::string list = record;
   list[1] = 1;
-  CHECK(load_record(0, "k", list, to).status().code() == Code::kCorrupt);
+  CHECK(load_record(0, to.key("k"), list, to).status().code() == Code::kCorrupt);
   CHECK(to.size(0) == 0);
 }
 
@@ -366,7 +367,7 @@ class Primary {
   void recover(Keyspace& fresh, bool tracking, DirtyKeys* dirty) const {
     apply(Effect::map_databases(checkpoint_map_), 0, fresh);
     for (const auto& [place, image] : records_) {
-      REQUIRE(load_record(place.first, place.second, image, fresh).ok());
+      REQUIRE(load_record(place.first, fresh.key(place.second), image, fresh).ok());
     }
     if (tracking) fresh.track_dirty(dirty);
     for (Seq seq = checkpoint_seq_ + 1; seq <= seq_; ++seq) {

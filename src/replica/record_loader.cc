@@ -1,0 +1,56 @@
+// See record_loader.h.
+#include "replica/record_loader.h"
+
+#include "base/log.h"
+#include "store/effect.h"
+
+namespace holdfast {
+namespace {
+
+constexpr uint64_t kProgressEvery = 5'000'000;
+
+}  // namespace
+
+Status RecordLoader::add(const RecordKey& record, std::string_view image) {
+  if (record.db >= kDbCount) return Status::corrupt("a record of a database that cannot be");
+  const KeyRef key = keyspace_.key(record.key);
+  Record& added =
+      batch_.emplace_back(Record{record.db, record.ref, {{}, key.hash, key.slot}, 0, 0, 0});
+  added.key_at = bytes_.size();
+  bytes_.append(record.key);
+  added.image_at = bytes_.size();
+  bytes_.append(image);
+  added.end = bytes_.size();
+  return batch_.size() < kBatch ? Status() : load_batch();
+}
+
+Status RecordLoader::load_batch() {
+  for (const Record& record : batch_) keyspace_.prefetch_slot(record.db, record.key.slot);
+  for (const Record& record : batch_) keyspace_.prefetch_bucket(record.db, record.key);
+  const std::string_view bytes(bytes_);
+  for (const Record& record : batch_) {
+    KeyRef key = record.key;
+    key.bytes = bytes.substr(record.key_at, record.image_at - record.key_at);
+    const std::string_view image = bytes.substr(record.image_at, record.end - record.image_at);
+    const Result<Object*> object = load_record(record.db, key, image, keyspace_);
+    if (!object.ok()) return object.status();
+    if (record.ref != 0 && object.value()->mod_seq() <= covered_) {
+      object.value()->set_ref(record.ref);
+    } else if (record.ref != 0) {
+      newer_.push_back({record.db, std::string(key.bytes), record.ref});
+    }
+    if (++count_ % kProgressEvery == 0) log_info("loading records", {{"records", count_}});
+  }
+  batch_.clear();
+  bytes_.clear();
+  return {};
+}
+
+void RecordLoader::replace_newer() {
+  for (const Newer& one : newer_) {
+    keyspace_.replace_record(one.db, keyspace_.key(one.key), one.ref);
+  }
+  newer_.clear();
+}
+
+}  // namespace holdfast
