@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "replica/record_loader.h"
+#include "store/entry_replay.h"
 
 namespace holdfast {
 
@@ -56,23 +57,18 @@ Status Shard::replay(const RecoveredShard& recovered) {
   last_seq_ = std::max(recovered.checkpoint.seq, recovered.last_seq);
   commit_seq_ = last_seq_;
   if (recovered.last_seq <= recovered.checkpoint.seq) return {};
+  EntryReplay entries(keyspace_);
   Status applied;
-  const Status status = engine_.read_log(
-      options_.id, recovered.checkpoint.seq + 1, recovered.last_seq,
-      [&](Seq seq, std::string_view entry) {
-        Result<EntryHeader> header = read_entry_header(entry);
-        if (header.ok() && header.value().seq != seq) {
-          applied = Status::corrupt("log entry " + std::to_string(seq) + " carries number " +
-                                    std::to_string(header.value().seq));
-          return false;
-        }
-        applied = header.ok() ? apply_entry(entry, keyspace_) : header.status();
-        if (!applied.ok()) return false;
-        log_clock_ms_ = std::max(log_clock_ms_, header.value().log_clock_ms);
-        ++recovery_.entries;
-        return true;
-      });
-  return status.ok() ? applied : status;
+  Status status = engine_.read_log(options_.id, recovered.checkpoint.seq + 1, recovered.last_seq,
+                                   [&](Seq seq, std::string_view entry) {
+                                     applied = entries.add(seq, entry);
+                                     return applied.ok();
+                                   });
+  if (status.ok()) status = applied;
+  if (status.ok()) status = entries.flush();
+  log_clock_ms_ = entries.log_clock_ms();
+  recovery_.entries = entries.count();
+  return status;
 }
 
 void Shard::emit(const Effect& effect) {

@@ -2,7 +2,6 @@
 #include "store/effect.h"
 
 #include <cstring>
-#include <unordered_set>
 
 #include "base/codec.h"
 #include "base/crc32c.h"
@@ -13,44 +12,10 @@ namespace {
 constexpr size_t kCrcFrom = 8;  // the CRC covers the entry from here
 constexpr uint8_t kRecordVersion = 1;
 
-bool has_key(EffectType type) {
-  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
-}
-
 bool has_value(EffectType type) {
   return type == EffectType::kPutString || type == EffectType::kWriteRange ||
          type == EffectType::kMapDatabases;
 }
-
-// Which effects of one entry the keyspace contains already, because it was loaded from records that
-// are newer than the entry. (Those of today could be applied twice; a push onto a list could not.)
-class Containment {
- public:
-  Containment(Seq seq, uint32_t effects) : seq_(seq), several_(effects > 1) {}
-
-  // To be asked before each effect, which is applied when the answer is false.
-  bool contains(const Effect& effect, Keyspace& keyspace) {
-    if (!has_key(effect.type)) return false;
-    const Object* object = keyspace.find(effect.db, effect.key);
-    if (object != nullptr && object->mod_seq() >= seq_) {
-      // This entry's own number says that it changed the object: now, or before the image was
-      // taken.
-      return object->mod_seq() > seq_ || !touched_.contains(id(effect));
-    }
-    if (several_ && effect.type != EffectType::kErase) touched_.insert(id(effect));
-    return false;
-  }
-
- private:
-  // The hash is seeded and 64 bits wide: two keys of an entry do not share it.
-  static uint64_t id(const Effect& effect) {
-    return effect.key.hash ^ uint64_t { effect.db } * 0x9e3779b97f4a7c15ULL;
-  }
-
-  const Seq seq_;
-  const bool several_;
-  std::unordered_set<uint64_t> touched_;  // keys that this entry has changed just now
-};
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
   Effect effect{};
@@ -196,16 +161,6 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
   }
   if (!reader.at_end()) return Status::corrupt("entry: bytes behind the last effect");
   return {};
-}
-
-Status apply_entry(std::string_view entry, Keyspace& keyspace) {
-  Result<EntryHeader> header = read_entry_header(entry);
-  if (!header.ok()) return header.status();
-  const Seq seq = header.value().seq;
-  Containment containment(seq, header.value().effects);
-  return read_effects(entry, keyspace, [&](const Effect& effect) {
-    if (!containment.contains(effect, keyspace)) apply(effect, seq, keyspace);
-  });
 }
 
 void encode_record(const Object& object, std::string* out) {

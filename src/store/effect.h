@@ -30,6 +30,10 @@ enum class EffectType : uint8_t {
   kMapDatabases = 6,  // the whole map from logical to physical database numbers
 };
 
+inline bool has_key(EffectType type) {
+  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
+}
+
 struct Effect {
   EffectType type;
   DbId db = 0;               // physical
@@ -97,9 +101,6 @@ Result<EntryHeader> read_entry_header(std::string_view bytes);
 // Decodes the effects of a checked entry in order. `hash` turns key bytes into a KeyRef.
 Status read_effects(std::string_view entry, const Keyspace& keyspace,
                     const std::function<void(const Effect&)>& visit);
-
-// Recovery and backups: checks, decodes and applies one entry.
-Status apply_entry(std::string_view entry, Keyspace& keyspace);
 
 // --- records: one object's image in a checkpoint ---
 

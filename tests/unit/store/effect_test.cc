@@ -1,6 +1,7 @@
 // Effects and entries: the bytes (pinned; docs/ONDISK.md shows the same example), damage, and
 // replay over records that are newer than the log.
 #include "store/effect.h"
+#include "store/entry_replay.h"
 
 #include <doctest/doctest.h>
 
@@ -243,7 +244,9 @@ TEST_CASE("entry: every flipped bit and every cut is found") {
     std::string flipped = entry;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
     Keyspace keyspace(kSeed);
-    const Status status = apply_entry(flipped, keyspace);
+    EntryReplay replay(keyspace);
+    Status status = replay.add(7, flipped);
+    if (status.ok()) status = replay.flush();
     if (status.code() != Code::kCorrupt) FAIL("bit " << bit << " went unnoticed");
     CHECK(keyspace.size(0) + keyspace.size(1) == 0);
     CHECK(keyspace.physical(0) == 0);
@@ -333,11 +336,14 @@ TEST_CASE("entry: a follower that applies entries gets the same keyspace") {
     SeededRandom random(seed);
     Keyspace leader(kSeed);
     Keyspace follower(kSeed + seed);
+    EntryReplay replay(follower);
     for (Seq seq = 1; seq <= 2000; ++seq) {
       const std::vector<Owned> effects = random_effects(random);
       for (const Owned& effect : effects) apply(effect.effect(leader), seq, leader);
-      REQUIRE(apply_entry(encode(effects, 1, seq, 0), follower).ok());
-      if (seq % 50 == 0) REQUIRE((contents(follower) == contents(leader)));
+      REQUIRE(replay.add(seq, encode(effects, 1, seq, 0)).ok());
+      if (seq % 50 != 0) continue;
+      REQUIRE(replay.flush().ok());
+      REQUIRE((contents(follower) == contents(leader)));
     }
   }
 }
@@ -370,9 +376,11 @@ class Primary {
       REQUIRE(load_record(place.first, fresh.key(place.second), image, fresh).ok());
     }
     if (tracking) fresh.track_dirty(dirty);
+    EntryReplay replay(fresh);
     for (Seq seq = checkpoint_seq_ + 1; seq <= seq_; ++seq) {
-      REQUIRE(apply_entry(log_[seq - 1], fresh).ok());
+      REQUIRE(replay.add(seq, log_[seq - 1]).ok());
     }
+    REQUIRE(replay.flush().ok());
   }
 
   Keyspace& keyspace() { return keyspace_; }

@@ -1,0 +1,55 @@
+// EntryReplay: applies entries of the log to a keyspace, in recovery and on backups.
+//
+// The keyspace may have been loaded from records that are newer than an entry; what such a record
+// contains already is left out. Entries are gathered and applied a batch at a time, so that the
+// lines of memory that a batch needs are asked for together.
+//
+// Threads: the keyspace's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "store/effect.h"
+#include "store/keyspace.h"
+
+namespace holdfast {
+
+class EntryReplay {
+ public:
+  // The keyspace outlives the replay.
+  explicit EntryReplay(Keyspace& keyspace) : keyspace_(keyspace) {}
+
+  // Takes a copy of one entry, which must carry `seq`; kCorrupt when it does not, or is damaged. An
+  // error may be that of an entry before. After an error nothing more may be added.
+  Status add(Seq seq, std::string_view entry);
+  // Applies what was gathered.
+  Status flush();
+
+  uint64_t count() const { return count_; }  // added
+  int64_t log_clock_ms() const { return log_clock_ms_; }
+
+ private:
+  static constexpr size_t kBatchEntries = 64;
+  static constexpr size_t kBatchBytes = 1 << 20;
+
+  struct Entry {
+    Seq seq;
+    size_t at, end;  // in bytes_
+    size_t first_effect = 0;
+  };
+
+  Status decode();
+
+  Keyspace& keyspace_;
+  std::string bytes_;
+  std::vector<Entry> entries_;
+  std::vector<Effect> effects_;
+  uint64_t count_ = 0;
+  int64_t log_clock_ms_ = 0;
+};
+
+}  // namespace holdfast
