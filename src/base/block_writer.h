@@ -1,5 +1,6 @@
 // BlockWriter: several writes in flight to one file, each of them on stable media when it
-// completes (O_DIRECT and O_DSYNC). How a log is written by a thread that may not wait.
+// completes (O_DIRECT and O_DSYNC), and reads beside them. How a device is used by a thread that
+// may not wait.
 //
 // Real: UringWriter where the kernel has io_uring, else ThreadWriter. Simulated: SimDisk's.
 //
@@ -20,13 +21,17 @@ namespace holdfast {
 class BlockWriter {
  public:
   using Done = std::function<void(Status)>;
+  using ReadDone = std::function<void(Status, AlignedBuffer)>;
 
   // Completions that have not run are dropped; the writes themselves are waited for.
   virtual ~BlockWriter() = default;
 
   // Takes `data` over and frees it before `done` runs. REQUIRES: offset is a multiple of kBlock.
   virtual void write(uint64_t offset, AlignedBuffer data, Done done) = 0;
-  // Waits for all writes in flight and runs their completions.
+  // REQUIRES: offset and size are multiples of kBlock, size > 0. A read of what is being written
+  // gives any mixture of old and new.
+  virtual void read(uint64_t offset, size_t size, ReadDone done) = 0;
+  // Waits for all that is in flight and runs the completions.
   virtual void drain() = 0;
 };
 

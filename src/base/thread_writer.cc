@@ -22,15 +22,24 @@ ThreadWriter::~ThreadWriter() {
 }
 
 void ThreadWriter::write(uint64_t offset, AlignedBuffer data, Done done) {
+  begin({false, offset, std::move(data),
+         [done = std::move(done)](Status status, AlignedBuffer) { done(std::move(status)); }});
+}
+
+void ThreadWriter::read(uint64_t offset, size_t size, ReadDone done) {
+  begin({true, offset, AlignedBuffer::uninitialized(size), std::move(done)});
+}
+
+void ThreadWriter::begin(Transfer transfer) {
   std::lock_guard lock(mutex_);
-  queue_.push_back({offset, std::move(data), std::move(done)});
+  queue_.push_back(std::move(transfer));
   changed_.notify_all();
 }
 
 void ThreadWriter::drain() {
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return queue_.empty() && !writing_; });
+    changed_.wait(lock, [this] { return queue_.empty() && !working_; });
   }
   run_completed();
 }
@@ -41,7 +50,9 @@ void ThreadWriter::run_completed() {
     std::lock_guard lock(mutex_);
     completed.swap(completed_);
   }
-  for (Completed& one : completed) one.done(one.status);
+  for (Completed& one : completed) {
+    one.transfer.done(std::move(one.status), std::move(one.transfer.data));
+  }
 }
 
 // What is queued is written before the thread ends.
@@ -50,16 +61,17 @@ void ThreadWriter::work() {
   while (true) {
     changed_.wait(lock, [this] { return !queue_.empty() || ending_; });
     if (queue_.empty()) return;
-    Write write = std::move(queue_.front());
+    Transfer transfer = std::move(queue_.front());
     queue_.pop_front();
-    writing_ = true;
+    working_ = true;
     lock.unlock();
-    Status status = file_->write_at(write.offset, write.data.span());
-    write.data = AlignedBuffer();
+    Status status = transfer.read ? file_->read_at(transfer.offset, transfer.data.span())
+                                  : file_->write_at(transfer.offset, transfer.data.span());
+    if (!transfer.read) transfer.data = {};
     lock.lock();
-    writing_ = false;
+    working_ = false;
     const bool post = completed_.empty();
-    completed_.push_back({std::move(write.done), std::move(status)});
+    completed_.push_back({std::move(transfer), std::move(status)});
     changed_.notify_all();
     if (!post) continue;
     reactor_.post([self = self_] {

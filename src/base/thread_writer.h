@@ -1,4 +1,5 @@
-// ThreadWriter: a BlockWriter for where io_uring is refused: one thread that writes in order.
+// ThreadWriter: a BlockWriter for where io_uring is refused: one thread that writes and reads in
+// order.
 //
 // Threads: `file` is used by the writer's own thread only; the queues are shared under one lock.
 #pragma once
@@ -25,19 +26,22 @@ class ThreadWriter final : public BlockWriter {
   ThreadWriter& operator=(const ThreadWriter&) = delete;
 
   void write(uint64_t offset, AlignedBuffer data, Done done) override;
+  void read(uint64_t offset, size_t size, ReadDone done) override;
   void drain() override;
 
  private:
-  struct Write {
+  struct Transfer {
+    bool read = false;
     uint64_t offset = 0;
     AlignedBuffer data;
-    Done done;
+    ReadDone done;  // of a write, gets no buffer
   };
   struct Completed {
-    Done done;
+    Transfer transfer;
     Status status;
   };
 
+  void begin(Transfer transfer);
   void work();
   void run_completed();
 
@@ -48,9 +52,9 @@ class ThreadWriter final : public BlockWriter {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Write> queue_;
+  std::deque<Transfer> queue_;
   std::vector<Completed> completed_;
-  bool writing_ = false;
+  bool working_ = false;
   bool ending_ = false;
   std::thread thread_;
 };

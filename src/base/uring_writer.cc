@@ -13,7 +13,7 @@
 namespace holdfast {
 
 UringWriter::UringWriter(LibeventReactor& reactor, int fd, std::string path)
-    : reactor_(reactor), fd_(fd), path_(std::move(path)), writes_(kDepth) {
+    : reactor_(reactor), fd_(fd), path_(std::move(path)), transfers_(kDepth) {
   for (uint32_t place = kDepth; place > 0; --place) free_.push_back(place - 1);
 }
 
@@ -46,7 +46,7 @@ std::unique_ptr<UringWriter> UringWriter::create(LibeventReactor& reactor, int f
 
 UringWriter::~UringWriter() {
   waiting_.clear();
-  for (Write& write : writes_) write.done = nullptr;
+  for (Transfer& transfer : transfers_) transfer.done = nullptr;
   if (watcher_ != nullptr) event_free(watcher_);
   drain();  // the kernel reads the buffers until then
   io_uring_queue_exit(&ring_);
@@ -55,26 +55,38 @@ UringWriter::~UringWriter() {
 }
 
 void UringWriter::write(uint64_t offset, AlignedBuffer data, Done done) {
-  Write write{offset, 0, std::move(data), std::move(done)};
+  begin({false, offset, 0, std::move(data),
+         [done = std::move(done)](Status status, AlignedBuffer) { done(std::move(status)); }});
+}
+
+void UringWriter::read(uint64_t offset, size_t size, ReadDone done) {
+  begin({true, offset, 0, AlignedBuffer::uninitialized(size), std::move(done)});
+}
+
+void UringWriter::begin(Transfer transfer) {
   if (free_.empty()) {
-    waiting_.push_back(std::move(write));
+    waiting_.push_back(std::move(transfer));
     return;
   }
   const uint32_t place = free_.back();
   free_.pop_back();
-  writes_[place] = std::move(write);
+  transfers_[place] = std::move(transfer);
   start(place);
 }
 
-// Hands what is left of the write at `place` to the kernel. There is always a free entry: places
+// Hands what is left of the transfer at `place` to the kernel. There is always a free entry: places
 // and entries are equally many.
 void UringWriter::start(uint32_t place) {
-  Write& write = writes_[place];
+  Transfer& transfer = transfers_[place];
   io_uring_sqe* entry = io_uring_get_sqe(&ring_);
   HF_ASSERT(entry != nullptr);
-  io_uring_prep_write(entry, fd_, write.data.data() + write.written,
-                      static_cast<unsigned>(write.data.size() - write.written),
-                      write.offset + write.written);
+  char* at = transfer.data.data() + transfer.moved;
+  const auto left = static_cast<unsigned>(transfer.data.size() - transfer.moved);
+  if (transfer.read) {
+    io_uring_prep_read(entry, fd_, at, left, transfer.offset + transfer.moved);
+  } else {
+    io_uring_prep_write(entry, fd_, at, left, transfer.offset + transfer.moved);
+  }
   io_uring_sqe_set_data64(entry, place);
   int submitted = 0;
   do {
@@ -96,20 +108,26 @@ bool UringWriter::reap() {
   return any;
 }
 
-// An interrupted or short write goes on: neither is a failure of the medium.
+// An interrupted or short transfer goes on: neither is a failure of the medium.
 void UringWriter::completed(uint32_t place, int result) {
-  Write& write = writes_[place];
+  Transfer& transfer = transfers_[place];
   if (result == -EINTR || result == -EAGAIN) {
     start(place);
     return;
   }
+  if (result == 0 && transfer.read) {
+    finish(place, Status::corrupt("read " + path_ + " at " + std::to_string(transfer.offset) +
+                                  ": the file ends there"));
+    return;
+  }
   if (result <= 0) {
-    const std::string what = "write " + path_ + " at " + std::to_string(write.offset);
+    const std::string what = std::string(transfer.read ? "read " : "write ") + path_ + " at " +
+                             std::to_string(transfer.offset);
     finish(place, Status::from_errno(what, result == 0 ? ENOSPC : -result));
     return;
   }
-  write.written += static_cast<size_t>(result);
-  if (write.written < write.data.size()) {
+  transfer.moved += static_cast<size_t>(result);
+  if (transfer.moved < transfer.data.size()) {
     start(place);
   } else {
     finish(place, {});
@@ -117,16 +135,16 @@ void UringWriter::completed(uint32_t place, int result) {
 }
 
 void UringWriter::finish(uint32_t place, Status status) {
-  const Done done = std::move(writes_[place].done);
-  writes_[place] = Write{};
+  Transfer transfer = std::exchange(transfers_[place], {});
+  if (!transfer.read) transfer.data = {};
   if (waiting_.empty()) {
     free_.push_back(place);
   } else {
-    writes_[place] = std::move(waiting_.front());
+    transfers_[place] = std::move(waiting_.front());
     waiting_.pop_front();
     start(place);
   }
-  if (done) done(std::move(status));
+  if (transfer.done) transfer.done(std::move(status), std::move(transfer.data));
 }
 
 void UringWriter::drain() {

@@ -25,19 +25,22 @@ class UringWriter final : public BlockWriter {
   UringWriter& operator=(const UringWriter&) = delete;
 
   void write(uint64_t offset, AlignedBuffer data, Done done) override;
+  void read(uint64_t offset, size_t size, ReadDone done) override;
   void drain() override;
 
  private:
   static constexpr unsigned kDepth = 64;
 
-  struct Write {
-    uint64_t offset;
-    size_t written;
+  struct Transfer {
+    bool read = false;
+    uint64_t offset = 0;
+    size_t moved = 0;  // bytes, so far
     AlignedBuffer data;
-    Done done;
+    ReadDone done;  // of a write, gets no buffer
   };
 
   UringWriter(LibeventReactor& reactor, int fd, std::string path);
+  void begin(Transfer transfer);
   void start(uint32_t place);
   bool reap();
   void completed(uint32_t place, int result);
@@ -49,9 +52,9 @@ class UringWriter final : public BlockWriter {
   io_uring ring_{};
   int event_fd_ = -1;
   event* watcher_ = nullptr;
-  std::vector<Write> writes_;   // places; those in free_ are unused
-  std::vector<uint32_t> free_;  //
-  std::deque<Write> waiting_;   // for a place
+  std::vector<Transfer> transfers_;  // places; those in free_ are unused
+  std::vector<uint32_t> free_;       //
+  std::deque<Transfer> waiting_;     // for a place
 };
 
 }  // namespace holdfast

@@ -52,6 +52,7 @@ struct RecordKey {
   SlotId slot = 0;
   std::string_view key;
   RecordRef ref = 0;
+  uint64_t most_bytes = 0;  // of the image, to be read; 0: not known
 };
 
 // One object's image for a checkpoint, or its absence.
@@ -82,6 +83,7 @@ struct EngineInfo {
   bool durable = false;            // completions mean stable media
   bool wants_checkpoints = false;  // false: records are never read back, don't write them
   bool inline_completion = false;  // completions may run inside the call
+  bool refs = false;               // records are found by ref, so values can stay on the device
 };
 
 struct EngineStats {
@@ -134,6 +136,12 @@ class Engine {
 
   // kNotFound, or the verified image.
   virtual Result<std::string> read_record(ShardId shard, const RecordKey& key) = 0;
+  // The same without waiting; `done` runs on the reactor. Records are found by ref.
+  using RecordRead = std::function<void(Result<std::string> image)>;
+  virtual void fetch_record(ShardId shard, const RecordKey& key, RecordRead done);
+  // The record is on stable media and named by a finished checkpoint: its owner may forget what it
+  // holds. Cheap. Engines that find records by key say no.
+  virtual bool on_device(RecordRef) const { return false; }
   // Every record of a shard, in any order: how a store is loaded at start.
   virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
@@ -151,6 +159,10 @@ class Engine {
   virtual bool out_of_space() const { return false; }
   virtual EngineStats stats() const = 0;
 };
+
+inline void Engine::fetch_record(ShardId shard, const RecordKey& key, RecordRead done) {
+  done(read_record(shard, key));
+}
 
 inline Status Engine::visit_sparse(ShardId, const RecordVisitor&) {
   return Status::not_found("this engine cleans by itself");

@@ -56,8 +56,9 @@ Status Node::start() {
   Status status = make_engine();
   if (!status.ok()) return status;
   keyspace_ = std::make_unique<Keyspace>(random_.next());
-  shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_,
-                                   ShardOptions{0, options_.checkpoint_log_bytes});
+  shard_ = std::make_unique<Shard>(
+      reactor_, *engine_, *keyspace_,
+      ShardOptions{0, options_.checkpoint_log_bytes, [this] { return memory_is_short(); }});
   const Result<RecoveryReport> recovered = shard_->recover();
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
@@ -81,6 +82,11 @@ Status Node::start() {
   status = server_->listen();
   if (status.ok()) announce();
   return status;
+}
+
+// At start, when only loading needs memory.
+bool Node::memory_is_short() const {
+  return options_.memory_limit > 0 && memory_allocated() > options_.memory_limit / 4 * 3;
 }
 
 void Node::announce() {

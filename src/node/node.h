@@ -37,6 +37,7 @@ class Node {
   static constexpr int64_t kDrainMs = 5000;
 
   Status make_engine();
+  bool memory_is_short() const;
   void announce();
   void drain(int64_t deadline_ns);
   void log_failed(const Status& status);

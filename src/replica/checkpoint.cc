@@ -103,8 +103,11 @@ bool Checkpoint::clean_some() {
   if (to_clean_ == 0) return false;
   --to_clean_;
   const Status status =
-      engine_.visit_sparse(shard_, [this](const RecordKey& record, std::string_view) {
-        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, &writing_);
+      engine_.visit_sparse(shard_, [this](const RecordKey& record, std::string_view image) {
+        const Result<RecordImage> decoded = decode_record(record.key, image);
+        if (!decoded.ok()) return false;
+        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref,
+                              decoded.value().value, &writing_);
         return true;
       });
   if (status.ok()) return true;

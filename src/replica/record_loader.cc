@@ -32,7 +32,7 @@ Status RecordLoader::load_batch() {
     KeyRef key = record.key;
     key.bytes = bytes.substr(record.key_at, record.image_at - record.key_at);
     const std::string_view image = bytes.substr(record.image_at, record.end - record.image_at);
-    const Result<Object*> object = load_record(record.db, key, image, keyspace_);
+    const Result<Object*> object = load(record, key, image);
     if (!object.ok()) return object.status();
     if (record.ref != 0 && object.value()->mod_seq() <= covered_) {
       object.value()->set_ref(record.ref);
@@ -40,10 +40,25 @@ Status RecordLoader::load_batch() {
       newer_.push_back({record.db, std::string(key.bytes), record.ref});
     }
     if (++count_ % kProgressEvery == 0) log_info("loading records", {{"records", count_}});
+    if (count_ % kAskEvery == 0 && memory_is_short_ && !values_stay_) {
+      values_stay_ = memory_is_short_();
+    }
   }
   batch_.clear();
   bytes_.clear();
   return {};
+}
+
+Result<Object*> RecordLoader::load(const Record& record, const KeyRef& key,
+                                   std::string_view image) {
+  if (!values_stay_ || record.ref == 0) return load_record(record.db, key, image, keyspace_);
+  const Result<RecordImage> decoded = decode_record(key.bytes, image);
+  if (!decoded.ok()) return decoded.status();
+  const RecordImage& from = decoded.value();
+  if (from.mod_seq > covered_ || from.value.size() < Keyspace::kMinCold) {
+    return load_record(record.db, key, image, keyspace_);
+  }
+  return keyspace_.put_cold(record.db, key, from.value.size(), from.expire_at_ms);
 }
 
 void RecordLoader::replace_newer() {

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -18,8 +20,10 @@ namespace holdfast {
 
 class RecordLoader {
  public:
-  // `covered`: the checkpoint's seq. The keyspace outlives the loader.
-  RecordLoader(Keyspace& keyspace, Seq covered) : keyspace_(keyspace), covered_(covered) {}
+  // `covered`: the checkpoint's seq. The keyspace outlives the loader. `memory_is_short` (may be
+  // empty) is asked now and then: from the first yes on, values stay on the device.
+  RecordLoader(Keyspace& keyspace, Seq covered, std::function<bool()> memory_is_short)
+      : keyspace_(keyspace), covered_(covered), memory_is_short_(std::move(memory_is_short)) {}
 
   // Takes a copy.
   Status add(const RecordKey& record, std::string_view image);
@@ -32,6 +36,7 @@ class RecordLoader {
 
  private:
   static constexpr size_t kBatch = 64;
+  static constexpr uint64_t kAskEvery = 16384;  // records
 
   struct Record {
     DbId db;
@@ -46,11 +51,14 @@ class RecordLoader {
   };
 
   Status load_batch();
+  Result<Object*> load(const Record& record, const KeyRef& key, std::string_view image);
 
   Keyspace& keyspace_;
   const Seq covered_;
   std::vector<Record> batch_;
   std::string bytes_;
+  std::function<bool()> memory_is_short_;
+  bool values_stay_ = false;
   std::vector<Newer> newer_;
   uint64_t count_ = 0;
 };

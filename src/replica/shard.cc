@@ -14,8 +14,9 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
     : reactor_(reactor),
       engine_(engine),
       keyspace_(keyspace),
-      options_(options),
-      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_) {
+      options_(std::move(options)),
+      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_),
+      cold_values_(reactor, engine, keyspace, options.id) {
   checkpoint_.on_failure([this](const Status& status) { fail(status); });
 }
 
@@ -29,7 +30,11 @@ Result<RecoveryReport> Shard::recover() {
   }
   Status status = load_checkpoint_state(own.checkpoint.state, keyspace_);
   if (status.ok()) status = load_records(own);
-  if (status.ok()) status = replay(own);
+  try {
+    if (status.ok()) status = replay(own);
+  } catch (const ValueUnreadable& unreadable) {
+    status = Status::corrupt(unreadable.what());
+  }
   if (!status.ok()) return status;
   recovery_.milliseconds = (reactor_.clock().mono_ns() - start_ns) / 1000000;
   return recovery_;
@@ -37,7 +42,7 @@ Result<RecoveryReport> Shard::recover() {
 
 Status Shard::load_records(const RecoveredShard& recovered) {
   for (const auto& [db, count] : recovered.records) keyspace_.reserve(db, count);
-  RecordLoader loader(keyspace_, recovered.checkpoint.seq);
+  RecordLoader loader(keyspace_, recovered.checkpoint.seq, options_.memory_is_short);
   Status loaded;
   Status status =
       engine_.visit_records(options_.id, [&](const RecordKey& record, std::string_view image) {
@@ -73,6 +78,10 @@ Status Shard::replay(const RecoveredShard& recovered) {
 
 void Shard::emit(const Effect& effect) {
   HF_ASSERT(!failed());  // S4: commands that write are refused before they run
+  const bool needs_value =
+      effect.type == EffectType::kWriteRange || effect.type == EffectType::kSetExpiry;
+  // What the effect changes is read before the entry says that it did (K4).
+  if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
   if (!writer_.open()) {
     ++last_seq_;  // S1
     if (pending_.empty()) pending_first_ = last_seq_;

@@ -27,6 +27,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "replica/checkpoint.h"
+#include "replica/cold_values.h"
 #include "store/effect.h"
 #include "store/keyspace.h"
 
@@ -35,6 +36,8 @@ namespace holdfast {
 struct ShardOptions {
   ShardId id = 0;
   uint64_t checkpoint_log_bytes = 256ULL << 20;
+  // Asked while a store is loaded: when it says yes, values stay on the device. May be empty.
+  std::function<bool()> memory_is_short = {};
 };
 
 // What recovery did, for the log and for INFO.
@@ -90,6 +93,7 @@ class Shard {
   uint64_t expire_due(int64_t now_ms, int64_t budget_us, bool* more);
 
   Checkpoint& checkpoint() { return checkpoint_; }
+  ColdValues& cold_values() { return cold_values_; }
   Engine& engine() { return engine_; }
   const RecoveryReport& recovery() const { return recovery_; }
 
@@ -105,6 +109,7 @@ class Shard {
   Keyspace& keyspace_;
   const ShardOptions options_;
   Checkpoint checkpoint_;
+  ColdValues cold_values_;
   std::function<void()> on_commit_;
   std::function<void(const Status&)> on_failure_;
 

@@ -122,6 +122,8 @@ struct Command {
 
   const CommandSpec& spec;
   std::string full_name;  // "config|get"
+  // It needs the values of its keys, not only to know that they are there. (SET asks for itself.)
+  const bool reads_values;
   std::vector<std::unique_ptr<Command>> subcommands;
   CommandStats stats;
 

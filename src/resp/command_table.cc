@@ -69,10 +69,20 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
                                             [](char x, char y) { return lower(x) == lower(y); });
 }
 
+namespace {
+
+bool needs_value(const KeySpec& key) {
+  return key.find != KeySpec::kNone && (key.flags & (kKeyRO | kKeyRW)) != 0 &&
+         (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
+}
+
+}  // namespace
+
 Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
-                                     : container->full_name + "|" + std::string(s.name)) {
+                                     : container->full_name + "|" + std::string(s.name)),
+      reads_values(s.name != "set" && (needs_value(s.keys[0]) || needs_value(s.keys[1]))) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }

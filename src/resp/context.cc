@@ -54,8 +54,8 @@ KeyRef CommandContext::key(size_t i) const {
   return i == first_key_index_ && i != 0 ? first_key_ : keyspace.key(args[i]);
 }
 
-Object* CommandContext::find(DbId db, const KeyRef& key) {
-  Object* object = keyspace.find(db, key);
+Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
+  Object* object = with_value ? keyspace.find_value(db, key) : keyspace.find(db, key);
   if (object == nullptr) {
     observe(keyspace.erased_at(db, key));
     return nullptr;
@@ -73,12 +73,13 @@ Object* CommandContext::find(DbId db, const KeyRef& key) {
 }
 
 Object* CommandContext::find_read(DbId db, const KeyRef& key) {
-  Object* object = find(db, key);
+  Object* object = find_write(db, key);
   if (object == nullptr) {
     ++server.stats().keyspace_misses;
     return nullptr;
   }
   ++server.stats().keyspace_hits;
+  object->set_used();
   if (!session.state.no_touch) object->set_access(keyspace.access_clock());
   return object;
 }

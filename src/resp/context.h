@@ -6,7 +6,8 @@
 //
 // Reading a key through find_read/find_write does what a correct read needs: an expired key counts
 // as absent and is erased by a logged effect, and the reply waits until everything it observed is
-// committed. Whole-database reads call observe_database().
+// committed. Whole-database reads call observe_database(). A value that is on the device only is
+// read when it is needed; if it can't be, ValueUnreadable ends the command with an error.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +59,10 @@ class CommandContext {
   Object* find_read(const KeyRef& key) { return find_read(db_, key); }
   Object* find_read(DbId db, const KeyRef& key);
   // For changing (or for looking without counting a hit or miss).
-  Object* find_write(const KeyRef& key) { return find(db_, key); }
-  Object* find_write(DbId db, const KeyRef& key) { return find(db, key); }
+  Object* find_write(const KeyRef& key) { return find_write(db_, key); }
+  Object* find_write(DbId db, const KeyRef& key) { return find(db, key, command.reads_values); }
+  // With its value, for a command that is not marked as one that reads values.
+  Object* find_value(const KeyRef& key) { return find(db_, key, true); }
   // True for null and for an object of this type; else replies WRONGTYPE.
   bool expect_type(const Object* object, ObjectType type);
   // The reply shows (or depends on) every key of the database.
@@ -87,7 +90,7 @@ class CommandContext {
   }
 
  private:
-  Object* find(DbId db, const KeyRef& key);
+  Object* find(DbId db, const KeyRef& key, bool with_value);
 
   const DbId db_;
   Seq observed_ = 0;

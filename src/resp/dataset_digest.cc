@@ -44,10 +44,9 @@ uint32_t type_number(ObjectType type) {
   return 0;
 }
 
-void add_value(Sha1& digest, const Object& object) {
+void add_value(Sha1& digest, const Object& object, std::string_view value) {
   add_number(digest, type_number(object.type()));
-  IntScratch scratch;
-  add_ordered(digest, object.string(scratch));
+  add_ordered(digest, value);
   if (object.expire_at_ms() != 0) add_unordered(digest, "!!expire!!");
 }
 
@@ -55,7 +54,8 @@ void add_value(Sha1& digest, const Object& object) {
 
 Sha1 value_digest(const Object* object) {
   Sha1 digest{};
-  if (object != nullptr) add_value(digest, *object);
+  IntScratch scratch;
+  if (object != nullptr) add_value(digest, *object, object->string(scratch));
   return digest;
 }
 
@@ -68,10 +68,15 @@ Sha1 dataset_digest(const Keyspace& keyspace) {
     uint64_t cursor = 0;
     do {
       // Nothing changes meanwhile, so each key is visited once.
-      cursor = keyspace.scan(db, cursor, [&all](Object* object) {
+      cursor = keyspace.scan(db, cursor, [&](Object* object) {
         Sha1 digest{};
         add_ordered(digest, object->key());
-        add_value(digest, *object);
+        IntScratch scratch;
+        if (object->cold()) {
+          add_value(digest, *object, keyspace.read_cold(db, *object));
+        } else {
+          add_value(digest, *object, object->string(scratch));
+        }
         add_unordered(all, bytes_of(digest));
       });
     } while (cursor != 0);

@@ -103,7 +103,7 @@ bool Server::admit(Session& session, const Command& command,
     session.reply.error(errors::kNoAuth);
     return false;
   }
-  if (over_memory_limit_ && command.has(kDenyOom)) {
+  if (over_memory_limit_ && command.has(kDenyOom) && !memory_can_be_freed()) {
     session.reply.error(errors::kOutOfMemory);
     return false;
   }
@@ -140,7 +140,12 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   context.set_first_key(key, key_index);
   const int64_t start_ns = *clock_ns;
   shard_.begin_command(now_ms);
-  called->spec.handler(context);
+  try {
+    called->spec.handler(context);
+  } catch (const ValueUnreadable&) {
+    session.output.rewind(start);
+    session.reply.error(errors::kUnreadable);
+  }
   const Seq written = shard_.end_command();
   *clock_ns = clock().mono_ns();
   record_call(session, *const_cast<Command*>(called), context, errors_before, start_ns, *clock_ns);

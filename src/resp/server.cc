@@ -42,6 +42,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
   shard_.on_failure([this](const Status& status) { on_failure(status); });
   reactor_.add_turn_end(guarded([this] { turn_end(); }));
   reactor_.run_after(kTickMs, guarded([this] { every_100ms(); }));
+  watch_memory();
 }
 
 Server::~Server() {
@@ -201,7 +202,6 @@ void Server::every_100ms() {
   for (const auto& [id, session] : sessions_) session->check_limits(now_ms);
   const uint64_t used = memory_used();
   stats_.peak_memory = std::max(stats_.peak_memory, used);
-  over_memory_limit_ = options_.memory_limit > 0 && used > options_.memory_limit;
   if (pause_.until_ms != 0 && now_ms >= pause_.until_ms) end_pause();
   sample_rates(clock().mono_ns());
   keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
@@ -260,9 +260,7 @@ void Server::set_monitor(Session& session, bool on) {
 void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
-  if (option.name == "memory.limit") {
-    over_memory_limit_ = options_.memory_limit > 0 && memory_used() > options_.memory_limit;
-  }
+  if (option.name == "memory.limit") relieve_memory();
 }
 
 void Server::reset_stats() {

@@ -137,6 +137,16 @@ class Server {
   // True when the command has to wait for the end of a pause.
   bool paused_for(const Command* command, int64_t now_ms) const;
   void end_pause();
+
+  // --- values on the device, memory (in memory_pressure.cc) ---
+  // Asks for the values that the request needs and that are on the device only; gives how many.
+  // `waits`: the session is told of each (Session::value_arrived).
+  size_t fetch_values(Session& session, const ParsedRequest& request, bool waits);
+  // True when the command has to wait until memory was freed.
+  bool waits_for_memory(const Command* command) const {
+    return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
+           command->has(kDenyOom);
+  }
   void set_monitor(Session& session, bool on);
 
   // --- limits and settings ---
@@ -159,6 +169,11 @@ class Server {
   void on_failure(const Status& status);
   void every_100ms();
   void expire_slice();
+  bool memory_can_be_freed() const {
+    return !memory_exhausted_ && shard_.cold_values().supported();
+  }
+  void watch_memory();
+  void relieve_memory();
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
   bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
@@ -197,6 +212,8 @@ class Server {
   bool stopping_ = false;
   bool reading_paused_ = false;
   bool over_memory_limit_ = false;
+  uint64_t fruitful_round_ = 0;    // Keyspace::cool_rounds() when one was
+  bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
   bool active_expire_ = true;
   bool expire_slice_pending_ = false;
   std::shared_ptr<bool> alive_;  // false once destroyed: posted tasks and timers look at it

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "resp/server.h"
@@ -172,10 +173,7 @@ size_t Session::process(std::string_view input) {
     const size_t count = batch.size();
     for (size_t i = 0; i < count && may_run(); ++i) {
       const ParsedRequest parsed = batch[i];
-      if (server_.paused_for(parsed.command, now_ms)) {
-        block(BlockReason::kPause, 0, {});  // the request stays in the buffer
-        break;
-      }
+      if (must_wait(i, now_ms)) break;  // the request stays in the buffer
       used = parsed.end;
       server_.execute(*this, parsed.command, std::span(args).subspan(parsed.first_arg, parsed.argc),
                       parsed.key, parsed.key_index, now_ms, &clock_ns);
@@ -192,6 +190,36 @@ size_t Session::process(std::string_view input) {
   // Requests behind the one that stopped us are parsed again later.
   parser_.reset();
   return used;
+}
+
+bool Session::must_wait(size_t request, int64_t now_ms) {
+  const Command* command = server_.batch().requests[request].command;
+  if (server_.paused_for(command, now_ms)) {
+    block(BlockReason::kPause, 0, {});
+  } else if (server_.waits_for_memory(command)) {
+    block(BlockReason::kMemory, 0, {});
+  } else if (server_.keyspace().may_be_cold() && awaits_values(request)) {
+    block(BlockReason::kValues, 0, {});
+  }
+  return blocked();
+}
+
+// Has the values read that are on the device only: those of this request, which then waits, and
+// ahead of their turn those of the rest of the batch. Waiting again for the same request could go
+// on for ever where memory is very short: what is not here then is read at once.
+bool Session::awaits_values(size_t request) {
+  if (std::exchange(values_arrived_, false)) return false;
+  const auto& batch = server_.batch().requests;
+  values_awaited_ = server_.fetch_values(*this, batch[request], true);
+  if (values_awaited_ == 0) return false;
+  for (size_t i = request + 1; i < batch.size(); ++i) server_.fetch_values(*this, batch[i], false);
+  return true;
+}
+
+void Session::value_arrived() {
+  if (block_reason_ != BlockReason::kValues || --values_awaited_ > 0) return;
+  values_arrived_ = true;
+  unblock();
 }
 
 void Session::protocol_error() {

@@ -30,8 +30,9 @@ namespace holdfast {
 
 class Server;
 
-// kSave: a checkpoint or the end of the server.
-enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave };
+// kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
+// kMemory: memory to be freed.
+enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave, kValues, kMemory };
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
 // What a client has set for itself; RESET puts it back.
@@ -100,6 +101,9 @@ class Session final : public ConnHandler {
   // CLIENT UNBLOCK: runs on_timeout now, or replies the error. False if it is not blocked so.
   bool end_block(bool with_error);
 
+  // One of the values that the next request waits for has been read.
+  void value_arrived();
+
   // --- closing ---
   bool closing() const { return closing_ || close_after_reply_; }
   // Sends what is in the output, then closes. Further input is dropped.
@@ -126,6 +130,8 @@ class Session final : public ConnHandler {
 
  private:
   size_t process(std::string_view input);
+  bool must_wait(size_t request, int64_t now_ms);
+  bool awaits_values(size_t request);
   bool parse_batch(std::string_view input, size_t* offset);
   void prefetch_batch();
   void resolve(ParsedRequest& parsed);
@@ -148,6 +154,9 @@ class Session final : public ConnHandler {
   BlockReason block_reason_ = BlockReason::kNone;
   TimerId block_timer_ = 0;
   std::function<void()> on_block_timeout_;
+
+  size_t values_awaited_ = 0;
+  bool values_arrived_ = false;  // the next request runs in any case
 
   bool closing_ = false;
   bool close_after_reply_ = false;

@@ -174,20 +174,28 @@ void encode_record(const Object& object, std::string* out) {
   out->append(value);
 }
 
-Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image,
-                            Keyspace& keyspace) {
+Result<RecordImage> decode_record(std::string_view key, std::string_view image) {
   Reader reader(image);
+  RecordImage record;
   const auto version = reader.fixed<uint8_t>();
   const auto type = static_cast<ObjectType>(reader.fixed<uint8_t>());
-  const auto mod_seq = reader.fixed<uint64_t>();
-  const auto expire_at_ms = static_cast<int64_t>(reader.varint());
-  const std::string_view value = reader.bytes(reader.varint());
-  if (!reader.ok() || !reader.at_end() || version != kRecordVersion ||
-      type != ObjectType::kString || db >= kDbCount) {
-    return Status::corrupt("record of key '" + std::string(key.bytes.substr(0, 64)) +
-                           "' cannot be decoded");
+  record.mod_seq = reader.fixed<uint64_t>();
+  record.expire_at_ms = static_cast<int64_t>(reader.varint());
+  record.value = reader.bytes(reader.varint());
+  if (reader.ok() && reader.at_end() && version == kRecordVersion && type == ObjectType::kString) {
+    return record;
   }
-  return keyspace.put_string(db, key, value, expire_at_ms, mod_seq);
+  return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
+                         "' cannot be decoded");
+}
+
+Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image,
+                            Keyspace& keyspace) {
+  const Result<RecordImage> record = decode_record(key.bytes, image);
+  if (!record.ok()) return record.status();
+  if (db >= kDbCount) return Status::corrupt("record of a database that cannot be");
+  const RecordImage& from = record.value();
+  return keyspace.put_string(db, key, from.value, from.expire_at_ms, from.mod_seq);
 }
 
 }  // namespace holdfast

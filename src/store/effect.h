@@ -105,6 +105,15 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
 // --- records: one object's image in a checkpoint ---
 
 void encode_record(const Object& object, std::string* out);
+// An image is at most this longer than the value.
+inline constexpr uint64_t kRecordImageHead = 2 + sizeof(Seq) + 2 * kMaxVarintBytes;
+struct RecordImage {
+  Seq mod_seq = 0;
+  int64_t expire_at_ms = 0;
+  std::string_view value;
+};
+// kCorrupt when it is not an image. The views live as long as the bytes.
+Result<RecordImage> decode_record(std::string_view key, std::string_view image);
 // Puts the image's object into the keyspace, not dirty, with its own mod_seq, and gives it.
 Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image, Keyspace& keyspace);
 

@@ -53,6 +53,14 @@ Object* Keyspace::find(DbId db, const KeyRef& key) {
   return place == nullptr ? nullptr : *place;
 }
 
+Object* Keyspace::find_value(DbId db, const KeyRef& key) {
+  Object* object = find(db, key);
+  if (object == nullptr || !object->cold()) return object;
+  Object** place = databases_[db].slots[key.slot].table.find(key);
+  warm_now(db, key, place);
+  return *place;
+}
+
 void Keyspace::prefetch_slot(DbId db, SlotId slot) const {
   const Database& database = databases_[db];
   if (database.slots != nullptr) __builtin_prefetch(&database.slots[slot]);
@@ -168,6 +176,7 @@ void Keyspace::leave_heap(DbId db, SlotId s, Object* object) {
 void Keyspace::note_change(DbId db, Object* object, Seq seq) {
   const RecordRef ref = object->take_ref();
   object->set_mod_seq(seq);
+  object->set_used();
   databases_[db].last_change = seq;
   if (dirty_ != nullptr && !object->dirty()) {
     object->set_dirty(dirty_->odd());
@@ -229,6 +238,7 @@ void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::str
     insert(db, key, Object::create_string(key.bytes, "", 0));
     place = slot(db, key.slot).table.find(key);
   }
+  if ((*place)->cold()) warm_now(db, key, place);
   if ((*place)->encoding() != Encoding::kRaw) {
     replace(db, key, place, Object::into_raw(*place, offset + bytes.size()));
   }
@@ -240,6 +250,7 @@ void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::str
 void Keyspace::set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq) {
   Object** place = slot(db, key.slot).table.find(key);
   if (place == nullptr) return;  // replay over a newer image; see effect.h
+  if ((*place)->cold()) warm_now(db, key, place);
   Object* object = *place;
   const bool in_heap = object->expire_at_ms() != 0;
   if (expire_at_ms == 0) {
@@ -266,16 +277,21 @@ void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
   HF_ASSERT(dirty_ != nullptr);
   Object* object = find(db, key);
   if (object != nullptr && !object->dirty()) {
-    HF_ASSERT(!object->has_ref() || object->ref() == ref);
+    HF_ASSERT(!object->has_ref() || (object->ref() == ref && !object->cold()));
     object->take_ref();
     object->set_dirty(dirty_->odd());
   }
   dirty_->add(db, key.bytes, ref);
 }
 
-void Keyspace::move_record(DbId db, const KeyRef& key, RecordRef ref, DirtyKeys* list) {
+void Keyspace::move_record(DbId db, const KeyRef& key, RecordRef ref, std::string_view value,
+                           DirtyKeys* list) {
   Object* object = find(db, key);
   if (object == nullptr || object->ref() != ref) return;
+  if (object->cold()) {
+    warm(db, key, ref, value);
+    object = find(db, key);
+  }
   list->add(db, key.bytes, object->take_ref());
   object->set_dirty(list->odd());
 }
@@ -320,6 +336,65 @@ void Keyspace::map_databases(const DbMap& map, Seq seq) {
   }
   db_map_ = map;
   mapped_at_ = seq;
+}
+
+std::string Keyspace::read_cold(DbId db, const Object& object) const {
+  HF_ASSERT(source_);
+  Result<std::string> value = source_(db, key(object.key()), object);
+  if (!value.ok()) throw ValueUnreadable(value.status().message());
+  return std::move(value.value());
+}
+
+void Keyspace::warm_now(DbId db, const KeyRef& key, Object** place) {
+  replace(db, key, place, Object::into_warm(*place, read_cold(db, **place)));
+  (*place)->set_used();
+}
+
+void Keyspace::warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view value) {
+  Database& database = databases_[db];
+  if (database.slots == nullptr) return;
+  Object** place = database.slots[key.slot].table.find(key);
+  if (place == nullptr || !(*place)->cold() || (*place)->ref() != ref) return;
+  replace(db, key, place, Object::into_warm(*place, value));
+  (*place)->set_used();
+}
+
+Object* Keyspace::put_cold(DbId db, const KeyRef& key, uint64_t size, int64_t expire_at_ms) {
+  HF_ASSERT(find(db, key) == nullptr);
+  may_be_cold_ = true;
+  Object* object = Object::create_cold(key.bytes, size, expire_at_ms);
+  insert(db, key, object);
+  return object;
+}
+
+uint64_t Keyspace::cool_some(const std::function<bool(RecordRef)>& on_device) {
+  cool_candidates_.clear();
+  const DbId db = cool_db_;
+  cool_cursor_ = scan(db, cool_cursor_, [&](Object* object) {
+    if (!object->has_ref() || object->cold() || object->string_size() < kMinCold) return;
+    if (object->used()) {
+      object->clear_used();
+    } else if (on_device(object->ref())) {
+      cool_candidates_.push_back(object);
+    }
+  });
+  if (cool_cursor_ == 0) step_cool_hand();
+  uint64_t freed = 0;
+  for (Object* object : cool_candidates_) {
+    const KeyRef key = this->key(object->key());
+    Object** place = databases_[db].slots[key.slot].table.find(key);
+    const size_t before = object->memory();
+    Object* cold = Object::into_cold(object);
+    replace(db, key, place, cold);
+    freed += before - std::min(before, cold->memory());
+    may_be_cold_ = true;
+  }
+  return freed;
+}
+
+void Keyspace::step_cool_hand() {
+  cool_db_ = static_cast<DbId>((cool_db_ + 1) % kDbCount);
+  if (cool_db_ == 0) ++cool_rounds_;
 }
 
 bool Keyspace::collect_garbage(uint32_t limit) {

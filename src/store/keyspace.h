@@ -9,6 +9,9 @@
 //       of it can observe.
 //   K2  a database number in this interface is physical. SWAPDB only swaps the map from logical
 //       numbers, so it moves no key and is safe to replay.
+//   K4  a value that is on the device only (Object::cold) is in memory again before anything
+//   changes
+//       it or writes a record of it.
 //   K3  nothing takes time in proportion to the number of keys, except `visit_all`-like reads that
 //       the caller asked for; dropping a database hands its tables to `collect_garbage`.
 //
@@ -20,9 +23,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
+#include "base/status.h"
 #include "base/types.h"
 #include "store/dirty_keys.h"
 #include "store/expiry_heap.h"
@@ -31,6 +38,11 @@
 #include "store/slot_table.h"
 
 namespace holdfast {
+
+// A value cannot be read from the device: thrown by what needs it, answered as an error.
+struct ValueUnreadable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 using DbMap = std::array<DbId, kDbCount>;  // logical number -> physical number
 // Reads a map from bytes that came from outside; false unless it names each database once.
@@ -50,8 +62,10 @@ class Keyspace {
   Seq mapped_at() const { return mapped_at_; }
 
   // --- reading ---
-  // The object, expired or not; null when absent.
+  // The object, expired or not; null when absent. Its value may be on the device only.
   Object* find(DbId db, const KeyRef& key);
+  // The same with its value, read from the device now if need be. Throws ValueUnreadable.
+  Object* find_value(DbId db, const KeyRef& key);
   void prefetch_slot(DbId db, SlotId slot) const;
   void prefetch_bucket(DbId db, const KeyRef& key) const;
   void prefetch_object(DbId db, const KeyRef& key) const;
@@ -101,7 +115,29 @@ class Keyspace {
   // anew if it is there.
   void replace_record(DbId db, const KeyRef& key, RecordRef ref);
   // Puts the key into `list`, if `ref` is its record, to have it written elsewhere.
-  void move_record(DbId db, const KeyRef& key, RecordRef ref, DirtyKeys* list);
+  // `value` is that of the record.
+  void move_record(DbId db, const KeyRef& key, RecordRef ref, std::string_view value,
+                   DirtyKeys* list);
+
+  // --- values on the device only ---
+  // Gives the value in a record, and waits for it. Without one no value may be cooled.
+  using ValueSource =
+      std::function<Result<std::string>(DbId db, const KeyRef& key, const Object& object)>;
+  void set_value_source(ValueSource source) { source_ = std::move(source); }
+  static constexpr uint64_t kMinCold = 64;  // bytes of a value that is worth it
+  // The value, which stays on the device. Throws ValueUnreadable. REQUIRES: object.cold().
+  std::string read_cold(DbId db, const Object& object) const;
+  // True once any value was cooled.
+  bool may_be_cold() const { return may_be_cold_; }
+  // The value has been read from `ref`: taken, if that is still where the object's value is.
+  void warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view value);
+  // Puts the object of a record into the keyspace without its value.
+  Object* put_cold(DbId db, const KeyRef& key, uint64_t size, int64_t expire_at_ms);
+  // Looks at the next objects, some tens, and forgets the values of those that were not used since
+  // the last look, if `on_device` says so of their record. Gives the bytes freed.
+  uint64_t cool_some(const std::function<bool(RecordRef)>& on_device);
+  // Rounds that cool_some() has made through all keys.
+  uint64_t cool_rounds() const { return cool_rounds_; }
 
   // Frees up to `limit` objects of dropped databases; true while there is more.
   bool collect_garbage(uint32_t limit);
@@ -127,6 +163,8 @@ class Keyspace {
   };
 
   Slot& slot(DbId db, SlotId slot);
+  void warm_now(DbId db, const KeyRef& key, Object** place);
+  void step_cool_hand();
   void insert(DbId db, const KeyRef& key, Object* object);
   void replace(DbId db, const KeyRef& key, Object** place, Object* object);
   void note_change(DbId db, Object* object, Seq seq);
@@ -144,6 +182,13 @@ class Keyspace {
   Seq mapped_at_ = 0;
   std::array<Database, kDbCount> databases_;
   DirtyKeys* dirty_ = nullptr;
+
+  ValueSource source_;
+  bool may_be_cold_ = false;
+  DbId cool_db_ = 0;  // the clock's hand: a database, and a scan's cursor in it
+  uint64_t cool_cursor_ = 0;
+  uint64_t cool_rounds_ = 0;
+  std::vector<Object*> cool_candidates_;
 
   // Newest erase per place, a place being shared by the keys that hash to it: the answer for a key
   // may be too high, never too low. That can only make a read wait that need not.

@@ -91,6 +91,13 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
   return object;
 }
 
+Object* Object::create_cold(std::string_view key, uint64_t size, int64_t expire_at_ms) {
+  Object* object = allocate(key, kIntPayload, expire_at_ms, expire_at_ms != 0);
+  object->encoding_ = static_cast<uint8_t>(Encoding::kCold);
+  store_fixed(object->payload(), size);
+  return object;
+}
+
 void Object::destroy(Object* object) {
   if (object->encoding() == Encoding::kRaw) std::free(object->raw());
   std::free(object->block());
@@ -104,11 +111,14 @@ std::string_view Object::string(IntScratch& scratch) const {
       return {payload(), value_size_};
     case Encoding::kRaw:
       break;
+    case Encoding::kCold:
+      HF_ASSERT(false);
   }
   return {raw()->data, raw()->size};
 }
 
 uint64_t Object::string_size() const {
+  if (cold()) return load_fixed<uint64_t>(payload());
   IntScratch scratch;
   return string(scratch).size();
 }
@@ -143,7 +153,7 @@ bool Object::assign_string(std::string_view value) {
     return true;
   }
   if (!is_int && value.size() > kMaxEmbedded) return false;
-  const size_t had = encoding() == Encoding::kInt ? kIntPayload : value_size_;
+  const size_t had = encoding() == Encoding::kEmbedded ? value_size_ : kIntPayload;
   const size_t needs = is_int ? kIntPayload : value.size();
   if (needs != had) {
     // Reuse the allocation when the value fits and does not leave half of it idle.
@@ -198,12 +208,17 @@ void Object::inherit_place(const Object& old) {
 }
 
 void Object::copy_header_from(const Object& other) {
-  type_ = other.type_;
   encoding_ = other.encoding_;
-  access_ = other.access_;
   value_size_ = other.value_size_;
+  inherit_rest(other);
+}
+
+void Object::inherit_rest(const Object& other) {
+  type_ = other.type_;
+  access_ = other.access_;
   inherit_place(other);
   set_flag(kEdited, (other.flags_ & kEdited) != 0);
+  set_flag(kUsed, other.used());
   if (has_prefix() && other.has_prefix()) prefix()->heap_index = other.heap_index();
 }
 
@@ -225,13 +240,29 @@ Object* Object::into_raw(Object* old, uint64_t capacity) {
 
 Object* Object::into_prefixed(Object* old, int64_t expire_at_ms) {
   HF_ASSERT(!old->has_prefix());
-  size_t size = old->value_size_;
-  if (old->encoding() == Encoding::kInt) size = kIntPayload;
+  size_t size = kIntPayload;
+  if (old->encoding() == Encoding::kEmbedded) size = old->value_size_;
   if (old->encoding() == Encoding::kRaw) size = kRawPayload;
   Object* object = allocate(old->key(), size, expire_at_ms, true);
   object->copy_header_from(*old);
   std::memcpy(object->payload(), old->payload(), size);
   std::free(old->block());  // not destroy: the raw value, if any, lives on
+  return object;
+}
+
+Object* Object::into_cold(Object* old) {
+  HF_ASSERT(old->has_ref() && !old->cold());
+  Object* object = create_cold(old->key(), old->string_size(), old->expire_at_ms());
+  object->inherit_rest(*old);
+  destroy(old);
+  return object;
+}
+
+Object* Object::into_warm(Object* old, std::string_view value) {
+  HF_ASSERT(old->cold());
+  Object* object = create_string(old->key(), value, old->expire_at_ms());
+  object->inherit_rest(*old);
+  destroy(old);
   return object;
 }
 

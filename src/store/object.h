@@ -4,7 +4,8 @@
 //   [header 16 B: mod_seq, type, encoding, flags, access clock, lengths]   <- Object*
 //   [long key length 4 B]                              only when the key is 64 KiB or longer
 //   key bytes
-//   payload: an integer (8 B), the value's bytes (up to 1 KiB), or a pointer to a RawString
+//   payload: an integer (8 B), the value's bytes (up to 1 KiB), a pointer to a RawString, or the
+//            size (8 B) of a value that is on the device only
 //
 // A 16-byte key with a 32-byte value takes 64 bytes in all.
 //
@@ -23,7 +24,8 @@
 namespace holdfast {
 
 enum class ObjectType : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
-enum class Encoding : uint8_t { kInt, kEmbedded, kRaw };
+// kCold: the value is on the device only, in the record has_ref() names.
+enum class Encoding : uint8_t { kInt, kEmbedded, kRaw, kCold };
 
 // Room to print an integer value.
 struct IntScratch {
@@ -43,6 +45,8 @@ class Object {
 
   // `expire_at_ms` 0: no expiry and no prefix. Throws std::bad_alloc only.
   static Object* create_string(std::string_view key, std::string_view value, int64_t expire_at_ms);
+  // Without its value, `size` bytes long, which is in a record that the caller sets.
+  static Object* create_cold(std::string_view key, uint64_t size, int64_t expire_at_ms);
   static void destroy(Object* object);
 
   std::string_view key() const { return {body() + key_offset(), key_size()}; }
@@ -75,6 +79,12 @@ class Object {
   }
   void set_clean() { set_flag(kDirty, false); }
 
+  // Used since the last clear_used(): the second chance of the clock algorithm.
+  bool used() const { return (flags_ & kUsed) != 0; }
+  void set_used() { set_flag(kUsed, true); }
+  void clear_used() { set_flag(kUsed, false); }
+  bool cold() const { return encoding() == Encoding::kCold; }
+
   // 0 when it never expires.
   int64_t expire_at_ms() const { return has_prefix() ? prefix()->expire_at_ms : 0; }
   bool has_prefix() const { return (flags_ & kPrefix) != 0; }
@@ -84,6 +94,7 @@ class Object {
   void set_heap_index(uint32_t index) { prefix()->heap_index = index; }
 
   // The string value; an integer is printed into `scratch`. Valid until the object changes.
+  // REQUIRES: !cold(), like all that look at the value but string_size() and encoding_name().
   std::string_view string(IntScratch& scratch) const;
   uint64_t string_size() const;
   // The value as a signed 64-bit integer, if it is one exactly as Redis accepts it.
@@ -99,6 +110,10 @@ class Object {
   // `capacity` bytes, or with a prefix that holds `expire_at_ms`. A raw value is moved, not copied.
   static Object* into_raw(Object* object, uint64_t capacity);
   static Object* into_prefixed(Object* object, int64_t expire_at_ms);
+  // Without its value. REQUIRES: has_ref(), !cold().
+  static Object* into_cold(Object* object);
+  // With its value again. REQUIRES: cold().
+  static Object* into_warm(Object* object, std::string_view value);
 
   // Takes over mod_seq or ref, and whether it is dirty, from the object that this one replaces.
   void inherit_place(const Object& old);
@@ -112,13 +127,15 @@ class Object {
     uint32_t heap_index;
     uint32_t reserved;
   };
-  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8, kOddList = 16;
+  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8, kOddList = 16,
+                           kUsed = 32;
   static constexpr uint64_t kPlaceMask = (1ULL << 48) - 1;
   static constexpr uint16_t kLongKey = 0xffff;
 
   Object() = default;
   static Object* allocate(std::string_view key, size_t payload, int64_t expire_at_ms, bool prefix);
   void copy_header_from(const Object& other);
+  void inherit_rest(const Object& other);  // all but how the value is kept
 
   void set_flag(uint8_t flag, bool on) {
     flags_ = static_cast<uint8_t>(on ? flags_ | flag : flags_ & ~flag);

@@ -16,6 +16,7 @@ SimWriter::SimWriter(SimDisk& disk, std::shared_ptr<SimInode> inode, Reactor& re
     : disk_(disk), inode_(std::move(inode)), reactor_(reactor), generation_(disk.generation_) {}
 
 SimWriter::~SimWriter() {
+  for (auto& [number, read] : reads_) reactor_.cancel(read.timer);
   for (auto& [number, write] : writes_) {
     reactor_.cancel(write.timer);
     if (write.status.ok()) (void)disk_.end_write(*inode_, write.change, generation_);
@@ -39,7 +40,29 @@ void SimWriter::complete(uint64_t number) {
   if (disk_.powered_ && generation_ == disk_.generation_) write.done(write.status);
 }
 
+void SimWriter::read(uint64_t offset, size_t size, ReadDone done) {
+  HF_ASSERT(offset % kBlock == 0 && size % kBlock == 0 && size > 0);
+  const uint64_t number = next_++;
+  const auto delay = static_cast<int64_t>(disk_.random_.below(kDelays));
+  reads_[number] = {offset, size, std::move(done),
+                    reactor_.run_after(delay, [this, number] { complete_read(number); })};
+}
+
+void SimWriter::complete_read(uint64_t number) {
+  auto node = reads_.extract(number);
+  const Read& read = node.mapped();
+  AlignedBuffer data(read.size);
+  Status status = disk_.read(*inode_, read.offset, data.span());
+  if (disk_.powered_ && generation_ == disk_.generation_) {
+    read.done(std::move(status), std::move(data));
+  }
+}
+
 void SimWriter::drain() {
+  while (!reads_.empty()) {
+    reactor_.cancel(reads_.begin()->second.timer);
+    complete_read(reads_.begin()->first);
+  }
   while (!writes_.empty()) {
     reactor_.cancel(writes_.begin()->second.timer);
     complete(writes_.begin()->first);

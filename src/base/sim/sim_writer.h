@@ -20,6 +20,7 @@ class SimWriter final : public BlockWriter {
   ~SimWriter() override;
 
   void write(uint64_t offset, AlignedBuffer data, Done done) override;
+  void read(uint64_t offset, size_t size, ReadDone done) override;
   void drain() override;
 
  private:
@@ -29,14 +30,22 @@ class SimWriter final : public BlockWriter {
     Done done;
     TimerId timer = 0;
   };
+  struct Read {
+    uint64_t offset = 0;
+    size_t size = 0;
+    ReadDone done;
+    TimerId timer = 0;
+  };
 
   void complete(uint64_t number);
+  void complete_read(uint64_t number);
 
   SimDisk& disk_;
   std::shared_ptr<SimInode> inode_;
   Reactor& reactor_;
   uint64_t generation_;
   std::map<uint64_t, Write> writes_;  // in the order they were made
+  std::map<uint64_t, Read> reads_;
   uint64_t next_ = 0;
 };
 

@@ -106,6 +106,7 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
   AlignedBuffer pages(kReadBlocks * kBlock);
   uint64_t from = 0, to = 0;  // blocks in `pages`
   for (Segment& segment : segments) {
+    segment.on_device = true;
     Status taken = extents_.take(segment.extent);
     if (taken.ok()) taken = extents_.take(segment.page);
     if (!taken.ok()) {
@@ -435,6 +436,7 @@ void DataStore::became_current() {
     for (const Extent& extent : std::exchange(waiting_, {})) extents_.release(extent);
   }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
+  for (auto& [block, segment] : segments_.all()) segment.on_device = true;
   keep_reserve();
   find_sparse();
 }
@@ -525,27 +527,71 @@ Status DataStore::check_segment(const Segment& segment, const Extent& next,
   return {};
 }
 
-Result<std::string> DataStore::read(ShardId shard, const RecordKey& key) {
-  if (Status status = flush_for_reading(); !status.ok()) return status;
+// The blocks that hold a record, as far as its length can be known before it is read.
+struct DataStore::RecordPlace {
+  uint64_t segment;
+  uint64_t offset;  // of the record
+  uint64_t first;   // of its first block
+  uint64_t size;    // of the blocks
+};
+
+std::optional<DataStore::RecordPlace> DataStore::place_of(const RecordKey& key) const {
   const Segment* segment = segments_.find(key.ref);
-  if (key.ref == 0 || segment == nullptr) return Status::not_found("no such record");
-  const uint64_t offset = offset_of(key.ref);
-  const uint64_t first = offset / kBlock * kBlock;
+  if (key.ref == 0 || segment == nullptr) return {};
+  RecordPlace place{segment->id, offset_of(key.ref), 0, 0};
+  place.first = place.offset / kBlock * kBlock;
   const uint64_t end = segment->extent.offset() + segment->extent.bytes();
-  const uint64_t most = segment->single ? end : round_up(offset + kMaxSmall, kBlock);
-  AlignedBuffer bytes(std::min(end, most) - first);
-  if (Status status = file_.read_at(first, bytes.span()); !status.ok()) return status;
+  uint64_t most = segment->single ? end : round_up(place.offset + kMaxSmall, kBlock);
+  if (key.most_bytes > 0) {
+    const uint64_t size = kRecordHeader + key.key.size() + key.most_bytes;
+    most = std::min(most, round_up(place.offset + size, kBlock));
+  }
+  place.size = std::min(end, most) - place.first;
+  return place;
+}
+
+Result<std::string> DataStore::open_record(const RecordPlace& place, ShardId shard,
+                                           const RecordKey& key, std::span<char> blocks) const {
   Record record;
   std::string scratch;
   const Status status =
-      decode_record_at(bytes.span().subspan(offset - first),
-                       record_seed(uuid_, segment->id, offset), &record, &scratch);
-  if (!status.ok())
-    return Status::corrupt("data file at " + std::to_string(offset) + ": " + status.message());
+      decode_record_at(blocks.subspan(place.offset - place.first),
+                       record_seed(uuid_, place.segment, place.offset), &record, &scratch);
+  const std::string name = "data file at " + std::to_string(place.offset) + ": ";
+  if (!status.ok()) return Status::corrupt(name + status.message());
   if (record.header.shard != shard || record.header.db != key.db || record.key != key.key) {
-    return Status::corrupt("data file at " + std::to_string(offset) + ": another key's record");
+    return Status::corrupt(name + "another key's record");
   }
   return std::string(record.image);
+}
+
+Result<std::string> DataStore::read(ShardId shard, const RecordKey& key) {
+  const Segment* segment = segments_.find(key.ref);
+  if (segment == nullptr || !segment->on_device) {
+    if (Status status = flush_for_reading(); !status.ok()) return status;
+  }
+  const auto place = place_of(key);
+  if (!place) return Status::not_found("no such record");
+  AlignedBuffer blocks = AlignedBuffer::uninitialized(place->size);
+  if (Status status = file_.read_at(place->first, blocks.span()); !status.ok()) return status;
+  return open_record(*place, shard, key, blocks.span());
+}
+
+void DataStore::fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done) {
+  const auto place = place_of(key);
+  HF_ASSERT(place);
+  writer_->read(place->first, place->size,
+                [this, place = *place, shard, db = key.db, name = std::string(key.key),
+                 done = std::move(done)](const Status& status, AlignedBuffer blocks) {
+                  if (!status.ok()) {
+                    done(status);
+                    return;
+                  }
+                  RecordKey wanted;
+                  wanted.db = db;
+                  wanted.key = name;
+                  done(open_record(place, shard, wanted, blocks.span()));
+                });
 }
 
 // --- groups of the log ---

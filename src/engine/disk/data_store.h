@@ -16,6 +16,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,8 @@ class DataStore {
   // Both read what is still in memory too, by writing it first: for start, tests and tools.
   Status visit(ShardId shard, const Engine::RecordVisitor& visit);
   Result<std::string> read(ShardId shard, const RecordKey& key);
+  // As Engine::fetch_record. REQUIRES: the record's segment is on the device.
+  void fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done);
   // As Engine::visit_sparse: the segment with the smallest share of live records, below kSparse.
   Status visit_sparse(ShardId shard, const Engine::RecordVisitor& visit);
   // Decodes each live record of the segment, damaged ones too; `check` returns false to stop.
@@ -122,6 +126,10 @@ class DataStore {
   void write_blocks(const Extent& extent, AlignedBuffer data, Done done);
   void pace();
   Status flush_for_reading();
+  struct RecordPlace;
+  std::optional<RecordPlace> place_of(const RecordKey& key) const;
+  Result<std::string> open_record(const RecordPlace& place, ShardId shard, const RecordKey& key,
+                                  std::span<char> blocks) const;
   Status visit_segment(const Segment& segment, const Extent& next,
                        const Engine::RecordVisitor& visit, bool* more);
   bool write_pages();

@@ -369,6 +369,15 @@ Result<std::string> DiskEngine::read_record(ShardId shard, const RecordKey& key)
   return data_->read(shard, key);
 }
 
+void DiskEngine::fetch_record(ShardId shard, const RecordKey& key, RecordRead done) {
+  data_->fetch(shard, key, std::move(done));
+}
+
+bool DiskEngine::on_device(RecordRef ref) const {
+  const Segment* segment = data_->segments().find(ref);
+  return segment != nullptr && segment->on_device;
+}
+
 Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
   return with_place(data_->visit(shard, visit));
 }

@@ -53,7 +53,7 @@ class DiskEngine final : public Engine {
   DiskEngine(const DiskEngine&) = delete;
   DiskEngine& operator=(const DiskEngine&) = delete;
 
-  EngineInfo info() const override { return {"disk", options_.wait_for_media, true, false}; }
+  EngineInfo info() const override { return {"disk", options_.wait_for_media, true, false, true}; }
   Result<std::vector<RecoveredShard>> open() override;
   void close() override;
   void append(ShardId shard, LogGroup group, Done done) override;
@@ -66,6 +66,8 @@ class DiskEngine final : public Engine {
   void erase_database(ShardId shard, DbId db, Done done) override;
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
+  void fetch_record(ShardId shard, const RecordKey& key, RecordRead done) override;
+  bool on_device(RecordRef ref) const override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;

@@ -40,7 +40,8 @@ struct Segment {
   std::vector<uint64_t> bits;  // a bit for each unit: a live record begins there
   Extent page;                 // count 0: never written
   uint64_t page_hash = 0;
-  bool changed = false;  // since its page was written
+  bool changed = false;    // since its page was written
+  bool on_device = false;  // named by a finished checkpoint
 };
 
 inline RecordRef make_ref(uint64_t offset) { return offset / kRecordUnit; }
@@ -55,6 +56,7 @@ class Segments {
   Segment& add(Segment segment);
   // The segment that holds the ref, or null.
   Segment* find(RecordRef ref);
+  const Segment* find(RecordRef ref) const { return const_cast<Segments*>(this)->find(ref); }
   void set_live(Segment& segment, RecordRef ref);
   // The record is no more. A ref into a database that was dropped since is ignored.
   void kill(RecordRef ref);

@@ -45,7 +45,7 @@ size_t serialized_length(const Object& object) {
 }
 
 void object(CommandContext& c) {
-  const Object* found = c.find_write(c.key(2));
+  const Object* found = c.find_value(c.key(2));
   if (found == nullptr) return c.fail(errors::kNoSuchKey);
   const int64_t idle = std::max<int64_t>(0, c.now_ms / 1000 - found->access());
   // No address: it would tell an attacker where memory is and differ from run to run.
@@ -63,7 +63,7 @@ void digest(CommandContext& c) {
 void digest_value(CommandContext& c) {
   c.reply.array(c.argc() - 2);
   for (size_t i = 2; i < c.argc(); ++i) {
-    c.reply.simple(to_hex(value_digest(c.find_write(c.key(i)))));
+    c.reply.simple(to_hex(value_digest(c.find_value(c.key(i)))));
   }
 }
 

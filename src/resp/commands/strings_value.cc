@@ -125,6 +125,7 @@ void set_with_options(CommandContext& c, const KeyRef& key) {
   int64_t expire_at_ms;
   if (!read_options(c, 3, kForSet, &options) || !read_time(c, options, &expire_at_ms)) return;
   const bool shows_old = options.has(kGet);
+  if (shows_old) c.find_value(key);
   const Object* old = shows_old ? c.find_read(key) : c.find_write(key);
   if (shows_old) {
     if (!c.expect_type(old, ObjectType::kString)) return;
