@@ -197,15 +197,17 @@ def comparable(command, reply):
     return reply
 
 
-def same(seed, protocol):
+def same(seed, protocol, config="conf/memory.yaml", between=lambda start, ours: None,
+         requests=COMMANDS):
     chooser = Chooser(seed)
     different = {}  # the first difference of each command
-    with Redis() as redis, Server(config="conf/memory.yaml") as server:
+    with Redis() as redis, Server(config=config) as server:
         with Client(redis.port) as theirs, server.client() as ours:
             if protocol == 3:
                 theirs("HELLO", "3")
                 ours("HELLO", "3")
-            for start in range(0, COMMANDS, BATCH):
+            for start in range(0, requests, BATCH):
+                between(start, ours)
                 commands = [chooser.command() for _ in range(BATCH)]
                 data = b"".join(Client.encode(*[a.encode("latin-1") for a in c]) for c in commands)
                 theirs.send_raw(data)
@@ -227,6 +229,17 @@ def test_same_replies_resp2():
 
 def test_same_replies_resp3():
     same(2, 3)
+
+
+def test_same_replies_of_values_on_the_device():
+    freed = []
+
+    def cool(start, ours):
+        if start % (4 * BATCH) == 0:
+            ours("DEBUG", "RELOAD")
+            freed.append(ours("DEBUG", "COOL"))
+    same(3, 2, "conf/standalone.yaml", cool, COMMANDS // 2)
+    check(sum(freed) > 100000, f"hardly anything was forgotten: {freed}")
 
 
 def test_same_dumps_restore():

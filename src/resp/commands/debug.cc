@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "replica/shard.h"
 #include "resp/command_table.h"
 #include "resp/commands/checkpoint_wait.h"
 #include "resp/commands/families.h"
@@ -37,6 +38,11 @@ void set_active_expire(CommandContext& c) {
 }
 
 void reload(CommandContext& c) { wait_for_checkpoint(c); }
+
+void cool(CommandContext& c) {
+  constexpr int64_t kNoHurryUs = 60'000'000;
+  c.reply.integer(static_cast<int64_t>(c.shard.cold_values().cool(UINT64_MAX, kNoHurryUs)));
+}
 
 // The payload of DUMP without its type byte, version and checksum: what Redis calls the length.
 size_t serialized_length(const Object& object) {
@@ -167,6 +173,8 @@ void help(CommandContext& c) {
                     "    A hash of all data, equal to that of a Redis server with the same data.",
                     "DIGEST-VALUE <key> [<key> ...]",
                     "    A hash of each of the keys' values.",
+                    "COOL",
+                    "    Forgets all values that the device holds; the reply is the bytes freed.",
                     "ERROR <string>",
                     "    Replies the error <string>.",
                     "LOG <message>",
@@ -200,6 +208,7 @@ struct Subcommand {
 constexpr size_t kAnyNumber = ~size_t{0};
 
 constexpr Subcommand kSubcommands[] = {
+    {"cool", 2, 2, cool},
     {"digest", 2, 2, digest},
     {"digest-value", 2, kAnyNumber, digest_value},
     {"error", 3, 3, error},

@@ -1,0 +1,117 @@
+"""A data set four times memory.limit: it is loaded, read back whole, survives kill -9 and a restart,
+and memory stays within the limit. Commands are refused only when nothing can be freed.
+"""
+import random
+import subprocess
+
+from harness import Client, Server, check, check_equal, main
+
+LIMIT_MB = 48
+VALUE = 1000
+KEYS = 4 * LIMIT_MB * 1024 * 1024 // VALUE
+STEP = 500
+NOISE = random.Random(1).randbytes(1 << 20)  # nothing that could be compressed
+
+
+def value_of(i, version=0):
+    at = (i * 7919 + version * 104729) % (len(NOISE) - VALUE)
+    return b"%d." % i + NOISE[at:at + VALUE]
+
+
+def used_mb(client):
+    info = client("INFO", "memory").decode()
+    return int(info.split("used_memory:")[1].split("\r")[0]) / 1024 / 1024
+
+
+def write(client, keys, version=0):
+    peak = 0
+    for start in range(0, len(keys), STEP):
+        part = keys[start:start + STEP]
+        client.send_raw(b"".join(Client.encode("SET", f"key:{i}", value_of(i, version))
+                                 for i in part))
+        for _ in part:
+            check_equal(client.read(), "OK", "SET")
+        peak = max(peak, used_mb(client))
+    return peak
+
+
+def read(client, keys, version=lambda i: 0):
+    peak = 0
+    for start in range(0, len(keys), STEP):
+        part = keys[start:start + STEP]
+        client.send_raw(b"".join(Client.encode("GET", f"key:{i}") for i in part))
+        for i in part:
+            check(client.read() == value_of(i, version(i)), f"key:{i} has another value")
+        peak = max(peak, used_mb(client))
+    return peak
+
+
+def test_four_times_the_limit():
+    r = random.Random(2)
+    with Server(f"memory.limit={LIMIT_MB}mb") as server:
+        with server.client(timeout=60) as c:
+            peak = write(c, range(KEYS))
+            peak = max(peak, read(c, range(KEYS)))
+            changed = set(r.sample(range(KEYS), KEYS // 20))
+            peak = max(peak, write(c, sorted(changed), 1))
+            check_equal(c("STRLEN", "key:7"), len(value_of(7)), "STRLEN of a value on the device")
+            many = r.sample(range(KEYS), 2000)
+            got = c("MGET", *[f"key:{i}" for i in many])
+            check(got == [value_of(i, int(i in changed)) for i in many], "MGET over many values")
+        server.kill()
+        server.start()
+        with server.client(timeout=60) as c:
+            check_equal(c("DBSIZE"), KEYS, "keys after kill -9")
+            peak = max(peak, read(c, range(KEYS), lambda i: int(i in changed)))
+            check(peak < LIMIT_MB * 1.1, f"memory went up to {peak:.1f} MB of {LIMIT_MB}")
+            c("FLUSHALL")
+            check(write(c, range(1000)) < LIMIT_MB, "memory after FLUSHALL")
+        server.stop()
+
+
+def test_refused_when_nothing_can_be_freed():
+    with Server(f"memory.limit={LIMIT_MB}mb") as server:
+        with server.client(timeout=60) as c:
+            refused = 0
+            for start in range(0, 2_000_000, STEP):  # keys stay in memory, so these do not fit
+                c.send_raw(b"".join(Client.encode("SET", f"key:{i}", "v")
+                                    for i in range(start, start + STEP)))
+                errors = [r for r in (c.read() for _ in range(STEP)) if r != "OK"]
+                check(all(str(e).startswith("OOM ") for e in errors), f"{errors[:1]}")
+                refused += len(errors)
+                if refused > 0:
+                    break
+            check(refused > 0, "more keys than fit into memory were taken")
+            check_equal(c("GET", "key:0"), b"v", "reads go on")
+            for start in range(0, 200_000, STEP):
+                c("DEL", *[f"key:{i}" for i in range(start, start + STEP)])
+            check_equal(c("SET", "again", "x"), "OK", "a write once there is room")
+        server.stop()
+
+
+def test_a_damaged_value_is_an_error_and_nothing_else():
+    with Server() as server:
+        with server.client() as c:
+            check_equal(c("SET", "whole", b"w" * 100 + NOISE[:900]), "OK", "SET")
+            check_equal(c("SET", "hurt", b"NEEDLE" + NOISE[1000:2000]), "OK", "SET")
+            c("DEBUG", "RELOAD")
+            c("DEBUG", "COOL")
+            path = server.directory / "data" / "data"
+            at = path.read_bytes().index(b"NEEDLE")
+            with open(path, "r+b") as f:
+                f.seek(at)
+                f.write(b"noodle")
+            # What is in the page cache reaches the device that the server reads.
+            subprocess.run(["sync", str(path)], check=True)
+            error = c.error("GET", "hurt")
+            check(error.startswith("IOERR "), error)
+            check_equal(c("GET", "whole"), b"w" * 100 + NOISE[:900], "the value beside it")
+            check_equal(c("EXISTS", "hurt"), 1, "the key is still there")
+            check_equal(c("SET", "hurt", "new"), "OK", "it can be written anew")
+            check_equal(c("GET", "hurt"), b"new", "GET")
+            check("cannot be read back" in server.log(), "the log says so")
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(globals())
