@@ -29,6 +29,9 @@ Status RecordLoader::load_batch() {
   for (const Record& record : batch_) keyspace_.prefetch_bucket(record.db, record.key);
   const std::string_view bytes(bytes_);
   for (const Record& record : batch_) {
+    if (count_ % kAskEvery == 0 && memory_is_short_ && !values_stay_) {
+      values_stay_ = memory_is_short_();
+    }
     KeyRef key = record.key;
     key.bytes = bytes.substr(record.key_at, record.image_at - record.key_at);
     const std::string_view image = bytes.substr(record.image_at, record.end - record.image_at);
@@ -40,9 +43,6 @@ Status RecordLoader::load_batch() {
       newer_.push_back({record.db, std::string(key.bytes), record.ref});
     }
     if (++count_ % kProgressEvery == 0) log_info("loading records", {{"records", count_}});
-    if (count_ % kAskEvery == 0 && memory_is_short_ && !values_stay_) {
-      values_stay_ = memory_is_short_();
-    }
   }
   batch_.clear();
   bytes_.clear();

@@ -53,10 +53,10 @@ struct History {
 
 // A process on a disk. Its end is a kill: nothing is completed.
 struct Life {
-  Life(SimDisk& disk, uint64_t seed)
+  Life(SimDisk& disk, uint64_t seed, bool cold)
       : random(seed),
         engine(reactor, disk, random, kDirectory, kOptions),
-        replica(reactor, engine) {
+        replica(reactor, engine, 1 << 30, cold) {
     replica.large_values = true;
     opened = replica.shard.recover().status();
   }
@@ -88,13 +88,13 @@ constexpr const char* kFaultNames[] = {"none", "lost superblock copy", "lost sup
 
 class Campaign {
  public:
-  explicit Campaign(uint64_t seed) : seed_(seed), chance_(seed) {}
+  explicit Campaign(uint64_t seed) : seed_(seed), chance_(seed), cold_(seed % 3 == 2) {}
 
   // Gives the number of states; throws std::string with what is wrong.
   uint64_t run() {
     SimDisk disk(chance_.next());
     History history;
-    auto life = std::make_unique<Life>(disk, chance_.next());
+    auto life = std::make_unique<Life>(disk, chance_.next(), cold_);
     if (!life->opened.ok()) throw "a new store: " + life->opened.message();
     history.note(life->replica);
     uint64_t seen = disk.changes();
@@ -112,7 +112,7 @@ class Campaign {
       } else {
         life->engine.close();
       }
-      life = std::make_unique<Life>(disk, chance_.next());
+      life = std::make_unique<Life>(disk, chance_.next(), cold_);
       expect(*life, history, acked);
       history.digests.resize(life->replica.shard.last_seq() + 1);
     }
@@ -141,15 +141,15 @@ class Campaign {
     if (chance_.one_in(3)) {  // power fails again, within recovery
       copy->power_off_after(1 + chance_.below(8));
       {
-        Life broken(*copy, chance_.next());
+        Life broken(*copy, chance_.next(), cold_);
         if (broken.opened.ok()) broken.shared.run_for(5);
       }
       copy->crash();
     }
-    Life life(*copy, chance_.next());
+    Life life(*copy, chance_.next(), cold_);
     if (!life.opened.ok() && fault_ == Fault::kUnreadable) {
       for (const char* file : {"store/wal", "store/data"}) copy->restore_reads(file);
-      Life again(*copy, chance_.next());
+      Life again(*copy, chance_.next(), cold_);
       expect(again, history, acked);
       return;
     }
@@ -166,7 +166,7 @@ class Campaign {
     if (life.replica.shard.failed()) return;  // of the second fault, and said so
     const Seq acked = life.replica.shard.commit_seq();
     disk.crash();
-    Life again(disk, chance_.next());
+    Life again(disk, chance_.next(), cold_);
     if (!again.opened.ok() && !must_open_) return;
     expect(again, later, acked);
   }
@@ -218,6 +218,7 @@ class Campaign {
 
   const uint64_t seed_;
   SeededRandom chance_;
+  const bool cold_;  // values stay on the device whenever they may
   int step_ = 0;
   uint64_t states_ = 0;
   Fault fault_ = Fault::kNone;

@@ -21,8 +21,11 @@ inline Model contents(const Keyspace& keyspace) {
     do {
       cursor = keyspace.scan(static_cast<DbId>(db), cursor, [&](Object* object) {
         IntScratch scratch;
+        const std::string value = object->cold()
+                                      ? keyspace.read_cold(static_cast<DbId>(db), *object)
+                                      : std::string(object->string(scratch));
         all[{db, std::string(object->key())}] =
-            std::string(object->string(scratch)) + "@" + std::to_string(object->expire_at_ms());
+            value + "@" + std::to_string(object->expire_at_ms());
       });
     } while (cursor != 0);
   }
@@ -31,15 +34,33 @@ inline Model contents(const Keyspace& keyspace) {
 
 // A shard on an engine, with a keyspace of its own.
 struct RandomReplica {
-  RandomReplica(Reactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30)
-      : keyspace(7), shard(reactor, engine, keyspace, {0, checkpoint_bytes}) {}
+  // `cold`: values stay on the device whenever they may, and are larger, so that it pays.
+  RandomReplica(Reactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30,
+                bool cold_values = false)
+      : cold(cold_values),
+        keyspace(7),
+        shard(reactor, engine, keyspace,
+              {0, checkpoint_bytes, [cold_values] { return cold_values; }}) {}
 
   // A random command: one to four effects in one entry.
   void random_command(Random& random) {
+    if (cold && random.one_in(4)) shard.cold_values().cool(UINT64_MAX, 1'000'000);
+    if (cold && random.one_in(4)) fetch_some(random);
     shard.begin_command(1000);
     const uint64_t effects = 1 + random.below(4);
     for (uint64_t i = 0; i < effects; ++i) random_effect(random);
     shard.end_command();
+  }
+
+  // Values on their way while the commands that follow change and erase their keys.
+  void fetch_some(Random& random) {
+    for (int i = 0; i < 8; ++i) {
+      const auto db = static_cast<DbId>(random.below(3));
+      const std::string name = "key:" + std::to_string(random.below(60));
+      const KeyRef key = keyspace.key(name);
+      const Object* object = keyspace.find(db, key);
+      if (object != nullptr && object->cold()) shard.cold_values().fetch(db, key, *object, {});
+    }
   }
 
   void random_effect(Random& random) {
@@ -47,7 +68,7 @@ struct RandomReplica {
     const std::string name = "key:" + std::to_string(random.below(60));
     const KeyRef key = keyspace.key(name);
     const uint64_t filler =
-        large_values && random.one_in(40) ? random.below(200'000) : random.below(40);
+        large_values && random.one_in(40) ? random.below(200'000) : random.below(cold ? 300 : 40);
     const std::string value = std::to_string(random.below(1000)) + std::string(filler, 'v');
     const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
     switch (random.below(20)) {
@@ -92,6 +113,7 @@ struct RandomReplica {
     command(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
   }
 
+  const bool cold;
   bool large_values = false;
   Keyspace keyspace;
   Shard shard;
