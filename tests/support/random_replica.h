@@ -63,12 +63,13 @@ struct RandomReplica {
     }
   }
 
-  void random_effect(Random& random) {
+  void random_effect(Random& random) { random_effect(random, cold ? 300 : 40); }
+  void random_effect(Random& random, uint64_t longest) {
     const auto db = static_cast<DbId>(random.below(3));
     const std::string name = "key:" + std::to_string(random.below(60));
     const KeyRef key = keyspace.key(name);
     const uint64_t filler =
-        large_values && random.one_in(40) ? random.below(200'000) : random.below(cold ? 300 : 40);
+        large_values && random.one_in(40) ? random.below(200'000) : random.below(longest);
     const std::string value = std::to_string(random.below(1000)) + std::string(filler, 'v');
     const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
     switch (random.below(20)) {
