@@ -24,6 +24,10 @@ class Failed(Exception):
     pass
 
 
+class Skipped(Exception):
+    """What a test needs is not there; the text says what."""
+
+
 def check(condition, what):
     if not condition:
         raise Failed(what)
@@ -224,6 +228,8 @@ def main(names):
             test()
             passed += 1
             print(f"ok      {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Skipped as reason:
+            print(f"skipped {name}: {reason}", flush=True)
         except Exception:  # a test may fail in any way
             failed += 1
             print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)
