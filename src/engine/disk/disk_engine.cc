@@ -47,7 +47,9 @@ void DiskEngine::close() {
 bool DiskEngine::refused(const Done& done) {
   if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (failure_.ok()) return false;
-  reactor_.post([done] { done({Code::kPoisoned, "an earlier write of the store failed"}); });
+  reactor_.post([done, reason = failure_.message()] {
+    done({Code::kPoisoned, "an earlier write failed: " + reason});
+  });
   return true;
 }
 
