@@ -92,8 +92,9 @@ integration: build ## real processes, redis-cli, hiredis, kill -9
 clients: build ## client libraries: python3-redis, ioredis, node-redis
 	@tests/integration/run.sh clients
 
-crash: build ## power cuts on the simulated disk (STATES), then kill -9 under load (ROUNDS)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/power_cut
+crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), kill -9 under load (ROUNDS)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/power_cut $(B)/unit_tests
+	@HOLDFAST_FLIPS=$(or $(FLIPS),10000) $(B)/unit_tests -tc='*verify finds every bit*'
 	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
 	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
 

@@ -125,8 +125,10 @@ void Node::drain(int64_t deadline_ns) {
 // A failed flush may not be retried: the pages that failed are marked clean, and the next flush
 // would succeed falsely. The process ends; the next start recovers from what is on the device.
 void Node::log_failed(const Status& status) {
-  log_error("stopping: a write of the log failed; start again to recover",
-            {{"reason", status.message()}});
+  log_error("stopping: a write to the store failed; start again to recover",
+            {{"reason", status.message()},
+             {"commit_seq", shard_->commit_seq()},
+             {"last_seq", shard_->last_seq()}});
   exit_code_ = ExitCode::kIoError;
   stopping_ = true;
   reactor_.stop();

@@ -258,9 +258,8 @@ void Checkpoint::ended(const Status& status) {
     ++finished_count_;
     finished_wall_ms_ = reactor_.clock().wall_ms();
     log_info("checkpoint finished", {{"seq", finished_seq_}});
-  } else {
-    log_error("checkpoint failed", {{"reason", status.message()}});
-    if (on_failure_) on_failure_(status);
+  } else if (on_failure_) {
+    on_failure_(status);
   }
   std::vector<Done> waiters = std::move(waiters_);
   waiters_.clear();

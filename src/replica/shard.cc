@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "replica/record_loader.h"
 #include "store/entry_replay.h"
 
@@ -133,8 +132,6 @@ void Shard::group_done(Seq last, uint64_t bytes, const Status& status) {
 void Shard::fail(const Status& status) {
   if (failed()) return;
   failure_ = status;
-  log_error("the log failed: nothing can be promised any more",
-            {{"reason", status.message()}, {"commit_seq", commit_seq_}, {"last_seq", last_seq_}});
   if (on_failure_) on_failure_(failure_);
 }
 

@@ -24,6 +24,10 @@ class Failed(Exception):
     pass
 
 
+class Skipped(Exception):
+    """What a test needs is not there; the text says what."""
+
+
 def check(condition, what):
     if not condition:
         raise Failed(what)
@@ -37,11 +41,13 @@ def check_equal(got, wanted, what=""):
 class Server:
     """One holdfast process with a data directory of its own."""
 
-    def __init__(self, *sets, config="conf/standalone.yaml", directory=None, wait=True):
+    def __init__(self, *sets, config="conf/standalone.yaml", directory=None, wait=True,
+                 env=None):
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="holdfast-test-"))
         self.sets = list(sets)
         self.config = config
+        self.env = env or {}  # over this process's own
         self.port = None
         self.process = None
         self.start(wait)
@@ -53,7 +59,8 @@ class Server:
 
     def start(self, wait=True):
         self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, cwd=ROOT)
+                                        stderr=subprocess.PIPE, text=True, cwd=ROOT,
+                                        env=os.environ | self.env)
         if wait:
             self.wait_ready()
 
@@ -224,6 +231,8 @@ def main(names):
             test()
             passed += 1
             print(f"ok      {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Skipped as reason:
+            print(f"skipped {name}: {reason}", flush=True)
         except Exception:  # a test may fail in any way
             failed += 1
             print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)

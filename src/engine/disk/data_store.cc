@@ -184,6 +184,12 @@ void DataStore::retry_space() {
   while (!attempts_.empty() && failure_.ok() && attempts_.front()()) attempts_.pop_front();
   if (!attempts_.empty() && failure_.ok()) retry_later();
   keep_reserve();
+  try_checkpoint_ = out_of_space_;
+}
+
+// Every checkpoint leaves the root before it behind; more than that is room to be had.
+bool DataStore::wants_checkpoint(bool deleted) const {
+  return try_checkpoint_ && out_of_space_ && (deleted || waiting_.size() > 1);
 }
 
 std::optional<Extent> DataStore::allocate(uint64_t blocks) {
@@ -430,6 +436,7 @@ bool DataStore::write_root_blocks() {
 }
 
 void DataStore::became_current() {
+  try_checkpoint_ = false;
   for (const Extent& extent : waiting_) extents_.release(extent);
   waiting_ = std::exchange(dropped_, {});
   if (mutant(Mutant::kReuseOlderExtents)) {

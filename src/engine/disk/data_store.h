@@ -93,6 +93,9 @@ class DataStore {
   bool waits_for_space() const { return !attempts_.empty(); }
   // The file cannot grow, and is down to its reserve.
   bool out_of_space() const { return out_of_space_; }
+  // Out of space, and it is time to try whether a checkpoint gives room free: of what was deleted
+  // since (`deleted`: something may have been), or of what only the previous superblock names.
+  bool wants_checkpoint(bool deleted) const;
 
  private:
   using Owner = std::pair<ShardId, DbId>;
@@ -157,6 +160,7 @@ class DataStore {
   std::deque<std::function<bool()>> attempts_;
   TimerId retry_timer_ = 0;
   bool out_of_space_ = false;
+  bool try_checkpoint_ = false;  // out of space for kRetryMs since the last checkpoint
   Status failure_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -47,7 +47,9 @@ void DiskEngine::close() {
 bool DiskEngine::refused(const Done& done) {
   if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (failure_.ok()) return false;
-  reactor_.post([done] { done({Code::kPoisoned, "an earlier write of the store failed"}); });
+  reactor_.post([done, reason = failure_.message()] {
+    done({Code::kPoisoned, "an earlier write failed: " + reason});
+  });
   return true;
 }
 
@@ -401,9 +403,11 @@ uint64_t DiskEngine::log_bytes() const {
 
 // A quarter of the ring for the log of each of: the older checkpoint, the newest one, the one that
 // should be on its way, and what arrives meanwhile. A checkpoint gives free what the one before it
-// kept, so when room is short another one helps even if little was logged since the last.
+// kept, so when room is short another one helps even if little was logged since the last. On a full
+// device that is so for the data file too.
 bool DiskEngine::wants_checkpoint() const {
   if (wal_ == nullptr) return false;
+  if (data_->wants_checkpoint(log_bytes() > 0)) return true;
   const uint64_t ring = store_.superblock.wal_blocks;
   const uint64_t since = wal_->end().block - store_.superblock.checkpoint.wal.block;
   return since > ring / 4 || wal_->free_blocks() < ring / 8 * 3;

@@ -35,8 +35,8 @@ void Wal::append(WalAppend append) {
   HF_ASSERT(append.bytes().size() <= max_payload());
   if (mutant(Mutant::kRetryFailedFlush)) failure_ = {};
   if (!failure_.ok()) {
-    reactor_.post([done = std::move(append.done)] {
-      if (done) done({Code::kPoisoned, "an earlier write of the log failed"}, {});
+    reactor_.post([done = std::move(append.done), reason = failure_.message()] {
+      if (done) done({Code::kPoisoned, "an earlier write failed: " + reason}, {});
     });
     return;
   }
@@ -114,7 +114,7 @@ void Wal::write(WalStream stream, Batch batch) {
   auto left = std::make_shared<int>(2);
   auto result = std::make_shared<Status>();
   const auto done = [this, block, left, result](const Status& status) {
-    if (!status.ok()) *result = status;
+    if (!status.ok() && result->ok()) *result = status;  // the first names the cause
     if (--*left == 0) written(block, *result);
   };
   writer_.write(identity_.offset(block), std::move(head), done);
