@@ -17,8 +17,6 @@ constexpr uint64_t kSmallestSegment = 32;  // blocks, when there is no run for a
 
 uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
-uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
-
 Status decode_root(std::string_view root, ShardMetas* metas, std::vector<Segment>* segments) {
   Reader in(root);
   if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
@@ -157,6 +155,7 @@ void DataStore::keep_older(const CheckpointPointer& older) {
 void DataStore::start(BlockWriter& writer, uint64_t generation) {
   writer_ = &writer;
   next_segment_ = generation << 32;
+  on_device_below_ = next_segment_;
   keep_reserve();
 }
 
@@ -429,6 +428,8 @@ bool DataStore::write_root_blocks() {
 }
 
 void DataStore::became_current() {
+  on_device_below_ = next_segment_;
+  file_.will_read(0, 0);  // what is read ahead may become another's room now
   for (const Extent& extent : waiting_) extents_.release(extent);
   waiting_ = std::exchange(dropped_, {});
   if (mutant(Mutant::kReuseOlderExtents)) {
@@ -517,6 +518,7 @@ Status DataStore::check_segment(const Segment& segment, const Extent& next,
     Status status = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
                                      record_seed(uuid_, segment.id, offset), &record, &scratch);
     if (!status.ok()) {
+      record.key = claimed_key(bytes.span().subspan(offset - segment.extent.offset()));
       status = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
                                std::to_string(segment.id) + ": " + status.message());
     }

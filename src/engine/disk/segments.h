@@ -43,6 +43,9 @@ struct Segment {
   bool changed = false;  // since its page was written
 };
 
+// The seed for the hash of a segment's page.
+inline uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
+
 inline RecordRef make_ref(uint64_t offset) { return offset / kRecordUnit; }
 inline uint64_t offset_of(RecordRef ref) { return ref * kRecordUnit; }
 
