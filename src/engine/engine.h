@@ -91,8 +91,8 @@ struct EngineStats {
   uint64_t flushes = 0;        // groups joined by one flush count once
   uint64_t flush_ns_last = 0;  //
   uint64_t flush_ns_max = 0;
-  uint64_t log_bytes = 0;     // kept now
-  uint64_t record_bytes = 0;  // kept now, estimated
+  uint64_t log_bytes = 0;        // kept now
+  uint64_t record_bytes = 0;     // kept now, estimated
   uint64_t damaged_records = 0;  // on the device, as far as the newest scrub came
 };
 

@@ -15,8 +15,7 @@ Status DataStore::check_page(const Segment& segment) {
   Status status = file_.read_at(segment.page.offset(), page.span());
   if (status.ok() && hash64(page.span(), page_seed(segment.id)) != segment.page_hash) {
     status = Status::corrupt("data file at " + std::to_string(segment.page.offset()) +
-                             ": the page of segment " + std::to_string(segment.id) +
-                             " is damaged");
+                             ": the page of segment " + std::to_string(segment.id) + " is damaged");
   }
   return status;
 }

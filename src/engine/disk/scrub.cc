@@ -94,8 +94,7 @@ Extent Scrub::next_part(uint64_t from) const {
 
 uint64_t Scrub::check_records() {
   const Segment* segment = next_segment();
-  if (segment != nullptr)
-    return segment->single ? check_large(*segment) : check_shared(*segment);
+  if (segment != nullptr) return segment->single ? check_large(*segment) : check_shared(*segment);
   phase_ = Phase::kPages;
   block_ = 0;
   return 0;

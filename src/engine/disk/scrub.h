@@ -35,12 +35,12 @@ struct ScrubReport {
   uint64_t segments = 0;  // when it began
   uint64_t segments_checked = 0;
   uint64_t bytes = 0;
-  uint64_t records = 0;           // checked
-  uint64_t damaged_records = 0;   //
-  uint64_t damaged_metadata = 0;  // pages, the root, copies of superblocks
+  uint64_t records = 0;              // checked
+  uint64_t damaged_records = 0;      //
+  uint64_t damaged_metadata = 0;     // pages, the root, copies of superblocks
   std::vector<std::string> damages;  // the first of them: place, reason and key
-  uint64_t passes = 0;            // that came to their end, since the start
-  int64_t finished_wall_ms = 0;   // 0: none did
+  uint64_t passes = 0;               // that came to their end, since the start
+  int64_t finished_wall_ms = 0;      // 0: none did
 };
 
 class Scrub {

@@ -31,9 +31,7 @@ class DiskServer {
     REQUIRE_MESSAGE(at != std::string::npos, reply);
     return std::stoull(reply.substr(at + field.size() + 5));
   }
-  void save() {
-    REQUIRE(run({"SAVE"}) == "+OK\r\n");
-  }
+  void save() { REQUIRE(run({"SAVE"}) == "+OK\r\n"); }
   void advance_ms(int64_t ms) { reactor_.run_for(ms); }
 
  private:
