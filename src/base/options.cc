@@ -337,6 +337,10 @@ constexpr std::array kTable = {
         "engine.accept_uncertain_tail", "", "", kAtStart,
         "Start although the end of the log is damaged where nothing tells whether it was "
         "acknowledged, and lose that end. Only for one start, after the server refused to."),
+    row<Integer<&O::engine_scrub_mb_per_second, 1, 1000>>(
+        "engine.scrub_mb_per_second", "", "MiB/s", kRuntime,
+        "How fast ENGINE SCRUB START reads what is on the device, engine.type disk. A scrub keeps "
+        "the pace that it began with."),
 
     row<Choice<&O::durability, kDurabilityWords>>(
         "durability", "appendfsync", "", kAtStart,

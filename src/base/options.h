@@ -57,6 +57,7 @@ struct Options {
   EngineType engine_type = EngineType::kDisk;
   uint64_t engine_wal_bytes = 1ULL << 30;
   bool engine_accept_uncertain_tail = false;
+  uint64_t engine_scrub_mb_per_second = 32;
   Durability durability = Durability::kAlways;
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
   uint64_t memory_limit = 0;                     // 0: none

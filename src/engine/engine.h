@@ -26,6 +26,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/status.h"
@@ -92,8 +93,16 @@ struct EngineStats {
   uint64_t flushes = 0;        // groups joined by one flush count once
   uint64_t flush_ns_last = 0;  //
   uint64_t flush_ns_max = 0;
-  uint64_t log_bytes = 0;     // kept now
-  uint64_t record_bytes = 0;  // kept now, estimated
+  uint64_t log_bytes = 0;        // kept now
+  uint64_t record_bytes = 0;     // kept now, estimated
+  uint64_t damaged_records = 0;  // on the device, as far as the newest scrub came
+};
+
+// What an engine tells an operator about itself, a part at a time, in the order to show it.
+enum class EnginePart : uint8_t { kFiles, kSuperblock, kLog, kSegments, kScrub };
+struct EngineFact {
+  std::string name;
+  std::variant<uint64_t, std::string> value;
 };
 
 class Engine {
@@ -146,7 +155,8 @@ class Engine {
   virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
   // Visits the live records of a place that is mostly dead, of the last finished checkpoint, so
-  // that the owner writes them anew and the place becomes free. kNotFound when there is none left.
+  // that the owner writes them anew and the place becomes free. Damaged ones that a scrub found are
+  // visited likewise, without their images. kNotFound when there is none left.
   virtual Status visit_sparse(ShardId shard, const RecordVisitor& visit);
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
@@ -158,6 +168,14 @@ class Engine {
   // The device is full: nothing should be added, while deleting goes on.
   virtual bool out_of_space() const { return false; }
   virtual EngineStats stats() const = 0;
+  // Empty: this engine has no such part. May take milliseconds.
+  virtual std::vector<EngineFact> describe(EnginePart) const { return {}; }
+
+  // Reads all that is on the device and nothing else would read, at that pace, beside everything
+  // else, and reports what is damaged; describe(kScrub) tells how far it is. kNotFound: this engine
+  // has no scrub. kUnavailable: one is running.
+  virtual Status start_scrub(uint64_t bytes_per_second);
+  virtual void stop_scrub() {}
 };
 
 inline void Engine::fetch_record(ShardId shard, const RecordKey& key, RecordRead done) {
@@ -166,6 +184,10 @@ inline void Engine::fetch_record(ShardId shard, const RecordKey& key, RecordRead
 
 inline Status Engine::visit_sparse(ShardId, const RecordVisitor&) {
   return Status::not_found("this engine cleans by itself");
+}
+
+inline Status Engine::start_scrub(uint64_t) {
+  return Status::not_found("this engine has no scrub");
 }
 
 }  // namespace holdfast

@@ -62,6 +62,7 @@ Status Node::start() {
   const Result<RecoveryReport> recovered = shard_->recover();
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
+                         {"durability", find_option("durability")->get(options_)},
                          {"records", recovered.value().records},
                          {"entries", recovered.value().entries},
                          {"ms", recovered.value().milliseconds},

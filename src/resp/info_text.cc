@@ -192,6 +192,7 @@ void persistence_section(Server& s, Text& t) {
   t.number("log_flushes", engine.flushes);
   t.number("log_flush_usec_last", engine.flush_ns_last / 1000);
   t.number("log_flush_usec_max", engine.flush_ns_max / 1000);
+  t.number("scrub_damaged_records", engine.damaged_records);
   t.number("checkpoint_seq", checkpoint.finished_seq());
   t.number("checkpoint_keys_left", checkpoint.keys_left());
   t.number("recovery_records", shard.recovery().records);

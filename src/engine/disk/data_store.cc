@@ -17,8 +17,6 @@ constexpr uint64_t kSmallestSegment = 32;  // blocks, when there is no run for a
 
 uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
-uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
-
 Status decode_root(std::string_view root, ShardMetas* metas, std::vector<Segment>* segments) {
   Reader in(root);
   if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
@@ -106,7 +104,6 @@ Status DataStore::load_segments(std::vector<Segment> segments) {
   AlignedBuffer pages(kReadBlocks * kBlock);
   uint64_t from = 0, to = 0;  // blocks in `pages`
   for (Segment& segment : segments) {
-    segment.on_device = true;
     Status taken = extents_.take(segment.extent);
     if (taken.ok()) taken = extents_.take(segment.page);
     if (!taken.ok()) {
@@ -158,6 +155,7 @@ void DataStore::keep_older(const CheckpointPointer& older) {
 void DataStore::start(BlockWriter& writer, uint64_t generation) {
   writer_ = &writer;
   next_segment_ = generation << 32;
+  on_device_below_ = next_segment_;
   keep_reserve();
 }
 
@@ -437,13 +435,14 @@ bool DataStore::write_root_blocks() {
 
 void DataStore::became_current() {
   try_checkpoint_ = false;
+  on_device_below_ = next_segment_;
+  file_.will_read(0, 0);  // what is read ahead may become another's room now
   for (const Extent& extent : waiting_) extents_.release(extent);
   waiting_ = std::exchange(dropped_, {});
   if (mutant(Mutant::kReuseOlderExtents)) {
     for (const Extent& extent : std::exchange(waiting_, {})) extents_.release(extent);
   }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
-  for (auto& [block, segment] : segments_.all()) segment.on_device = true;
   keep_reserve();
   find_sparse();
 }
@@ -461,144 +460,6 @@ void DataStore::find_sparse() {
   std::sort(found.rbegin(), found.rend());
   sparse_.clear();
   for (const auto& [share, block] : found) sparse_.push_back(block);
-}
-
-// --- reading records ---
-
-Status DataStore::flush_for_reading() {
-  if (writer_ == nullptr) return {};
-  seal_all();
-  writer_->drain();
-  return failure_;
-}
-
-Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
-  if (Status status = flush_for_reading(); !status.ok()) return status;
-  std::vector<const Segment*> wanted;
-  for (const auto& [block, segment] : segments_.all()) {
-    if (segment.shard == shard && segment.live > 0) wanted.push_back(&segment);
-  }
-  bool more = true;
-  for (size_t i = 0; i < wanted.size() && more; ++i) {
-    const Extent next = i + 1 < wanted.size() ? wanted[i + 1]->extent : Extent{};
-    if (Status status = visit_segment(*wanted[i], next, visit, &more); !status.ok()) return status;
-  }
-  return {};
-}
-
-// `next` is read from the device while this one is visited.
-Status DataStore::visit_segment(const Segment& segment, const Extent& next,
-                                const Engine::RecordVisitor& visit, bool* more) {
-  Status result;
-  const Status read = check_segment(
-      segment, next, [&](uint64_t offset, const Status& status, const Record& record) {
-        result = status;
-        if (!status.ok()) return mutant(Mutant::kSkipDamagedRecords);
-        *more = visit({record.header.db, record.header.slot, record.key, make_ref(offset)},
-                      record.image);
-        return *more;
-      });
-  if (mutant(Mutant::kSkipDamagedRecords)) return read;
-  return read.ok() ? result : read;
-}
-
-Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit) {
-  while (!sparse_.empty()) {
-    const auto at = segments_.all().find(sparse_.back());
-    sparse_.pop_back();
-    if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
-    bool more = true;
-    return visit_segment(at->second, {}, visit, &more);
-  }
-  return Status::not_found("no segment is sparse");
-}
-
-Status DataStore::check_segment(const Segment& segment, const Extent& next,
-                                const RecordCheck& check) {
-  AlignedBuffer bytes = AlignedBuffer::uninitialized(segment.extent.bytes());
-  if (Status status = file_.read_at(segment.extent.offset(), bytes.span()); !status.ok()) {
-    return status;
-  }
-  if (next.count > 0) file_.will_read(next.offset(), next.bytes());
-  std::string scratch;
-  Segments::visit_live(segment, [&](uint64_t offset) {
-    Record record;
-    Status status = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
-                                     record_seed(uuid_, segment.id, offset), &record, &scratch);
-    if (!status.ok()) {
-      status = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
-                               std::to_string(segment.id) + ": " + status.message());
-    }
-    return check(offset, status, record);
-  });
-  return {};
-}
-
-// The blocks that hold a record, as far as its length can be known before it is read.
-struct DataStore::RecordPlace {
-  uint64_t segment;
-  uint64_t offset;  // of the record
-  uint64_t first;   // of its first block
-  uint64_t size;    // of the blocks
-};
-
-std::optional<DataStore::RecordPlace> DataStore::place_of(const RecordKey& key) const {
-  const Segment* segment = segments_.find(key.ref);
-  if (key.ref == 0 || segment == nullptr) return {};
-  RecordPlace place{segment->id, offset_of(key.ref), 0, 0};
-  place.first = place.offset / kBlock * kBlock;
-  const uint64_t end = segment->extent.offset() + segment->extent.bytes();
-  uint64_t most = segment->single ? end : round_up(place.offset + kMaxSmall, kBlock);
-  if (key.most_bytes > 0) {
-    const uint64_t size = kRecordHeader + key.key.size() + key.most_bytes;
-    most = std::min(most, round_up(place.offset + size, kBlock));
-  }
-  place.size = std::min(end, most) - place.first;
-  return place;
-}
-
-Result<std::string> DataStore::open_record(const RecordPlace& place, ShardId shard,
-                                           const RecordKey& key, std::span<char> blocks) const {
-  Record record;
-  std::string scratch;
-  const Status status =
-      decode_record_at(blocks.subspan(place.offset - place.first),
-                       record_seed(uuid_, place.segment, place.offset), &record, &scratch);
-  const std::string name = "data file at " + std::to_string(place.offset) + ": ";
-  if (!status.ok()) return Status::corrupt(name + status.message());
-  if (record.header.shard != shard || record.header.db != key.db || record.key != key.key) {
-    return Status::corrupt(name + "another key's record");
-  }
-  return std::string(record.image);
-}
-
-Result<std::string> DataStore::read(ShardId shard, const RecordKey& key) {
-  const Segment* segment = segments_.find(key.ref);
-  if (segment == nullptr || !segment->on_device) {
-    if (Status status = flush_for_reading(); !status.ok()) return status;
-  }
-  const auto place = place_of(key);
-  if (!place) return Status::not_found("no such record");
-  AlignedBuffer blocks = AlignedBuffer::uninitialized(place->size);
-  if (Status status = file_.read_at(place->first, blocks.span()); !status.ok()) return status;
-  return open_record(*place, shard, key, blocks.span());
-}
-
-void DataStore::fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done) {
-  const auto place = place_of(key);
-  HF_ASSERT(place);
-  writer_->read(place->first, place->size,
-                [this, place = *place, shard, db = key.db, name = std::string(key.key),
-                 done = std::move(done)](const Status& status, AlignedBuffer blocks) {
-                  if (!status.ok()) {
-                    done(status);
-                    return;
-                  }
-                  RecordKey wanted;
-                  wanted.db = db;
-                  wanted.key = name;
-                  done(open_record(place, shard, wanted, blocks.span()));
-                });
 }
 
 // --- groups of the log ---
@@ -632,6 +493,13 @@ Result<std::string> DataStore::read_spilled(const SpilledGroup& spilled) {
     return Status::corrupt(name + " is damaged");
   }
   return std::string(blocks.data(), spilled.bytes);
+}
+
+uint64_t DataStore::waiting_blocks() const {
+  uint64_t blocks = 0;
+  for (const Extent& extent : dropped_) blocks += extent.count;
+  for (const Extent& extent : waiting_) blocks += extent.count;
+  return blocks;
 }
 
 }  // namespace holdfast::disk

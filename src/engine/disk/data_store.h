@@ -69,7 +69,8 @@ class DataStore {
   void fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done);
   // As Engine::visit_sparse: the segment with the smallest share of live records, below kSparse.
   Status visit_sparse(ShardId shard, const Engine::RecordVisitor& visit);
-  // Decodes each live record of the segment, damaged ones too; `check` returns false to stop.
+  // Decodes each live record of the segment, damaged ones too, of which only the key is told, as
+  // they claim it; `check` returns false to stop.
   // `next`: what will be read after it, or none.
   using RecordCheck =
       std::function<bool(uint64_t offset, const Status& status, const Record& record)>;
@@ -87,7 +88,25 @@ class DataStore {
   Result<std::string> read_spilled(const SpilledGroup& spilled);
   void release(const Extent& extent) { extents_.release(extent); }
 
+  // --- for the scrub (data_check.cc) ---
+  // The segment is whole on the device: it was when the last checkpoint ended.
+  bool on_device(const Segment& segment) const { return segment.id < on_device_below_; }
+  // A part of a segment's blocks; `next`: what will be read after it, or none.
+  Status read_blocks(const Extent& part, const Extent& next, AlignedBuffer* bytes);
+  uint64_t seed_of(const Segment& segment, uint64_t offset) const {
+    return record_seed(uuid_, segment.id, offset);
+  }
+  // REQUIRES: no checkpoint is ending.
+  Status check_page(const Segment& segment);
+  Status check_root(const CheckpointPointer& pointer) { return read_root(pointer).status(); }
+  // The next checkpoint writes the page of the segment that begins at `block`.
+  void rewrite_page(uint64_t block) { segments_.all().at(block).changed = true; }
+
   const Segments& segments() const { return segments_; }
+  // Segments that are to be cleaned, as found when the last checkpoint ended.
+  size_t sparse_segments() const { return sparse_.size(); }
+  // Blocks that only checkpoints before the one that is being made need.
+  uint64_t waiting_blocks() const;
   uint64_t blocks() const { return extents_.blocks(); }
   uint64_t free_blocks() const { return extents_.free_blocks(); }
   bool waits_for_space() const { return !attempts_.empty(); }
@@ -145,6 +164,7 @@ class DataStore {
   const uint64_t grow_blocks_;
   BlockWriter* writer_ = nullptr;
   uint64_t next_segment_ = 0;
+  uint64_t on_device_below_ = 0;  // ids of segments
   Extents extents_{0};
   Segments segments_;
   Extent root_;

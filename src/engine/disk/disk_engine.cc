@@ -32,6 +32,7 @@ void DiskEngine::close() {
   wal_->bear_witness();  // to all that was acknowledged
   data_writer_->drain();
   wal_writer_->drain();
+  scrub_.reset();
   wal_.reset();
   data_.reset();
   reader_.reset();
@@ -325,6 +326,12 @@ void DiskEngine::write_copy(const Superblock& superblock, int copy, Done done) {
 
 // A device that put the blocks elsewhere is found out before anything is given up for them.
 Status DiskEngine::read_back(const Superblock& superblock) {
+  const Status status = compare_copies(superblock);
+  if (!status.ok()) fail(status);
+  return with_place(status);
+}
+
+Status DiskEngine::compare_copies(const Superblock& superblock) {
   AlignedBuffer block(kBlock), expected(kBlock);
   for (const int copy : {0, 1}) {
     File& file = copy == 0 ? *store_.wal : *store_.data;
@@ -333,10 +340,7 @@ Status DiskEngine::read_back(const Superblock& superblock) {
     if (status.ok() && std::memcmp(block.data(), expected.data(), kBlock) != 0) {
       status = Status::corrupt("a superblock reads back other than it was written");
     }
-    if (!status.ok()) {
-      fail(status);
-      return with_place(status);
-    }
+    if (!status.ok()) return status;
   }
   return {};
 }
@@ -377,7 +381,7 @@ void DiskEngine::fetch_record(ShardId shard, const RecordKey& key, RecordRead do
 
 bool DiskEngine::on_device(RecordRef ref) const {
   const Segment* segment = data_->segments().find(ref);
-  return segment != nullptr && segment->on_device;
+  return segment != nullptr && data_->on_device(*segment);
 }
 
 Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
@@ -385,6 +389,7 @@ Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
 }
 
 Status DiskEngine::visit_sparse(ShardId shard, const RecordVisitor& visit) {
+  if (scrub_->take_damaged(shard, visit)) return {};
   return with_place(data_->visit_sparse(shard, visit));
 }
 
@@ -418,16 +423,5 @@ bool DiskEngine::wants_pause() const {
 }
 
 bool DiskEngine::out_of_space() const { return data_ != nullptr && data_->out_of_space(); }
-
-EngineStats DiskEngine::stats() const {
-  EngineStats stats = stats_;
-  stats.log_bytes = log_bytes();
-  stats.record_bytes = data_ == nullptr ? 0 : data_->segments().bytes();
-  if (wal_ == nullptr) return stats;
-  stats.flushes = wal_->stats().flushes;
-  stats.flush_ns_last = wal_->stats().flush_ns_last;
-  stats.flush_ns_max = wal_->stats().flush_ns_max;
-  return stats;
-}
 
 }  // namespace holdfast

@@ -27,6 +27,7 @@
 #include "base/reactor.h"
 #include "engine/disk/data_store.h"
 #include "engine/disk/disk_store.h"
+#include "engine/disk/scrub.h"
 #include "engine/disk/shard_log.h"
 #include "engine/disk/wal.h"
 #include "engine/disk/wal_reader.h"
@@ -75,6 +76,9 @@ class DiskEngine final : public Engine {
   bool wants_pause() const override;
   bool out_of_space() const override;
   EngineStats stats() const override;
+  std::vector<EngineFact> describe(EnginePart part) const override;
+  Status start_scrub(uint64_t bytes_per_second) override;
+  void stop_scrub() override;
 
  private:
   struct Spill {  // a group in the data file, until the log that names it is trimmed
@@ -103,6 +107,8 @@ class DiskEngine final : public Engine {
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
   void write_copy(const disk::Superblock& superblock, int copy, Done done);
   Status read_back(const disk::Superblock& superblock);
+  Status compare_copies(const disk::Superblock& superblock);
+  Status check_anchors();
   void checkpoint_current(const disk::Superblock& superblock);
   void trim();
   void write_hard_states();
@@ -121,6 +127,7 @@ class DiskEngine final : public Engine {
   std::unique_ptr<disk::WalReader> reader_;
   std::unique_ptr<disk::DataStore> data_;
   std::unique_ptr<disk::Wal> wal_;
+  std::unique_ptr<disk::Scrub> scrub_;
 
   std::map<ShardId, disk::ShardLog> logs_;
   disk::ShardMetas metas_;

@@ -197,6 +197,9 @@ Status DiskEngine::start_writing(const WalScan& scan) {
   data_->start(*data_writer_, generation);
   wal_ = std::make_unique<Wal>(reactor_, *wal_writer_, reader_->identity(), scan.next, generation,
                                older_wal_.block);
+  scrub_ = std::make_unique<Scrub>(
+      reactor_, *data_,
+      Scrub::Hooks{[this] { return finishing_; }, [this] { return check_anchors(); }});
   return {};
 }
 

@@ -81,6 +81,20 @@ uint64_t hash64(std::span<const char> bytes, uint64_t seed) {
   return XXH3_64bits_withSeed_dispatch(bytes.data(), bytes.size(), seed);
 }
 
+struct HashStream::State {
+  XXH3_state_t xxh3;
+};
+
+HashStream::HashStream(uint64_t seed) : state_(new State, [](State* state) { delete state; }) {
+  XXH3_64bits_reset_withSeed(&state_->xxh3, seed);
+}
+
+void HashStream::add(std::span<const char> bytes) {
+  XXH3_64bits_update(&state_->xxh3, bytes.data(), bytes.size());
+}
+
+uint64_t HashStream::digest() const { return XXH3_64bits_digest(&state_->xxh3); }
+
 void encode_superblock(const Superblock& superblock, int copy, std::span<char> block) {
   std::string out(kSuperblockMagic);
   put_fixed(out, kFormat);

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,6 +47,17 @@ struct Hash128 {
 Hash128 hash128(std::span<const char> bytes);
 // Seeded, so that the same bytes elsewhere have another hash.
 uint64_t hash64(std::span<const char> bytes, uint64_t seed);
+// hash64() of bytes that come in pieces.
+class HashStream {
+ public:
+  explicit HashStream(uint64_t seed);
+  void add(std::span<const char> bytes);
+  uint64_t digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State, void (*)(State*)> state_;
+};
 
 // A run of whole blocks in the data file; block 0 is at kRegionOffset. count 0: none.
 struct Extent {

@@ -3,6 +3,8 @@
 
 #include <lz4.h>
 
+#include <algorithm>
+
 #include "base/codec.h"
 
 namespace holdfast::disk {
@@ -88,6 +90,26 @@ Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* reco
   }
   record->image = *scratch;
   return {};
+}
+
+std::string_view claimed_key(std::span<const char> bytes) {
+  if (bytes.size() < kRecordHeader) return {};
+  const auto size = load_fixed<uint32_t>(bytes.data() + kKeySizeAt);
+  if (size > bytes.size() - kRecordHeader) return {};
+  return {bytes.data() + kRecordHeader, size};
+}
+
+void RecordHash::add(std::span<const char> bytes) {
+  if (!begun_) {
+    begun_ = true;
+    hash_ = load_fixed<uint64_t>(bytes.data() + kHashAt);
+    const auto size = load_fixed<uint32_t>(bytes.data() + kSizeAt);
+    left_ = size < kRecordHeader ? SIZE_MAX : size - kSizeAt;  // a damaged size never ends
+    bytes = bytes.subspan(kSizeAt);
+  }
+  const auto covered = bytes.first(std::min(left_, bytes.size()));
+  stream_.add(covered);
+  left_ -= covered.size();
 }
 
 }  // namespace holdfast::disk

@@ -44,4 +44,24 @@ void seal_record(std::span<char> record, uint64_t seed);
 Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* record,
                         std::string* scratch);
 
+// The key that the bytes of a record name, though the record may be damaged: a hint only. Empty
+// when it cannot be told.
+std::string_view claimed_key(std::span<const char> bytes);
+
+// Whether a record that is read in pieces has the right hash. The image is not decompressed.
+class RecordHash {
+ public:
+  explicit RecordHash(uint64_t seed) : stream_(seed) {}
+  // From the record's beginning on; the first piece holds the header at least.
+  void add(std::span<const char> bytes);
+  // REQUIRES: all pieces were added.
+  bool right() const { return begun_ && left_ == 0 && stream_.digest() == hash_; }
+
+ private:
+  HashStream stream_;
+  bool begun_ = false;
+  uint64_t hash_ = 0;
+  size_t left_ = 0;  // bytes that the hash is still to cover
+};
+
 }  // namespace holdfast::disk

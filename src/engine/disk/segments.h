@@ -40,9 +40,11 @@ struct Segment {
   std::vector<uint64_t> bits;  // a bit for each unit: a live record begins there
   Extent page;                 // count 0: never written
   uint64_t page_hash = 0;
-  bool changed = false;    // since its page was written
-  bool on_device = false;  // named by a finished checkpoint
+  bool changed = false;  // since its page was written
 };
+
+// The seed for the hash of a segment's page.
+inline uint64_t page_seed(uint64_t segment) { return segment ^ 0x70616765; }
 
 inline RecordRef make_ref(uint64_t offset) { return offset / kRecordUnit; }
 inline uint64_t offset_of(RecordRef ref) { return ref * kRecordUnit; }

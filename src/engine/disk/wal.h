@@ -84,6 +84,8 @@ class Wal {
   uint64_t durable_block() const { return durable_block_; }
   uint64_t free_blocks() const { return identity_.ring_blocks - (next_.block - keep_from_); }
   uint64_t pending_bytes() const { return pending_bytes_; }
+  size_t pending_records() const { return pending_.size(); }
+  size_t batches_in_flight() const { return in_flight_.size(); }
   bool idle() const { return pending_.empty() && in_flight_.empty(); }
   const WalStats& stats() const { return stats_; }
 

@@ -68,6 +68,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"engine.type", "mem"},
       {"engine.wal_bytes", "1048576"},
       {"engine.accept_uncertain_tail", "yes"},
+      {"engine.scrub_mb_per_second", "100"},
       {"durability", "interval"},
       {"checkpoint.log_bytes", "1024"},
       {"memory.limit", "1"},

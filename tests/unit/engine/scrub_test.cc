@@ -1,0 +1,262 @@
+// The scrub: a bit that turned, or a place that cannot be read, is found while the server runs,
+// and the next checkpoint writes it anew; what changes meanwhile is never taken for damage.
+#include "engine/disk/scrub.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/sim/sim_disk.h"
+#include "base/sim/sim_reactor.h"
+#include "engine/disk/disk_engine.h"
+#include "engine/disk/inspect.h"
+#include "tests/support/random_replica.h"
+
+using namespace holdfast;
+
+namespace {
+
+constexpr uint64_t kPace = 32 << 20;
+
+struct Store {
+  explicit Store(SimDisk& on)
+      : disk(on),
+        engine(reactor, disk, random, "store", {.wal_bytes = 32 << 20, .grow_bytes = 1 << 20}),
+        replica(reactor, engine) {
+    const auto recovered = replica.shard.recover();
+    REQUIRE_MESSAGE(recovered.ok(), recovered.status().message());
+  }
+  // Random bytes, which lz4 leaves alone.
+  void put(const std::string& key, size_t bytes) {
+    std::string value(bytes, '\0');
+    for (char& byte : value) byte = static_cast<char>(random.next());
+    replica.command(Effect::put_string(0, replica.keyspace.key(key), value, 0));
+    if (++puts % 16 == 0 || bytes > 4096) turn();
+  }
+  void turn() {
+    do {
+      replica.shard.submit();
+      reactor.run_for(5);
+    } while (replica.shard.wants_pause());
+  }
+  void checkpoint() {
+    turn();
+    bool done = false;
+    replica.shard.checkpoint().start([&done](const Status& status) { done = status.ok(); });
+    REQUIRE(reactor.run_until([&done] { return done; }, 60'000));
+  }
+  void scrub() {
+    REQUIRE(engine.start_scrub(kPace).ok());
+    REQUIRE(reactor.run_until([this] { return number("running") == 0; }, 600'000));
+  }
+  std::variant<uint64_t, std::string> fact(EnginePart part, std::string_view name) {
+    for (const EngineFact& one : engine.describe(part)) {
+      if (one.name == name) return one.value;
+    }
+    return std::string("none");
+  }
+  uint64_t number(std::string_view name) { return std::get<0>(fact(EnginePart::kScrub, name)); }
+  std::string first_damage() { return std::get<1>(fact(EnginePart::kScrub, "damage_1")); }
+  // Where a store closed now would have the record of each key.
+  std::map<std::string, uint64_t> places() {
+    std::map<std::string, uint64_t> found;
+    const auto copy = disk.fork(1);
+    const auto report =
+        inspect_store(reactor, *copy, "store", {.records = true}, [&](const std::string& line) {
+          const size_t key = line.find("key '"), at = line.find("record at ");
+          if (key == std::string::npos || at == std::string::npos) return;
+          const size_t end = line.find('\'', key + 5);
+          found[line.substr(key + 5, end - key - 5)] = std::stoull(line.substr(at + 10));
+        });
+    REQUIRE(report.ok());
+    return found;
+  }
+  // Turns a bit on the medium, whose content a growing file is ahead of until it is flushed.
+  void damage(const std::string& file, uint64_t offset) {
+    REQUIRE(disk.open(file, {}).value()->sync().ok());
+    disk.rot(file, offset, 1);
+  }
+  // Turns a bit of the key's value.
+  void damage_record(const std::string& key) { damage("store/data", places().at(key) + 200); }
+
+  SimDisk& disk;
+  SimReactor reactor;
+  SeededRandom random{5};
+  DiskEngine engine;
+  RandomReplica replica;
+  uint64_t puts = 0;
+};
+
+void fill(Store& store, int keys) {
+  for (int i = 0; i < keys; ++i) store.put("key:" + std::to_string(i), 400);
+}
+
+// What the checkpoints after it make of damage that the scrub found.
+void expect_healed(SimDisk& disk, Store& store, int checkpoints = 1) {
+  for (int i = 0; i < checkpoints; ++i) store.checkpoint();
+  store.scrub();
+  CHECK(store.number("damaged_records") == 0);
+  CHECK(store.number("damaged_metadata") == 0);
+  CHECK(store.engine.stats().damaged_records == 0);
+  const auto copy = disk.fork(2);
+  Store again(*copy);
+  CHECK(contents(again.replica.keyspace) == contents(store.replica.keyspace));
+}
+
+}  // namespace
+
+TEST_CASE("scrub: of a whole store finds every record, small and large, and no damage") {
+  SimDisk disk(1);
+  Store store(disk);
+  fill(store, 6000);
+  store.put("large", 100'000);
+  store.put("huge", 3'500'000);
+  store.scrub();
+  CHECK(store.number("records_checked") == 0);  // nothing is on the device yet
+  store.checkpoint();
+  store.scrub();
+  CHECK(store.number("records_checked") == 6002);
+  CHECK(store.number("segments_checked") == store.number("segments"));
+  CHECK(store.number("bytes_checked") > 6000 * 400 + 3'600'000);
+  CHECK(store.number("damaged_records") == 0);
+  CHECK(store.number("damaged_metadata") == 0);
+  CHECK(store.number("full_passes") == 2);
+  CHECK(store.number("last_full_pass_time") > 0);
+}
+
+TEST_CASE("scrub: a turned bit is told with place and key, and the next checkpoint heals it") {
+  for (const std::string key : {"key:4711", "large", "huge"}) {
+    CAPTURE(key);
+    SimDisk disk(2);
+    Store store(disk);
+    fill(store, 6000);
+    store.put("large", 100'000);
+    store.put("huge", 3'500'000);
+    store.checkpoint();
+    const uint64_t place = store.places().at(key);
+    store.damage_record(key);
+    store.scrub();
+    CHECK(store.number("records_checked") == 6002);
+    CHECK(store.number("damaged_records") == 1);
+    CHECK(store.engine.stats().damaged_records == 1);
+    CHECK(store.first_damage().find("at " + std::to_string(place) + ",") != std::string::npos);
+    CHECK(store.first_damage().ends_with("database 0, key '" + key + "'"));
+    expect_healed(disk, store);
+    CHECK(store.places().at(key) != place);
+  }
+}
+
+TEST_CASE("scrub: a key that was written or erased since it was found damaged stays as it is") {
+  SimDisk disk(3);
+  Store store(disk);
+  fill(store, 100);
+  store.checkpoint();
+  for (const char* key : {"key:1", "key:2"}) store.damage_record(key);
+  store.scrub();
+  CHECK(store.number("damaged_records") == 2);
+  store.put("key:1", 300);
+  store.replica.command(Effect::erase(0, store.replica.keyspace.key("key:2")));
+  expect_healed(disk, store);
+  CHECK(!store.places().contains("key:2"));
+}
+
+TEST_CASE("scrub: a record whose key cannot be read is told and left; nothing else is touched") {
+  SimDisk disk(4);
+  Store store(disk);
+  fill(store, 100);
+  store.checkpoint();
+  store.damage("store/data", store.places().at("key:7") + disk::kRecordHeader);
+  store.scrub();
+  CHECK(store.number("damaged_records") == 1);
+  store.checkpoint();
+  store.scrub();
+  CHECK(store.number("damaged_records") == 1);
+  store.put("key:7", 10);  // its owner helps
+  expect_healed(disk, store);
+}
+
+TEST_CASE("scrub: damaged pages, roots and superblocks are found and written anew") {
+  SimDisk disk(5);
+  Store store(disk);
+  fill(store, 6000);
+  store.checkpoint();
+  store.put("key:1", 400);
+  store.checkpoint();
+  const auto damaged = [&](const std::string& file, uint64_t offset) {
+    store.damage(file, offset);
+    store.scrub();
+    CHECK(store.number("damaged_metadata") == 1);
+    CHECK(store.number("damaged_records") == 0);
+    expect_healed(disk, store, 2);
+  };
+  const uint64_t root =
+      disk::kRegionOffset + std::get<0>(store.fact(EnginePart::kSuperblock, "root_block")) * kBlock;
+  damaged("store/data", root);
+  const auto copy = disk.fork(3);
+  const auto report =
+      inspect_store(store.reactor, *copy, "store", {}, [](const std::string&) {}).value();
+  for (const LiveRange& range : report.live) {  // superblocks lie below the region, pages above
+    if (range.file != "data" || range.size != kBlock || range.offset < kBlock * 2) continue;
+    damaged("store/data", range.offset);
+    break;
+  }
+  for (const uint64_t slot : {0, 1}) damaged("store/wal", slot * kBlock);
+}
+
+TEST_CASE("scrub: a segment that cannot be read counts all its records") {
+  SimDisk disk(6);
+  Store store(disk);
+  fill(store, 100);
+  store.checkpoint();
+  disk.fail_reads("store/data", store.places().at("key:3"), 1);
+  store.scrub();
+  CHECK(store.number("damaged_records") == 100);
+  disk.restore_reads("store/data");
+  store.scrub();
+  CHECK(store.number("damaged_records") == 0);
+}
+
+TEST_CASE("scrub: what changes, moves and vanishes meanwhile is no damage") {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    CAPTURE(seed);
+    SimDisk disk(seed);
+    Store store(disk);
+    fill(store, 3000);
+    store.put("huge", 2'500'000);
+    store.checkpoint();
+    for (int round = 0; round < 12; ++round) {
+      if (store.number("running") == 0) REQUIRE(store.engine.start_scrub(4 << 20).ok());
+      for (int i = 0; i < 1000; ++i) {
+        store.put("key:" + std::to_string(store.random.below(3000)), 400);
+      }
+      if (round % 3 == 0) store.put("huge", 2'500'000);
+      if (round == 8) store.replica.command(Effect::flush_db(0));
+      store.checkpoint();
+      CHECK(store.number("damaged_records") == 0);
+      CHECK(store.number("damaged_metadata") == 0);
+    }
+    CHECK(store.number("full_passes") > 0);
+  }
+}
+
+TEST_CASE("scrub: one at a time; it can be stopped and begun anew") {
+  SimDisk disk(7);
+  Store store(disk);
+  fill(store, 10'000);
+  store.checkpoint();
+  REQUIRE(store.engine.start_scrub(1 << 20).ok());
+  CHECK(store.engine.start_scrub(1 << 20).code() == Code::kUnavailable);
+  store.reactor.run_for(1500);
+  const uint64_t checked = store.number("segments_checked");
+  CHECK(checked >= 1);
+  CHECK(checked <= 3);  // the pace
+  store.engine.stop_scrub();
+  store.engine.stop_scrub();
+  store.reactor.run_for(5000);
+  CHECK(store.number("running") == 0);
+  CHECK(store.number("segments_checked") == checked);
+  CHECK(store.number("full_passes") == 0);
+  store.scrub();
+  CHECK(store.number("records_checked") == 10'000);
+}
