@@ -108,7 +108,7 @@ sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
 fuzz: ## libFuzzer targets, FUZZ_SECONDS each
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
-bench: build ## side by side with Debian's redis-server, as ratios
+bench: build ## side by side with Debian's redis-server, as ratios; BENCH_ARGS="--section NAME": one part
 	@scripts/bench.py $(BENCH_ARGS)
 
 wal-bench: ## the log alone, beside the device and fio

@@ -14,8 +14,9 @@ server in turn; the tables show the medians and the ratios of the medians. A rat
 Holdfast's win, except in memory, where it is the share of Redis's memory.
 
 Usage: scripts/bench.py [--section NAME]... [--runs N] [--requests N] [--keys N] [--only CASE]
-       [--restart-keys N] [--restart-tail-mb N] [--restart-runs N] [--latency-seconds N]
-       [--memory-keys N] [--skip-memory] [--holdfast-set key=value]... [--dir DIR]
+       [--restart-keys N] [--restart-tail-mb N] [--restart-runs N] [--restart-cached]
+       [--latency-seconds N] [--memory-keys N] [--skip-memory] [--holdfast-set key=value]...
+       [--dir DIR]
 """
 import argparse
 import os
@@ -51,6 +52,8 @@ def parse():
     parser.add_argument("--restart-tail-mb", type=int, default=1000,
                         help="log to be recovered after kill -9")
     parser.add_argument("--restart-runs", type=int, default=3)
+    parser.add_argument("--restart-cached", action="store_true",
+                        help="leave the files in the page cache before a start")
     parser.add_argument("--latency-seconds", type=int, default=20)
     parser.add_argument("--memory-keys", type=int, default=10_000_000)
     parser.add_argument("--skip-memory", action="store_true")

@@ -14,6 +14,6 @@ def memory(options, directory):
         server.stop()
     per_key = {name: used / options.memory_keys for name, used in resident.items()}
     print(f"{'case':<16}{'Holdfast':>12}{'Redis':>12}{'ratio':>8}")
-    print(f"{'resident MB':<16}{resident['holdfast'] / 1e6:>12,.0f}{resident['redis'] / 1e6:>12,.0f}"
-          f"{resident['holdfast'] / resident['redis']:>8.2f}")
+    print(f"{'resident MB':<16}{resident['holdfast'] / 1e6:>12,.0f}"
+          f"{resident['redis'] / 1e6:>12,.0f}{resident['holdfast'] / resident['redis']:>8.2f}")
     print(f"{'bytes a key':<16}{per_key['holdfast']:>12.1f}{per_key['redis']:>12.1f}", flush=True)

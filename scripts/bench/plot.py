@@ -7,8 +7,9 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 20, 84, 44
 
 
 def save_plot(file, title, series):
-    """`series`: (label, colour, [(s, ms)], [s of a vertical mark]); dashed: marks of the first."""
-    points = [point for _, _, some, _ in series for point in some]
+    """`series`: (label, colour, dash of its marks, [(s, ms)], [s of a vertical mark]), the first
+    above the others."""
+    points = [point for *_, some, _ in series for point in some]
     seconds = max(at for at, _ in points) or 1
     low = math.floor(math.log10(max(min(ms for _, ms in points), 0.001)))
     high = max(math.ceil(math.log10(max(ms for _, ms in points))), low + 1)
@@ -41,14 +42,14 @@ def save_plot(file, title, series):
     for at in range(0, int(seconds) + 1, every):
         out.append(line(x(at), HEIGHT - BOTTOM, x(at), HEIGHT - BOTTOM + 5, "#888"))
         out.append(text(x(at), HEIGHT - BOTTOM + 18, f"{at} s", 'text-anchor="middle"'))
-    for number, (label, colour, some, ended) in enumerate(series):
-        dashed = 'stroke-dasharray="5 4" ' if number == 0 else ""
+    for number, (label, colour, dash, some, ended) in reversed(list(enumerate(series))):
         for at in ended:
             out.append(line(x(at), TOP, x(at), HEIGHT - BOTTOM, colour,
-                            dashed + 'stroke-opacity="0.45"'))
+                            f'stroke-dasharray="{dash or "none"}" stroke-opacity="0.45"'))
         path = " ".join(f"{x(at):.1f},{y(ms):.1f}" for at, ms in some)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.2"/>')
-        out.append(f'<rect x="{LEFT}" y="{32 + 20 * number}" width="14" height="10" fill="{colour}"/>')
+        out.append(f'<rect x="{LEFT}" y="{32 + 20 * number}" width="14" height="10" '
+                   f'fill="{colour}"/>')
         out.append(text(LEFT + 20, 41 + 20 * number, label))
     file.parent.mkdir(exist_ok=True)
     file.write_text("\n".join([*out, "</svg>\n"]))

@@ -24,7 +24,7 @@ def free_port():
 
 
 class Rival:
-    """One server process. `command` makes the arguments from the port, so that it can start anew."""
+    """One server process, which can be stopped and started anew with what it has."""
     running = []
 
     def __init__(self, name, command, port, directory):

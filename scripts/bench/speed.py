@@ -53,7 +53,7 @@ def table_row(name, figures, p99s=(), form=",.0f"):
 
 
 def turns(servers, runs):
-    """Each run all servers, the second run backwards. Each is alone: the others have nothing to do."""
+    """Each run all servers, the second run backwards, while the others have nothing to do."""
     for run in range(runs):
         for server in servers if run % 2 == 0 else servers[::-1]:
             settle(servers)
