@@ -2,6 +2,7 @@
 #include "replica/checkpoint.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "base/assert.h"
@@ -105,16 +106,15 @@ bool Checkpoint::clean_some() {
   const Status status =
       engine_.visit_sparse(shard_, [this](const RecordKey& record, std::string_view image) {
         const Result<RecordImage> decoded = decode_record(record.key, image);
-        if (!decoded.ok()) return false;
-        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref,
-                              decoded.value().value, &writing_);
+        std::optional<std::string_view> value;  // none in a record that is damaged
+        if (decoded.ok()) value = decoded.value().value;
+        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, value, &writing_);
         return true;
       });
   if (status.ok()) return true;
   to_clean_ = 0;
   if (status.code() != Code::kNotFound) {
-    log_error("a record is damaged; it is in memory, and left where it is",
-              {{"reason", status.message()}});
+    log_error("a record is damaged, and left where it is", {{"reason", status.message()}});
   }
   return !writing_.empty();
 }

@@ -284,12 +284,13 @@ void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
   dirty_->add(db, key.bytes, ref);
 }
 
-void Keyspace::move_record(DbId db, const KeyRef& key, RecordRef ref, std::string_view value,
-                           DirtyKeys* list) {
+void Keyspace::move_record(DbId db, const KeyRef& key, RecordRef ref,
+                           std::optional<std::string_view> value, DirtyKeys* list) {
   Object* object = find(db, key);
   if (object == nullptr || object->ref() != ref) return;
   if (object->cold()) {
-    warm(db, key, ref, value);
+    if (!value) return;
+    warm(db, key, ref, *value);
     object = find(db, key);
   }
   list->add(db, key.bytes, object->take_ref());

@@ -23,6 +23,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -115,8 +116,9 @@ class Keyspace {
   // anew if it is there.
   void replace_record(DbId db, const KeyRef& key, RecordRef ref);
   // Puts the key into `list`, if `ref` is its record, to have it written elsewhere.
-  // `value` is that of the record.
-  void move_record(DbId db, const KeyRef& key, RecordRef ref, std::string_view value,
+  // `value` is the record's, if it can be read; without it a value that is on the device only
+  // stays.
+  void move_record(DbId db, const KeyRef& key, RecordRef ref, std::optional<std::string_view> value,
                    DirtyKeys* list);
 
   // --- values on the device only ---
