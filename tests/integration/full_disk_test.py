@@ -169,6 +169,21 @@ def test_full_device():
         check(" 0 problems" in run(BINARY, "verify", mounted / "data"), "verify")
 
 
+def test_full_device_with_a_large_log():
+    """What waits for a checkpoint when the device is full is more than the engine's 64 MiB."""
+    with small_file_system(900) as mounted, \
+            Server("engine.wal_bytes=512mb", f"data.dir={mounted / 'data'}") as server:
+        keys = Keys()
+        with server.client() as client:
+            for _ in range(10):  # each checkpoint that ends makes room for some more
+                fill_until_refused(keys, client)
+                time.sleep(0.2)
+            occupy(mounted / "other")
+            keys.delete(client, keep_one_in=10)
+            write_again(keys, client, 100)
+        restart(server, keys, "killed")
+
+
 def test_no_room_for_a_new_store():
     with small_file_system(24) as mounted:
         occupy(mounted / "other")

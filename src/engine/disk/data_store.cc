@@ -211,10 +211,17 @@ bool DataStore::grow(uint64_t blocks) {
   }
 }
 
-// Some room is always kept, for the checkpoints that make deleted keys' room free again.
+void DataStore::owes(uint64_t bytes) {
+  owed_blocks_ = blocks_for(bytes);
+  if (!out_of_space_) keep_reserve();
+}
+
+// Some room is always kept, for the checkpoints that make deleted keys' room free again. They must
+// first write what was accepted before the device was full.
 void DataStore::keep_reserve() {
   const bool was = out_of_space_;
-  out_of_space_ = extents_.free_blocks() < grow_blocks_ && !grow(grow_blocks_);
+  const uint64_t wanted = grow_blocks_ + owed_blocks_, free = extents_.free_blocks();
+  out_of_space_ = free < wanted && !grow(std::max(grow_blocks_, wanted - free));
   if (out_of_space_ && !was) {
     log_warning("the device is full: commands that add data are refused until there is room",
                 {{"free_mb", extents_.free_blocks() * kBlock >> 20}});

@@ -110,6 +110,8 @@ class DataStore {
   uint64_t blocks() const { return extents_.blocks(); }
   uint64_t free_blocks() const { return extents_.free_blocks(); }
   bool waits_for_space() const { return !attempts_.empty(); }
+  // So much is logged that checkpoints have yet to write: the reserve has room for it too.
+  void owes(uint64_t bytes);
   // The file cannot grow, and is down to its reserve.
   bool out_of_space() const { return out_of_space_; }
   // Out of space, and it is time to try whether a checkpoint gives room free: of what was deleted
@@ -179,6 +181,7 @@ class DataStore {
   std::unique_ptr<RootWork> root_work_;
   std::deque<std::function<bool()>> attempts_;
   TimerId retry_timer_ = 0;
+  uint64_t owed_blocks_ = 0;  // see owes()
   bool out_of_space_ = false;
   bool try_checkpoint_ = false;  // out of space for kRetryMs since the last checkpoint
   Status failure_;

@@ -73,6 +73,7 @@ void DiskEngine::append(ShardId shard, LogGroup group, Done done) {
   logged.at.batch.block = LoggedGroup::kUnplaced;
   logged.in_memory = append->bytes;
   logs_[shard].append(std::move(logged));
+  data_->owes(log_bytes());
 
   WalAppend& record = append->record;
   record.shard = shard;
@@ -154,6 +155,7 @@ void DiskEngine::release_prefix(ShardId shard, Seq seq, Done done) {
   const auto meta = metas_.find(shard);
   HF_ASSERT(meta != metas_.end() && seq <= meta->second.seq);  // E5
   logs_[shard].release(seq);
+  data_->owes(log_bytes());
   trim();
   reactor_.post([done = std::move(done)] { done({}); });
 }

@@ -195,6 +195,7 @@ Status DiskEngine::start_writing(const WalScan& scan) {
   data_writer_ = std::move(data.value());
   const uint64_t generation = store_.hard_states.generation;
   data_->start(*data_writer_, generation);
+  data_->owes(log_bytes());
   wal_ = std::make_unique<Wal>(reactor_, *wal_writer_, reader_->identity(), scan.next, generation,
                                older_wal_.block);
   scrub_ = std::make_unique<Scrub>(
