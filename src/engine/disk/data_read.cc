@@ -45,13 +45,19 @@ Status DataStore::visit_segment(const Segment& segment, const Extent& next,
   return read.ok() ? result : read;
 }
 
+Extent DataStore::next_sparse() const {
+  if (sparse_.empty()) return {};
+  const auto at = segments_.all().find(sparse_.back());
+  return at == segments_.all().end() ? Extent{} : at->second.extent;
+}
+
 Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit) {
   while (!sparse_.empty()) {
     const auto at = segments_.all().find(sparse_.back());
     sparse_.pop_back();
     if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
     bool more = true;
-    return visit_segment(at->second, {}, visit, &more);
+    return visit_segment(at->second, next_sparse(), visit, &more);
   }
   return Status::not_found("no segment is sparse");
 }

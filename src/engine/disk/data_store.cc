@@ -467,6 +467,8 @@ void DataStore::find_sparse() {
   std::sort(found.rbegin(), found.rend());
   sparse_.clear();
   for (const auto& [share, block] : found) sparse_.push_back(block);
+  const Extent first = next_sparse();
+  if (first.count > 0) file_.will_read(first.offset(), first.bytes());
 }
 
 // --- groups of the log ---

@@ -142,6 +142,7 @@ class DataStore {
   bool grow(uint64_t blocks);
   void keep_reserve();
   void find_sparse();
+  Extent next_sparse() const;
   bool place(Slice& slice);
   bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
   Segment& add_segment(const Owner& owner, const Extent& extent, bool single);

@@ -308,9 +308,14 @@ void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
       return;
     }
     write_copy(*next, 1, [this, next, done](const Status& second) {
-      const Status status = second.ok() ? read_back(*next) : second;
-      if (status.ok()) checkpoint_current(*next);
-      done(status);
+      if (!second.ok()) {
+        done(second);
+        return;
+      }
+      read_back(next, 0, [this, next, done](const Status& status) {
+        if (status.ok()) checkpoint_current(*next);
+        done(status);
+      });
     });
   });
 }
@@ -326,22 +331,41 @@ void DiskEngine::write_copy(const Superblock& superblock, int copy, Done done) {
                });
 }
 
+namespace {
+
+Status check_copy(const Superblock& superblock, int copy, const AlignedBuffer& found) {
+  AlignedBuffer expected(kBlock);
+  encode_superblock(superblock, copy, expected.span());
+  if (std::memcmp(found.data(), expected.data(), kBlock) == 0) return {};
+  return Status::corrupt("a superblock reads back other than it was written");
+}
+
+}  // namespace
+
 // A device that put the blocks elsewhere is found out before anything is given up for them.
-Status DiskEngine::read_back(const Superblock& superblock) {
-  const Status status = compare_copies(superblock);
-  if (!status.ok()) fail(status);
-  return with_place(status);
+void DiskEngine::read_back(std::shared_ptr<const Superblock> superblock, int copy, Done done) {
+  BlockWriter& device = copy == 0 ? *wal_writer_ : *data_writer_;
+  device.read(
+      superblock_offset(superblock->slot()), kBlock,
+      [this, superblock, copy, done = std::move(done)](Status status, const AlignedBuffer& block) {
+        if (status.ok()) status = check_copy(*superblock, copy, block);
+        if (!status.ok()) {
+          fail(status);
+          done(with_place(status));
+        } else if (copy == 0) {
+          read_back(superblock, 1, done);
+        } else {
+          done({});
+        }
+      });
 }
 
 Status DiskEngine::compare_copies(const Superblock& superblock) {
-  AlignedBuffer block(kBlock), expected(kBlock);
+  AlignedBuffer block(kBlock);
   for (const int copy : {0, 1}) {
     File& file = copy == 0 ? *store_.wal : *store_.data;
-    encode_superblock(superblock, copy, expected.span());
     Status status = file.read_at(superblock_offset(superblock.slot()), block.span());
-    if (status.ok() && std::memcmp(block.data(), expected.data(), kBlock) != 0) {
-      status = Status::corrupt("a superblock reads back other than it was written");
-    }
+    if (status.ok()) status = check_copy(superblock, copy, block);
     if (!status.ok()) return status;
   }
   return {};

@@ -106,7 +106,7 @@ class DiskEngine final : public Engine {
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
   void write_copy(const disk::Superblock& superblock, int copy, Done done);
-  Status read_back(const disk::Superblock& superblock);
+  void read_back(std::shared_ptr<const disk::Superblock> superblock, int copy, Done done);
   Status compare_copies(const disk::Superblock& superblock);
   Status check_anchors();
   void checkpoint_current(const disk::Superblock& superblock);
