@@ -356,8 +356,12 @@ constexpr std::array kTable = {
 
     row<Bytes<&O::memory_limit, 0, kMaxBytes>>(
         "memory.limit", "maxmemory", "bytes", kRuntime,
-        "Above this much memory, commands that could need more are refused with OOM; nothing is "
-        "evicted. 0: no limit."),
+        "Above this much memory, values that were not used for long stay on the device only and "
+        "are "
+        "read when they are wanted (engine.type disk); keys stay in memory. Commands that could "
+        "need more wait while memory can be freed, and are refused with OOM when it cannot. "
+        "Nothing "
+        "is evicted. 0: no limit."),
 
     row<Integer<&O::poll_us, 0, 1000>>(
         "reactor.poll_us", "", "us", kAtStart,

@@ -139,6 +139,11 @@ void memory_section(Server& s, Text& t) {
   t.line("active_defrag_running", "0");
   t.number("lazyfree_pending_objects", s.keyspace().garbage_count());
   t.number("lazyfreed_objects", s.keyspace().garbage_freed());
+  const ColdStats& cold = s.shard().cold_values().stats();
+  t.number("cold_freed_bytes", cold.cooled_bytes);
+  t.number("cold_values_fetched", cold.fetched);
+  t.number("cold_values_waited_for", cold.waited);
+  t.number("cold_values_unreadable", cold.unreadable);
 }
 
 std::string_view durability_name(Durability durability) {

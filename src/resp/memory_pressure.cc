@@ -47,11 +47,15 @@ size_t Server::fetch_values(Session& session, const ParsedRequest& request, bool
   return wanted;
 }
 
+// While there is a limit: a server without one sleeps when it is idle.
 void Server::watch_memory() {
+  relieve_memory();
+  if (options_.memory_limit == 0 || watches_memory_) return;
+  watches_memory_ = true;
   reactor_.run_after(kWatchMs, [alive = alive_, this] {
     if (!*alive) return;
+    watches_memory_ = false;
     watch_memory();
-    if (options_.memory_limit > 0 || over_memory_limit_) relieve_memory();
   });
 }
 

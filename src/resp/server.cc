@@ -260,7 +260,7 @@ void Server::set_monitor(Session& session, bool on) {
 void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
-  if (option.name == "memory.limit") relieve_memory();
+  if (option.name == "memory.limit") watch_memory();
 }
 
 void Server::reset_stats() {

@@ -211,6 +211,7 @@ class Server {
   Pause pause_;
   bool stopping_ = false;
   bool reading_paused_ = false;
+  bool watches_memory_ = false;
   bool over_memory_limit_ = false;
   uint64_t fruitful_round_ = 0;    // Keyspace::cool_rounds() when one was
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
