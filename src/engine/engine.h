@@ -147,7 +147,7 @@ class Engine {
   virtual Result<std::string> read_record(ShardId shard, const RecordKey& key) = 0;
   // The same without waiting; `done` runs on the reactor. Records are found by ref.
   using RecordRead = std::function<void(Result<std::string> image)>;
-  virtual void fetch_record(ShardId shard, const RecordKey& key, RecordRead done);
+  virtual void fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done);
   // The record is on stable media and named by a finished checkpoint: its owner may forget what it
   // holds. Cheap. Engines that find records by key say no.
   virtual bool on_device(RecordRef) const { return false; }
@@ -178,7 +178,7 @@ class Engine {
   virtual void stop_scrub() {}
 };
 
-inline void Engine::fetch_record(ShardId shard, const RecordKey& key, RecordRead done) {
+inline void Engine::fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) {
   done(read_record(shard, key));
 }
 

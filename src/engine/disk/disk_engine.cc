@@ -343,7 +343,8 @@ Status check_copy(const Superblock& superblock, int copy, const AlignedBuffer& f
 }  // namespace
 
 // A device that put the blocks elsewhere is found out before anything is given up for them.
-void DiskEngine::read_back(std::shared_ptr<const Superblock> superblock, int copy, Done done) {
+void DiskEngine::read_back(const std::shared_ptr<const Superblock>& superblock, int copy,
+                           Done done) {
   BlockWriter& device = copy == 0 ? *wal_writer_ : *data_writer_;
   device.read(
       superblock_offset(superblock->slot()), kBlock,
@@ -401,8 +402,8 @@ Result<std::string> DiskEngine::read_record(ShardId shard, const RecordKey& key)
   return data_->read(shard, key);
 }
 
-void DiskEngine::fetch_record(ShardId shard, const RecordKey& key, RecordRead done) {
-  data_->fetch(shard, key, std::move(done));
+void DiskEngine::fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) {
+  data_->fetch(shard, key, done);
 }
 
 bool DiskEngine::on_device(RecordRef ref) const {

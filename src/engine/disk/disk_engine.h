@@ -67,7 +67,7 @@ class DiskEngine final : public Engine {
   void erase_database(ShardId shard, DbId db, Done done) override;
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
-  void fetch_record(ShardId shard, const RecordKey& key, RecordRead done) override;
+  void fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) override;
   bool on_device(RecordRef ref) const override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
@@ -106,7 +106,7 @@ class DiskEngine final : public Engine {
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
   void write_copy(const disk::Superblock& superblock, int copy, Done done);
-  void read_back(std::shared_ptr<const disk::Superblock> superblock, int copy, Done done);
+  void read_back(const std::shared_ptr<const disk::Superblock>& superblock, int copy, Done done);
   Status compare_copies(const disk::Superblock& superblock);
   Status check_anchors();
   void checkpoint_current(const disk::Superblock& superblock);

@@ -9,7 +9,8 @@
 #include "base/codec.h"
 
 // As in xxh_x86dispatch.h, which cannot be included beside an inlined xxhash.h.
-extern "C" uint64_t XXH3_64bits_withSeed_dispatch(const void* bytes, size_t size, uint64_t seed);
+extern "C" uint64_t XXH3_64bits_withSeed_dispatch(const void* bytes, size_t size,  // NOLINT
+                                                  uint64_t seed);
 
 namespace holdfast::disk {
 namespace {
