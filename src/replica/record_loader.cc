@@ -58,6 +58,10 @@ Result<Object*> RecordLoader::load(const Record& record, const KeyRef& key,
   if (from.mod_seq > covered_ || from.value.size() < Keyspace::kMinCold) {
     return load_record(record.db, key, image, keyspace_);
   }
+  if (keyspace_.find(record.db, key) != nullptr) {
+    return Status::corrupt("two live records of key '" + std::string(key.bytes.substr(0, 64)) +
+                           "'");
+  }
   return keyspace_.put_cold(record.db, key, from.value.size(), from.expire_at_ms);
 }
 

@@ -62,6 +62,13 @@ void zero(SimDisk& disk, const std::string& path, uint64_t offset) {
   REQUIRE(file.value()->write_at(offset, zeros.span()).ok());
 }
 
+// From here on the device has no more room than the store has taken.
+void fill(SimDisk& disk) {
+  uint64_t size = 0;
+  for (const std::string& file : kFiles) size += disk.read_file(file).value().size();
+  disk.set_capacity(size);
+}
+
 std::vector<std::string> bytes_of(SimDisk& disk) {
   std::vector<std::string> all;
   for (const std::string& file : kFiles) all.push_back(disk.read_file(file).value());
@@ -248,9 +255,7 @@ TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lo
   SimDisk disk(6);
   Store store(disk);
   REQUIRE(store.append(1, 5).ok());
-  uint64_t size = 0;
-  for (const std::string& file : kFiles) size += disk.read_file(file).value().size();
-  disk.set_capacity(size);
+  fill(disk);
   CHECK(!store.engine->out_of_space());
   int finished = 0;  // from the reserve
   Seq seq = 1;
@@ -275,9 +280,7 @@ TEST_CASE("disk engine: on a full device it asks for checkpoints as long as they
   SimDisk disk(6);
   Store store(disk);
   REQUIRE(store.append(1, 5).ok());
-  uint64_t size = 0;
-  for (const std::string& file : kFiles) size += disk.read_file(file).value().size();
-  disk.set_capacity(size);
+  fill(disk);
   const auto write = [&](const RecordWrite& record) {
     std::vector<RecordRef> refs;
     REQUIRE(store
