@@ -93,6 +93,8 @@ void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef
   server.publish_event(event, db, key.bytes);
 }
 
+std::string& CommandContext::operands() { return server.empty_operands(); }
+
 void CommandContext::emit(const Effect& effect) { shard.emit(effect); }
 
 }  // namespace holdfast

@@ -45,6 +45,22 @@ class Output {
     commit(bytes.size());
   }
 
+  // Leaves room for a number that is known later only: some bytes in front of what follows.
+  struct Late {
+    size_t chunk;
+    char* at;
+  };
+  static constexpr size_t kLateBytes = 24;
+  Late leave_room() {
+    char* at = reserve(kLateBytes);
+    const Late late{chunks_.size() - 1, at};
+    commit(kLateBytes);
+    return late;
+  }
+  // Puts `bytes` there and closes what is left of the room. REQUIRES: at most kLateBytes; nothing
+  // was consumed meanwhile, nor rewound so far; of several, the last one left is filled first.
+  void fill(const Late& late, std::string_view bytes);
+
   // Position of the next byte in the session's whole output.
   uint64_t position() const { return appended_; }
   // Takes back what was appended since `position` (CLIENT REPLY OFF). REQUIRES: not released.

@@ -2,6 +2,7 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/stream.h"
 
 namespace holdfast {
 namespace {
@@ -15,9 +16,10 @@ const CollectionType* find_type(ObjectType type) {
     case ObjectType::kSet:
     case ObjectType::kZset:
     case ObjectType::kHash:
-    case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;
+    case ObjectType::kStream:
+      return &kStreamType;
   }
   return nullptr;
 }
