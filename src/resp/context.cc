@@ -24,6 +24,19 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       now_ms(now),
       db_(owner.keyspace().physical(caller.state.db)) {}
 
+CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
+                               std::span<const std::string_view> arguments)
+    : server(outer.server),
+      session(outer.session),
+      command(called),
+      args(arguments),
+      reply(reply_to),
+      shard(outer.shard),
+      keyspace(outer.keyspace),
+      now_ms(outer.now_ms),
+      outer_(&outer),
+      db_(outer.keyspace.physical(outer.session.state.db)) {}
+
 const Options& CommandContext::options() const { return server.options(); }
 
 bool CommandContext::is(size_t i, std::string_view word) const {
