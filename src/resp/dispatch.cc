@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "resp/commands/pubsub.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
 #include "resp/server.h"
@@ -115,6 +116,12 @@ bool Server::admit(Session& session, const Command& command,
     session.reply.error(errors::kLogFailed);
     return false;
   }
+  if (session.subscribed() && !session.reply.resp3() && !allowed_while_subscribed(command)) {
+    session.reply.error("ERR Can't execute '" + command.full_name +
+                        "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                        "allowed in this context");
+    return false;
+  }
   return true;
 }
 
@@ -131,7 +138,8 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   if (called == nullptr || !admit(session, *called, args)) {
     if (called != nullptr) ++const_cast<Command*>(called)->stats.rejected;
     count_error(session.reply.last_error_code());
-    finish_reply(session, start, 0);
+    finish_reply(session, nullptr, start, 0);
+    Tracking::end_caching(session, called);
     return;
   }
   const bool monitored = !called->has(kSkipMonitor) && !called->has(kAdmin);
@@ -140,6 +148,7 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   context.set_first_key(key, key_index);
   const int64_t start_ns = *clock_ns;
   shard_.begin_command(now_ms);
+  deliveries_.begin(session);
   try {
     called->spec.handler(context);
   } catch (const ValueUnreadable&) {
@@ -149,7 +158,13 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   const Seq written = shard_.end_command();
   *clock_ns = clock().mono_ns();
   record_call(session, *const_cast<Command*>(called), context, errors_before, start_ns, *clock_ns);
-  finish_reply(session, start, std::max(written, context.observed()));
+  session.depends_on = std::max({session.depends_on, written, context.observed()});
+  if (session.tracking != nullptr) tracking_.remember(session, *called, args);
+  finish_reply(session, called, start, std::max(written, context.observed()));
+  deliveries_.replied();
+  tracking_.after_reply(session);
+  Tracking::end_caching(session, called);
+  deliveries_.settle(session.depends_on);
   if (monitored && !monitors_.empty()) feed_monitors(session, args, clock().wall_us());
 }
 
@@ -178,22 +193,31 @@ void Server::record_call(Session& session, Command& command, CommandContext& con
   }
 }
 
-// Holds the reply until everything it shows is committed, or drops it if the client wants none.
-void Server::finish_reply(Session& session, uint64_t start, Seq depends_on) {
+// False when the client wants none. What SUBSCRIBE and its kin answer are pushes, which are never
+// unwanted.
+bool Server::wants_reply(Session& session, const Command* ran) {
+  const bool pushes = ran != nullptr && answers_with_pushes(*ran);
   switch (session.state.reply_mode) {
     case ReplyMode::kOn:
-      break;
+      return true;
     case ReplyMode::kSkipNext:  // CLIENT REPLY SKIP itself
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kSkip;
-      return;
+      return false;
     case ReplyMode::kSkip:
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kOn;
-      return;
+      return pushes;
     case ReplyMode::kOff:
-      session.output.rewind(start);
-      return;
+      break;
+  }
+  return pushes;
+}
+
+// Holds the reply until everything it shows is committed, or drops it if the client wants none.
+// `ran`: null when the command was refused.
+void Server::finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on) {
+  if (!wants_reply(session, ran)) {
+    session.output.rewind(start);
+    return;
   }
   if (depends_on > shard_.commit_seq()) {
     if (shard_.failed()) {  // it never will be
