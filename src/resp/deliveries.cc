@@ -1,6 +1,8 @@
 // See deliveries.h.
 #include "resp/deliveries.h"
 
+#include <utility>
+
 #include "replica/shard.h"
 #include "resp/session.h"
 
@@ -10,7 +12,6 @@ bool Deliveries::push(Session& to, Push& message) {
   if (to.closing()) return false;
   const SharedBytes& bytes = message.bytes(to.reply.protocol());
   if (&to == caller_) {
-    behind_reply_of_ = &to;
     behind_reply_.push_back(bytes);
   } else {
     append(to, bytes);
@@ -29,13 +30,15 @@ void Deliveries::append(Session& to, const SharedBytes& bytes) {
   to.check_output_limit(from);
 }
 
-void Deliveries::settle(Seq depends_on) {
-  if (!behind_reply_.empty()) {
-    for (const SharedBytes& bytes : behind_reply_) {
-      if (!behind_reply_of_->closing()) append(*behind_reply_of_, bytes);
-    }
-    behind_reply_.clear();
+void Deliveries::replied() {
+  Session* to = std::exchange(caller_, nullptr);
+  for (const SharedBytes& bytes : behind_reply_) {
+    if (!to->closing()) append(*to, bytes);
   }
+  behind_reply_.clear();
+}
+
+void Deliveries::settle(Seq depends_on) {
   if (touched_.empty()) return;
   if (depends_on > shard_.commit_seq()) {
     for (const Touched& touched : touched_) {

@@ -28,8 +28,8 @@ class Deliveries {
 
   // A command of the session runs from here on.
   void begin(Session& caller) { caller_ = &caller; }
-  // Its reply is written: from here on pushes may follow.
-  void replied() { caller_ = nullptr; }
+  // Its reply is written: the pushes to it follow, those that come later directly.
+  void replied();
   // The session whose command runs; null outside of commands.
   Session* caller() const { return caller_; }
 
@@ -51,9 +51,8 @@ class Deliveries {
   Shard& shard_;
   Session* caller_ = nullptr;
   std::vector<Touched> touched_;
-  uint64_t round_ = 1;  // of settle(): a session is listed once in each
-  Session* behind_reply_of_ = nullptr;
-  std::vector<SharedBytes> behind_reply_;
+  uint64_t round_ = 1;                     // of settle(): a session is listed once in each
+  std::vector<SharedBytes> behind_reply_;  // of the caller
 };
 
 }  // namespace holdfast

@@ -63,7 +63,9 @@ void Tracking::enable(Session& session, const ClientTracking& options) {
   const NameHash hash{server_.keyspace().hash_seed()};
   for (const std::string& prefix : session.tracking->prefixes) {
     Broadcasts& of_length = broadcasts_.try_emplace(prefix.size(), 0, hash).first->second;
-    of_length[prefix].clients[session.id()] = &session;
+    const auto [entry, is_new] = of_length.try_emplace(prefix);
+    if (is_new) entry->second.prefix = entry->first;
+    entry->second.clients[session.id()] = &session;
   }
 }
 
@@ -232,6 +234,8 @@ void Tracking::note_broadcast(std::string_view key, Session* by) {
 }
 
 void Tracking::broadcast() {
+  if (to_send_.empty()) return;
+  std::ranges::sort(to_send_, {}, &Broadcast::prefix);  // Redis's order
   for (Broadcast* broadcast : std::exchange(to_send_, {})) send_broadcast(*broadcast);
 }
 

@@ -109,6 +109,7 @@ class Tracking {
     ClientIds clients;
   };
   struct Broadcast {
+    std::string_view prefix;               // the table's
     std::map<uint64_t, Session*> clients;  // by id, for an order that can be repeated
     // Changed in this turn, each with the id of the session that changed it last.
     std::map<std::string, uint64_t, std::less<>> keys;
