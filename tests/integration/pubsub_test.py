@@ -585,5 +585,45 @@ def test_same_events_with_misses_and_new_keys():
     same_events(12, "EAmn", EVENTS)
 
 
+# Of these docs/COMPATIBILITY.md says why or in which order invalidations differ.
+DIFFERENT = {"SWAPDB", "RENAME", "RENAMENX", "APPEND", "EXPIREAT", "PEXPIREAT", "FLUSHALL",
+             "FLUSHDB"}
+
+
+def test_same_invalidations():
+    """Random commands of four clients that cache, one at a time."""
+    modes = {"r3a": [], "r3b": ["NOLOOP"], "r3c": ["BCAST", "PREFIX", "{", "PREFIX", "a"],
+             "r3d": ["BCAST", "NOLOOP"], "r3e": ["OPTIN"], "r3f": ["OPTOUT"]}
+    chooser = Chooser(13)
+    with Redis() as redis, Server(config="conf/memory.yaml") as server:
+        parties = []
+        for port in (redis.port, server.port):
+            party = Party(port)
+            for name, options in modes.items():
+                party.talker(name).say(["CLIENT", "TRACKING", "ON"] + options)
+            parties.append(party)
+        for _ in range(EVENTS // 5):
+            name, words = chooser.pick(list(modes)), chooser.command()
+            before = chooser.pick([None, ["CLIENT", "CACHING", chooser.pick(["YES", "NO"])]])
+            if words[0] in DIFFERENT:
+                continue
+            for party in parties:
+                if before:
+                    party.talker(name).say(before)
+                party.talker(name).say(words)
+        pushes = [[f for t in party.talkers.values() for f in t.frames if f[:1] == b">"]
+                  for party in parties]
+        check(len(pushes[0]) > EVENTS // 50, f"only {len(pushes[0])} pushes")
+        for party in parties:
+            for talker in party.talkers.values():
+                talker.finish()
+        for name in modes:
+            theirs, ours = (party.talkers[name].frames for party in parties)
+            for i, (wanted, got) in enumerate(zip(theirs, ours)):
+                check(wanted == got or wanted[:1] != b">" != got[:1],
+                      f"{name}, {i}: {theirs[i - 3:i + 3]}\n{ours[i - 3:i + 3]}")
+            check(len(theirs) == len(ours), f"{name}: {len(theirs)} and {len(ours)} frames")
+
+
 if __name__ == "__main__":
     main(globals())
