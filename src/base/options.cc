@@ -402,6 +402,11 @@ constexpr std::array kTable = {
         "commands; $ strings, l lists, s sets, h hashes, z sorted sets, t streams; x: expired, e: "
         "evicted keys; n: new keys; m: misses. A: all but n and m. Empty: nothing is published."),
 
+    row<Integer<&O::tracking_table_max_keys, 0, kMaxBytes>>(
+        "tracking.table_max_keys", "tracking-table-max-keys", "keys", kRuntime,
+        "Keys remembered for clients that cache what they read (CLIENT TRACKING). Beyond, clients "
+        "are told to forget the keys remembered longest. 0: no limit."),
+
     row<Choice<LogLevelField{}, kLogLevelWords>>(
         "log.level", "loglevel", "", kRuntime,
         "Least important line that is written. Redis's verbose is taken as debug, notice as info.",

@@ -71,6 +71,8 @@ struct Options {
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
 
+  uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
+
   LogOptions log;
 
   std::string config_file;  // absolute path of the file read at start; empty if none

@@ -138,7 +138,8 @@ void Shard::fail(const Status& status) {
   if (on_failure_) on_failure_(failure_);
 }
 
-uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
+uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring,
+                           bool* more) {
   constexpr int kPerEntry = 64;  // erases that share an entry, and a look at the clock
   *more = false;
   if (failed()) return 0;
@@ -148,7 +149,9 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
   for (int i = 0; i < kDbCount; ++i) {
     const auto db = static_cast<DbId>(i);
     while (Object* object = keyspace_.next_due(db, now_ms)) {
-      emit(Effect::erase(db, keyspace_.key(object->key())));
+      const KeyRef key = keyspace_.key(object->key());
+      if (expiring) expiring(db, key);
+      emit(Effect::erase(db, key));
       if (++erased % kPerEntry != 0) continue;
       end_command();
       if (reactor_.clock().mono_ns() >= deadline_ns) {

@@ -100,8 +100,10 @@ class Shard {
   uint64_t changes_since_checkpoint() const { return last_seq_ - checkpoint_.finished_seq(); }
 
   // Erases keys that are due, as logged effects, for at most `budget_us`; returns how many.
-  // True in *more when the budget ended before the work did.
-  uint64_t expire_due(int64_t now_ms, int64_t budget_us, bool* more);
+  // `expiring` is told of each before it is erased. True in *more when the budget ended before the
+  // work did.
+  using KeyVisitor = std::function<void(DbId db, const KeyRef& key)>;
+  uint64_t expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring, bool* more);
 
   Checkpoint& checkpoint() { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }

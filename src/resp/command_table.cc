@@ -55,9 +55,10 @@ constexpr Named kCategoryNames[] = {
 };
 
 constexpr Named kKeyFlagNames[] = {
-    {kKeyRO, "RO"},         {kKeyRW, "RW"},         {kKeyOW, "OW"},
-    {kKeyRM, "RM"},         {kKeyAccess, "access"}, {kKeyUpdate, "update"},
-    {kKeyInsert, "insert"}, {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyRO, "RO"},          {kKeyRW, "RW"},         {kKeyOW, "OW"},
+    {kKeyRM, "RM"},          {kKeyAccess, "access"}, {kKeyUpdate, "update"},
+    {kKeyInsert, "insert"},  {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyNotKey, "not_key"},
 };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -107,11 +108,11 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
-        database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), memory_commands(), latency_commands(), introspection_commands(),
-        admin_commands(), engine_commands(), debug_commands(), acl_commands(), cluster_commands(),
-        transaction_commands()}) {
+       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
+        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
+        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
+        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
+        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));

@@ -25,9 +25,12 @@
 #include "replica/shard.h"
 #include "resp/command_table.h"
 #include "resp/context.h"
+#include "resp/deliveries.h"
 #include "resp/latency.h"
+#include "resp/pubsub.h"
 #include "resp/session.h"
 #include "resp/slowlog.h"
+#include "resp/tracking.h"
 #include "resp/watched_keys.h"
 
 namespace holdfast {
@@ -156,9 +159,11 @@ class Server {
   }
   void set_monitor(Session& session, bool on);
 
-  // --- pub/sub (in publish.cc) ---
-  // Publishes a keyspace event on the channels that the options ask for.
-  void publish_event(std::string_view event, DbId db, std::string_view key);
+  // --- pub/sub, client-side caching ---
+  // The key is about to be erased because its time has come.
+  void key_expires(DbId db, const KeyRef& key);
+  PubSub& pubsub() { return pubsub_; }
+  Tracking& tracking() { return tracking_; }
 
   // --- limits and settings ---
   void apply_setting(const OptionSpec& option);  // after CONFIG SET
@@ -180,6 +185,7 @@ class Server {
   void on_failure(const Status& status);
   void every_100ms();
   void expire_slice();
+  uint64_t expire_due(bool* more);
   bool memory_can_be_freed() const {
     return !memory_exhausted_ && shard_.cold_values().supported();
   }
@@ -195,7 +201,8 @@ class Server {
   void run(CommandContext& context, int64_t* clock_ns);
   void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
                    int64_t end_ns);
-  void finish_reply(Session& session, uint64_t start, Seq depends_on);
+  static bool wants_reply(Session& session, const Command* ran);
+  void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
   void feed_monitors(const Session& session, std::span<const std::string_view> args,
                      int64_t now_us);
   void count_error(const std::string& code);
@@ -211,6 +218,9 @@ class Server {
   ServerStats stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
+  Deliveries deliveries_;
+  PubSub pubsub_;
+  Tracking tracking_;
   const int64_t start_wall_ms_;
   std::string run_id_;
   std::unique_ptr<char[]> read_buffer_;

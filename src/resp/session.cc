@@ -351,7 +351,7 @@ void Session::check_output_limit(uint64_t before_reply) {
 
 void Session::check_limits(int64_t now_ms) {
   const Options& options = server_.options();
-  if (options.resp_idle_timeout_s > 0 && !blocked() && !state.monitor &&
+  if (options.resp_idle_timeout_s > 0 && !blocked() && !state.monitor && !subscribed() &&
       now_ms - last_active_ms_ > options.resp_idle_timeout_s * 1000) {
     close_now("idle timeout");
     return;

@@ -27,5 +27,6 @@ std::span<const CommandSpec> engine_commands();         // ENGINE, a command of 
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER
+std::span<const CommandSpec> pubsub_commands();         // SUBSCRIBE, PUBLISH, PUBSUB, ...
 
 }  // namespace holdfast
