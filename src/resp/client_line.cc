@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "resp/acl_user.h"
 #include "resp/session.h"
 
 namespace holdfast {
@@ -78,7 +79,7 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("tot-mem", session.memory())
       .text("events", output.empty() ? "r" : "rw")
       .text("cmd", session.last_command() == nullptr ? "NULL" : session.last_command()->full_name)
-      .text("user", session.state.user)
+      .text("user", session.state.user->name())
       .number("redir", -1)
       .number("resp", session.reply.protocol())
       .text("lib-name", session.library_name)

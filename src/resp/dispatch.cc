@@ -1,7 +1,7 @@
 // Server::execute: the way of one command, from its name to its reply.
 //
-// Order of the checks as in Redis: known, arguments, authenticated, paused, memory, then the
-// handler. A refused command counts as rejected and changes nothing.
+// Order of the checks as in Redis: known, arguments, authenticated, permitted, paused, memory, then
+// the handler. A refused command counts as rejected and changes nothing.
 #include <algorithm>
 #include <string>
 
@@ -99,8 +99,14 @@ bool Server::admit(Session& session, const Command& command,
     session.reply.error("ERR wrong number of arguments for '" + command.full_name + "' command");
     return false;
   }
-  if (!session.state.authenticated && !command.has(kNoAuth)) {
+  if (!command.has(kNoAuth) && needs_auth(session)) {
     session.reply.error(errors::kNoAuth);
+    return false;
+  }
+  if (const AclDecision access = check_access(session, command, args); !access.allowed()) {
+    record_denial(session, access, AclContext::kTopLevel, command, args);
+    session.reply.error("NOPERM " +
+                        acl_denial_text(access, *session.state.user, command, args, false));
     return false;
   }
   if (over_memory_limit_ && command.has(kDenyOom) && !memory_can_be_freed()) {

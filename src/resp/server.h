@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk.h"
 #include "base/metrics.h"
 #include "base/net.h"
 #include "base/options.h"
@@ -23,6 +24,8 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "replica/shard.h"
+#include "resp/acl.h"
+#include "resp/acl_log.h"
 #include "resp/command_table.h"
 #include "resp/context.h"
 #include "resp/latency.h"
@@ -43,6 +46,9 @@ struct ServerStats {
   Counter evicted_keys = 0;
   Counter error_replies = 0;
   Counter acl_denied_auth = 0;
+  Counter acl_denied_command = 0;
+  Counter acl_denied_key = 0;
+  Counter acl_denied_channel = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
   Counter reads_paused = 0;  // turns in which reading stopped for the log
@@ -68,6 +74,7 @@ struct ServerHooks {
   std::function<void()> purge_memory;  // MEMORY PURGE
   std::function<ProcessUsage()> process_usage;
   ProcessFacts process;
+  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
@@ -132,6 +139,35 @@ class Server {
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_; }
 
+  // --- users (in access.cc) ---
+  Acl& acl() { return acl_; }
+  AclLog& acl_log() { return acl_log_; }
+  // Reads the ACL file, if one is configured. Before listen().
+  Status load_users();
+  // As a client that has just connected: the default user, who may have to authenticate.
+  void reset_user(Session& session) const;
+  // The session may run nothing but what is allowed without authentication.
+  bool needs_auth(const Session& session) const {
+    return !session.state.authenticated && !acl_.default_is_open();
+  }
+  // Makes it that user's session; false, logged as `command` asking for it, when the pair is wrong.
+  bool authenticate(Session& session, std::string_view user, std::string_view password,
+                    std::string_view command);
+  // Whether the session's user may run the command. `args` begin with its name.
+  AclDecision check_access(const Session& session, const Command& command,
+                           std::span<const std::string_view> args) const {
+    if (session.state.user->unrestricted()) return {};
+    return session.state.user->check(command, args);
+  }
+  // Counts and logs what check_access() denied.
+  void record_denial(const Session& session, AclDecision denied, AclContext context,
+                     const Command& command, std::span<const std::string_view> args);
+  // The ACL commands. The text is the error's without "ERR "; empty: done. `caller` gets its reply
+  // even if it is to be closed.
+  std::string load_acl_file(Session& caller);
+  std::string save_acl_file();
+  bool delete_user(std::string_view name, Session& caller);
+
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
   // True when the command has to wait for the end of a pause.
@@ -176,6 +212,7 @@ class Server {
   void relieve_memory();
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
+  void close_sessions_of(const AclUser& user, Session* caller);
   bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
   void record_call(Session& session, Command& command, CommandContext& context,
                    uint64_t errors_before, int64_t start_ns, int64_t end_ns);
@@ -192,6 +229,8 @@ class Server {
   ServerHooks hooks_;
   std::function<void(const Status&)> on_log_failure_;
   CommandTable commands_;
+  Acl acl_{commands_};
+  AclLog acl_log_;
   ServerStats stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
