@@ -90,7 +90,7 @@ constexpr WordSet<LogLevel, 7> kLogLevelWords{"debug, info, warning, error, off"
                                                 {"off", LogLevel::kOff},
                                                 {"verbose", LogLevel::kDebug},
                                                 {"notice", LogLevel::kInfo}}}};
-constexpr WordSet<bool, 2> kChannelWords{"resetchannels, allchannels",
+constexpr WordSet<bool, 2> kChannelWords{"allchannels, resetchannels",
                                          {{{"resetchannels", false}, {"allchannels", true}}}};
 constexpr WordSet<bool, 2> kLogFormatWords{"text, json", {{{"text", false}, {"json", true}}}};
 
