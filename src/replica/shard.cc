@@ -77,8 +77,8 @@ Status Shard::replay(const RecoveredShard& recovered) {
 
 void Shard::emit(const Effect& effect) {
   HF_ASSERT(!failed());  // S4: commands that write are refused before they run
-  const bool needs_value =
-      effect.type == EffectType::kWriteRange || effect.type == EffectType::kSetExpiry;
+  const bool needs_value = effect.type == EffectType::kWriteRange ||
+                           effect.type == EffectType::kSetExpiry || edits_collection(effect.type);
   // What the effect changes is read before the entry says that it did (K4).
   if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
   if (!writer_.open()) {
@@ -88,7 +88,9 @@ void Shard::emit(const Effect& effect) {
     writer_.begin(epoch_, last_seq_, log_clock_ms_);
   }
   writer_.add(effect);
-  apply(effect, last_seq_, keyspace_);
+  // Said in the entry too: a replay over newer images may have less in the collection than there
+  // was, and could not tell when it ended.
+  if (apply(effect, last_seq_, keyspace_)) writer_.add(Effect::erase(effect.db, effect.key));
 }
 
 Seq Shard::end_command() {

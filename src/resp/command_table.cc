@@ -71,9 +71,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 namespace {
 
-bool needs_value(const KeySpec& key) {
-  return key.find != KeySpec::kNone && (key.flags & (kKeyRO | kKeyRW)) != 0 &&
-         (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
+bool needs_value(const CommandSpec& spec, const KeySpec& key) {
+  if (key.find == KeySpec::kNone || (key.flags & (kKeyRO | kKeyRW)) == 0) return false;
+  // The size of a string is known without it; all else about a collection is not.
+  constexpr uint32_t kCollections =
+      kCatList | kCatSet | kCatSortedSet | kCatHash | kCatStream | kCatGeo;
+  if ((spec.categories & kCollections) != 0) return true;
+  return (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
 }
 
 }  // namespace
@@ -82,7 +86,7 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s.keys[0]) || needs_value(s.keys[1]))) {
+      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }

@@ -75,6 +75,16 @@ class CommandContext {
   void put_string(const KeyRef& key, std::string_view value, int64_t expire_at_ms) {
     emit(Effect::put_string(db_, key, value, expire_at_ms));
   }
+  // The whole value of any type: of a string its bytes, of a collection as its encode() gives it.
+  void put_value(DbId db, const KeyRef& key, ObjectType type, std::string_view bytes,
+                 int64_t expire_at_ms) {
+    emit(type == ObjectType::kString ? Effect::put_string(db, key, bytes, expire_at_ms)
+                                     : Effect::put_value(db, key, bytes, expire_at_ms));
+  }
+  // A part of a collection. What is taken out last takes the key away.
+  void edit(EffectType type, const KeyRef& key, std::string_view operands) {
+    emit(Effect::edit(type, db_, key, operands));
+  }
   void write_range(const KeyRef& key, uint64_t offset, std::string_view bytes) {
     emit(Effect::write_range(db_, key, offset, bytes));
   }

@@ -45,10 +45,7 @@ void cool(CommandContext& c) {
 }
 
 // The payload of DUMP without its type byte, version and checksum: what Redis calls the length.
-size_t serialized_length(const Object& object) {
-  IntScratch scratch;
-  return dump_string(object.string(scratch)).size() - 11;
-}
+size_t serialized_length(const Object& object) { return dump_value(object).size() - 11; }
 
 void object(CommandContext& c) {
   const Object* found = c.find_value(c.key(2));

@@ -68,8 +68,14 @@ bool database_argument(CommandContext& c, size_t i, int* db) {
 
 // Writes a copy of `source`, expiry included, to another key. REQUIRES: the keys differ.
 void put_copy(CommandContext& c, const Object& source, DbId db, const KeyRef& key) {
+  if (source.is_collection()) {
+    std::string encoded;
+    collection_type(source.type()).encode(source.collection(), &encoded);
+    c.put_value(db, key, source.type(), encoded, source.expire_at_ms());
+    return;
+  }
   IntScratch scratch;
-  c.emit(Effect::put_string(db, key, source.string(scratch), source.expire_at_ms()));
+  c.put_value(db, key, source.type(), source.string(scratch), source.expire_at_ms());
 }
 
 void del_command(CommandContext& c) {
@@ -186,7 +192,10 @@ const Object* inspected(CommandContext& c) {
 
 void object_encoding(CommandContext& c) {
   const Object* object = inspected(c);
-  if (object != nullptr) c.reply.bulk(object->encoding_name());
+  if (object == nullptr) return;
+  // Of a string on the device its size tells enough.
+  if (object->cold() && object->is_collection()) object = c.find_value(c.key(2));
+  c.reply.bulk(object->encoding_name());
 }
 
 void object_refcount(CommandContext& c) {
