@@ -41,7 +41,7 @@ class CommandContext {
   Keyspace& keyspace;
   const int64_t now_ms;  // wall clock, the same for the whole call
 
-  const Options& options() const;
+  const Options& options() const { return options_; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -92,6 +92,18 @@ class CommandContext {
   void set_expiry(const KeyRef& key, int64_t at_ms) { emit(Effect::set_expiry(db_, key, at_ms)); }
   void emit(const Effect& effect);
 
+  // --- keyspace events ---
+  // Tells subscribers what happened to a key, if they want events of this class. Called after the
+  // change, with Redis's name of the event and in Redis's order. What is told leaves when the
+  // change is committed.
+  void notify(NotifyClass what, std::string_view event, const KeyRef& key) {
+    notify(what, event, db_, key);
+  }
+  void notify(NotifyClass what, std::string_view event, DbId db, const KeyRef& key) {
+    if (notifies(what)) publish_event(event, db, key);
+  }
+  bool notifies(NotifyClass what) const { return (options().notify_events & mask_of(what)) != 0; }
+
   // --- for the dispatcher ---
   Seq observed() const { return observed_; }
   void set_first_key(const KeyRef& key, size_t index) {
@@ -101,7 +113,9 @@ class CommandContext {
 
  private:
   Object* find(DbId db, const KeyRef& key, bool with_value);
+  void publish_event(std::string_view event, DbId db, const KeyRef& key);
 
+  const Options& options_;
   const DbId db_;
   Seq observed_ = 0;
   KeyRef first_key_;            // hashed ahead of time by the session

@@ -185,6 +185,10 @@ class Server {
   }
   void set_monitor(Session& session, bool on);
 
+  // --- pub/sub (in publish.cc) ---
+  // Publishes a keyspace event on the channels that the options ask for.
+  void publish_event(std::string_view event, DbId db, std::string_view key);
+
   // --- limits and settings ---
   void apply_setting(const OptionSpec& option);  // after CONFIG SET
   void reset_stats();                            // CONFIG RESETSTAT
