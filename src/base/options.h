@@ -48,6 +48,9 @@ struct Options {
   int resp_keepalive_s = 300;
   bool resp_protected_mode = true;
   std::string resp_password;  // empty: no password
+  std::string resp_acl_file;  // empty: none
+  uint64_t resp_acl_log_max_len = 128;
+  bool resp_acl_all_channels = false;  // new users may use all channels
   uint64_t resp_max_bulk_bytes = 512ULL << 20;
   uint64_t resp_query_buffer_bytes = 1ULL << 30;
   std::array<OutputLimit, kClientClasses> resp_output_limits = {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "resp/acl_user.h"
 #include "resp/session.h"
 
 namespace holdfast {
@@ -88,7 +89,7 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("tot-mem", session.memory())
       .text("events", output.empty() ? "r" : "rw")
       .text("cmd", session.last_command() == nullptr ? "NULL" : session.last_command()->full_name)
-      .text("user", session.state.user)
+      .text("user", session.state.user->name())
       .number("redir",
               session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->redirect))
       .number("resp", session.reply.protocol())

@@ -1,7 +1,7 @@
 // Server::execute: the way of one command, from its name to its reply.
 //
-// Order of the checks as in Redis: known, arguments, authenticated, paused, memory, then the
-// handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
+// Order of the checks as in Redis: known, arguments, authenticated, permitted, paused, memory, then
+// the handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
 #include <algorithm>
 #include <string>
 
@@ -86,14 +86,19 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
 }
 
-std::string Server::refusal(const Session& session, const Command& command,
-                            std::span<const std::string_view> args) const {
+std::string Server::refusal(Session& session, const Command& command,
+                            std::span<const std::string_view> args) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
     return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
-  if (!session.state.authenticated && !command.has(kNoAuth)) return std::string(errors::kNoAuth);
+  if (!command.has(kNoAuth) && needs_auth(session)) return std::string(errors::kNoAuth);
   const bool queues = session.in_multi() && !runs_inside_multi(command);
   if (queues && command.has(kNoMulti)) return "ERR Command not allowed inside a transaction";
+  if (const AclDecision access = check_access(session, command, args); !access.allowed()) {
+    record_denial(session, access, session.in_multi() ? AclContext::kMulti : AclContext::kTopLevel,
+                  command, args);
+    return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
+  }
   const uint32_t flags = session.effective_flags(command);
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;

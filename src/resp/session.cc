@@ -131,8 +131,9 @@ bool Session::parse_batch(std::string_view input, size_t* offset) {
   args.clear();
   batch.clear();
   // Before AUTH each command may change the limits for the next.
-  const ParserLimits limits{server_.options().resp_max_bulk_bytes, state.authenticated};
-  const size_t most = state.authenticated ? kBatch : 1;
+  const bool trusted = !server_.needs_auth(*this);
+  const ParserLimits limits{server_.options().resp_max_bulk_bytes, trusted};
+  const size_t most = trusted ? kBatch : 1;
   while (batch.size() < most) {
     const size_t first = args.size();
     switch (parser_.parse(input, offset, &args, limits)) {

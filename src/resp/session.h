@@ -31,6 +31,7 @@
 
 namespace holdfast {
 
+class AclUser;
 class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
@@ -46,7 +47,7 @@ struct SessionState {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool no_evict = false;
   bool no_touch = false;
-  std::string user = "default";
+  AclUser* user = nullptr;  // never null in a session; Server::reset_user() sets it
   std::string name;
 };
 
