@@ -79,7 +79,7 @@ void Keyspace::prefetch_bucket(DbId db, const KeyRef& key) const {
 
 void Keyspace::prefetch_object(DbId db, const KeyRef& key) const {
   const Database& database = databases_[db];
-  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_object(key.hash);
+  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_entry(key.hash);
 }
 
 size_t Keyspace::filter_place(DbId db, const KeyRef& key) {
@@ -135,7 +135,7 @@ Object* Keyspace::random_object(DbId db, Random& random) const {
   for (int s = 0; s < kSlotCount; ++s) {
     const SlotTable& table = database.slots[static_cast<size_t>(s)].table;
     if (skip < table.size()) {
-      return table.random_object([&random](uint64_t below) { return random.below(below); });
+      return table.random_entry([&random](uint64_t below) { return random.below(below); });
     }
     skip -= table.size();
   }
