@@ -22,9 +22,22 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       shard(owner.shard()),
       keyspace(owner.keyspace()),
       now_ms(now),
+      options_(owner.options()),
       db_(owner.keyspace().physical(caller.state.db)) {}
 
-const Options& CommandContext::options() const { return server.options(); }
+CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
+                               std::span<const std::string_view> arguments)
+    : server(outer.server),
+      session(outer.session),
+      command(called),
+      args(arguments),
+      reply(reply_to),
+      shard(outer.shard),
+      keyspace(outer.keyspace),
+      now_ms(outer.now_ms),
+      options_(outer.options()),
+      outer_(&outer),
+      db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 bool CommandContext::is(size_t i, std::string_view word) const {
   return equals_ignoring_case(args[i], word);
@@ -88,6 +101,10 @@ bool CommandContext::expect_type(const Object* object, ObjectType type) {
   if (object == nullptr || object->type() == type) return true;
   reply.error(errors::kWrongType);
   return false;
+}
+
+void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {
+  server.publish_event(event, db, key.bytes);
 }
 
 void CommandContext::emit(const Effect& effect) { shard.emit(effect); }
