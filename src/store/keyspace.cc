@@ -37,6 +37,7 @@ bool parse_db_map(std::string_view bytes, DbMap* map) {
 Keyspace::Keyspace(uint64_t hash_seed)
     : seed_(hash_seed), erased_(std::make_unique<Seq[]>(kFilterPlaces)) {
   for (int i = 0; i < kDbCount; ++i) db_map_[static_cast<size_t>(i)] = static_cast<DbId>(i);
+  limits_.hash_seed = seed_;
 }
 
 Keyspace::~Keyspace() {
