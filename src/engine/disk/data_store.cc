@@ -401,8 +401,9 @@ void DataStore::write_root(uint64_t id, const ShardMetas& metas, RootDone done) 
   root_work_->metas = metas;
   root_work_->done = std::move(done);
   dropped_ = segments_.take_dropped();
-  for (const auto& [block, segment] : segments_.all()) {
-    if (segment.changed) root_work_->changed.push_back(block);
+  for (auto& [block, segment] : segments_.all()) {
+    if (segment.changed && !segment.single) root_work_->changed.push_back(block);
+    if (segment.single) segment.changed = false;  // it has no page
   }
   when_space([this] { return write_pages(); });
 }
@@ -422,7 +423,6 @@ bool DataStore::write_pages() {
   for (size_t i = 0; i < count; ++i) {
     Segment& segment = segments_.all().at(changed[changed.size() - 1 - i]);
     segment.changed = false;
-    if (segment.single) continue;
     const auto page = pages.span().subspan(i * kBlock, kBlock);
     std::memcpy(page.data(), segment.bits.data(), kBlock);
     if (segment.page.count > 0) dropped_.push_back(segment.page);

@@ -70,7 +70,7 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
-inline uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
+constexpr uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
 // The next place of the WAL: block numbers only grow, the ring's place is the number modulo its
 // size. `chain` is the hash of the record before, `generation` the one that wrote it.
