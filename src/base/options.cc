@@ -256,6 +256,18 @@ struct OutputLimits {
   }
 };
 
+struct NotifyEvents {
+  static constexpr std::string_view kType = "event classes";
+  static constexpr std::string_view kAllowed = "letters of Ag$lshzxetdnKEm; empty: none";
+  static std::string get(const Options& o) { return notify_class_letters(o.notify_events); }
+  static Status set(Options& o, std::string_view text) {
+    const std::optional<NotifyMask> mask = parse_notify_classes(text);
+    if (!mask) return refused(text, "has an unknown class", kAllowed);
+    o.notify_events = *mask;
+    return {};
+  }
+};
+
 constexpr bool kRuntime = true;
 constexpr bool kAtStart = false;
 
@@ -382,6 +394,18 @@ constexpr std::array kTable = {
     row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
         "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
         "Events that take at least so long are kept for LATENCY. 0: off."),
+
+    row<NotifyEvents>(
+        "notify.keyspace_events", "notify-keyspace-events", "", kRuntime,
+        "Which changes of keys are published to subscribers. K: on __keyspace@<db>__:<key>; E: on "
+        "__keyevent@<db>__:<event>; one of the two is needed. g: DEL, EXPIRE and other general "
+        "commands; $ strings, l lists, s sets, h hashes, z sorted sets, t streams; x: expired, e: "
+        "evicted keys; n: new keys; m: misses. A: all but n and m. Empty: nothing is published."),
+
+    row<Integer<&O::tracking_table_max_keys, 0, kMaxBytes>>(
+        "tracking.table_max_keys", "tracking-table-max-keys", "keys", kRuntime,
+        "Keys remembered for clients that cache what they read (CLIENT TRACKING). Beyond, clients "
+        "are told to forget the keys remembered longest. 0: no limit."),
 
     row<Choice<LogLevelField{}, kLogLevelWords>>(
         "log.level", "loglevel", "", kRuntime,

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/notify_class.h"
 #include "base/status.h"
 
 namespace holdfast {
@@ -67,6 +68,10 @@ struct Options {
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
   int64_t latency_threshold_ms = 0;  // 0: off
+
+  NotifyMask notify_events = 0;  // classes of keyspace events that are published
+
+  uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
 
   LogOptions log;
 

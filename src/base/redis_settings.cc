@@ -19,13 +19,12 @@ std::string append_only(const Options& o) {
 }
 
 // Each one is true of this server; one that would be a guess is not listed.
-constexpr std::array<FixedSetting, 17> kFixed = {{
+constexpr std::array<FixedSetting, 16> kFixed = {{
     {"save", empty},
     {"appendonly", append_only},
     {"databases", [](const Options&) -> std::string { return "16"; }},
     {"maxmemory-policy", [](const Options&) -> std::string { return "noeviction"; }},
     {"maxmemory-clients", zero},
-    {"notify-keyspace-events", empty},
     {"cluster-enabled", no},
     {"daemonize", no},
     {"activedefrag", no},
@@ -69,6 +68,9 @@ std::string redis_refusal(const OptionSpec& option, std::string_view value) {
   if (option.type == "yes or no") return "argument must be 'yes' or 'no'";
   if (option.type == "choice") {
     return "argument(s) must be one of the following: " + std::string(option.allowed);
+  }
+  if (option.type == "event classes") {
+    return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
   }
   if (option.type == "output limits") return output_limits_refusal(refusal);
   const bool in_bounds = refusal.find("is out of range;") == std::string::npos;

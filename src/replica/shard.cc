@@ -77,8 +77,8 @@ Status Shard::replay(const RecoveredShard& recovered) {
 
 void Shard::emit(const Effect& effect) {
   HF_ASSERT(!failed());  // S4: commands that write are refused before they run
-  const bool needs_value =
-      effect.type == EffectType::kWriteRange || effect.type == EffectType::kSetExpiry;
+  const bool needs_value = effect.type == EffectType::kWriteRange ||
+                           effect.type == EffectType::kSetExpiry || edits_collection(effect.type);
   // What the effect changes is read before the entry says that it did (K4).
   if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
   if (!writer_.open()) {
@@ -87,9 +87,12 @@ void Shard::emit(const Effect& effect) {
     log_clock_ms_ = std::max(log_clock_ms_, now_ms_);
     writer_.begin(epoch_, last_seq_, log_clock_ms_);
   }
+  if (observer_ != nullptr) observer_->before(effect, last_seq_);
   writer_.add(effect);
   note_large(effect);
-  apply(effect, last_seq_, keyspace_);
+  // Said in the entry too: a replay over newer images may have less in the collection than there
+  // was, and could not tell when it ended.
+  if (apply(effect, last_seq_, keyspace_)) writer_.add(Effect::erase(effect.db, effect.key));
 }
 
 // Large values of the turn, for the engine to write once. What an entry says of the key afterwards
@@ -154,7 +157,8 @@ void Shard::fail(const Status& status) {
   if (on_failure_) on_failure_(failure_);
 }
 
-uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
+uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring,
+                           bool* more) {
   constexpr int kPerEntry = 64;  // erases that share an entry, and a look at the clock
   *more = false;
   if (failed()) return 0;
@@ -164,7 +168,9 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
   for (int i = 0; i < kDbCount; ++i) {
     const auto db = static_cast<DbId>(i);
     while (Object* object = keyspace_.next_due(db, now_ms)) {
-      emit(Effect::erase(db, keyspace_.key(object->key())));
+      const KeyRef key = keyspace_.key(object->key());
+      if (expiring) expiring(db, key);
+      emit(Effect::erase(db, key));
       if (++erased % kPerEntry != 0) continue;
       end_command();
       if (reactor_.clock().mono_ns() >= deadline_ns) {

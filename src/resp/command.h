@@ -72,6 +72,7 @@ enum KeyFlag : uint16_t {
   kKeyInsert = 1 << 6,
   kKeyDelete = 1 << 7,
   kKeyVariableFlags = 1 << 8,
+  kKeyNotKey = 1 << 9,  // a shard channel: it has a slot and is no key
 };
 
 // Where keys are among the arguments (argument 0 is the command's name).

@@ -55,9 +55,10 @@ constexpr Named kCategoryNames[] = {
 };
 
 constexpr Named kKeyFlagNames[] = {
-    {kKeyRO, "RO"},         {kKeyRW, "RW"},         {kKeyOW, "OW"},
-    {kKeyRM, "RM"},         {kKeyAccess, "access"}, {kKeyUpdate, "update"},
-    {kKeyInsert, "insert"}, {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyRO, "RO"},          {kKeyRW, "RW"},         {kKeyOW, "OW"},
+    {kKeyRM, "RM"},          {kKeyAccess, "access"}, {kKeyUpdate, "update"},
+    {kKeyInsert, "insert"},  {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyNotKey, "not_key"},
 };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -71,9 +72,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 namespace {
 
-bool needs_value(const KeySpec& key) {
-  return key.find != KeySpec::kNone && (key.flags & (kKeyRO | kKeyRW)) != 0 &&
-         (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
+bool needs_value(const CommandSpec& spec, const KeySpec& key) {
+  if (key.find == KeySpec::kNone || (key.flags & (kKeyRO | kKeyRW)) == 0) return false;
+  // The size of a string is known without it; all else about a collection is not.
+  constexpr uint32_t kCollections =
+      kCatList | kCatSet | kCatSortedSet | kCatHash | kCatStream | kCatGeo;
+  if ((spec.categories & kCollections) != 0) return true;
+  return (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
 }
 
 }  // namespace
@@ -82,7 +87,7 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s.keys[0]) || needs_value(s.keys[1]))) {
+      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -103,11 +108,11 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
-        database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), memory_commands(), latency_commands(), introspection_commands(),
-        admin_commands(), engine_commands(), debug_commands(), acl_commands(),
-        cluster_commands()}) {
+       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
+        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
+        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
+        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
+        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));

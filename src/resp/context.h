@@ -31,6 +31,10 @@ class CommandContext {
  public:
   CommandContext(Server& server, Session& session, const Command& command,
                  std::span<const std::string_view> args, int64_t now_ms);
+  // A command that runs inside of another (EXEC, a script): the same time, effects in the same
+  // entry, and what it observes counts for the whole.
+  CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
+                 std::span<const std::string_view> args);
 
   Server& server;
   Session& session;
@@ -41,7 +45,9 @@ class CommandContext {
   Keyspace& keyspace;
   const int64_t now_ms;  // wall clock, the same for the whole call
 
-  const Options& options() const;
+  const Options& options() const { return options_; }
+  // False inside of a transaction or a script: a command that would wait answers at once then.
+  bool may_block() const { return outer_ == nullptr; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -75,6 +81,16 @@ class CommandContext {
   void put_string(const KeyRef& key, std::string_view value, int64_t expire_at_ms) {
     emit(Effect::put_string(db_, key, value, expire_at_ms));
   }
+  // The whole value of any type: of a string its bytes, of a collection as its encode() gives it.
+  void put_value(DbId db, const KeyRef& key, ObjectType type, std::string_view bytes,
+                 int64_t expire_at_ms) {
+    emit(type == ObjectType::kString ? Effect::put_string(db, key, bytes, expire_at_ms)
+                                     : Effect::put_value(db, key, bytes, expire_at_ms));
+  }
+  // A part of a collection. What is taken out last takes the key away.
+  void edit(EffectType type, const KeyRef& key, std::string_view operands) {
+    emit(Effect::edit(type, db_, key, operands));
+  }
   void write_range(const KeyRef& key, uint64_t offset, std::string_view bytes) {
     emit(Effect::write_range(db_, key, offset, bytes));
   }
@@ -82,8 +98,37 @@ class CommandContext {
   void set_expiry(const KeyRef& key, int64_t at_ms) { emit(Effect::set_expiry(db_, key, at_ms)); }
   void emit(const Effect& effect);
 
+  // --- keyspace events ---
+  // Tells subscribers what happened to a key, if they want events of this class. Called after the
+  // change, with Redis's name of the event and in Redis's order. What is told leaves when the
+  // change is committed.
+  void notify(NotifyClass what, std::string_view event, const KeyRef& key) {
+    notify(what, event, db_, key);
+  }
+  void notify(NotifyClass what, std::string_view event, DbId db, const KeyRef& key) {
+    if (notifies(what)) publish_event(event, db, key);
+  }
+  // The same for a string command and for one that works on keys of any type.
+  void notify_string(std::string_view event, const KeyRef& key) {
+    notify(NotifyClass::kString, event, key);
+  }
+  void notify_generic(std::string_view event, const KeyRef& key) {
+    notify(NotifyClass::kGeneric, event, key);
+  }
+  // True when any event may be told: a command that overwrites a key without a look at it looks
+  // first then, so that an expiry is told before.
+  bool notifies() const { return options_.notify_events != 0; }
+  bool notifies(NotifyClass what) const { return (options().notify_events & mask_of(what)) != 0; }
+
   // --- for the dispatcher ---
+  CommandContext* outer() const { return outer_; }
   Seq observed() const { return observed_; }
+  // The nested command has run; `errors`: how many error replies it gave.
+  void take_from_nested(const CommandContext& nested, uint64_t errors) {
+    observe(nested.observed());
+    if (&nested.reply == &reply) nested_errors_ += errors;
+  }
+  uint64_t nested_errors() const { return nested_errors_; }
   void set_first_key(const KeyRef& key, size_t index) {
     first_key_ = key;
     first_key_index_ = index;
@@ -91,9 +136,13 @@ class CommandContext {
 
  private:
   Object* find(DbId db, const KeyRef& key, bool with_value);
+  void publish_event(std::string_view event, DbId db, const KeyRef& key);
 
+  const Options& options_;
+  CommandContext* const outer_ = nullptr;
   const DbId db_;
   Seq observed_ = 0;
+  uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own
   KeyRef first_key_;            // hashed ahead of time by the session
   size_t first_key_index_ = 0;  // 0: none
 };

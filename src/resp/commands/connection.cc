@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "resp/client_line.h"
 #include "resp/commands/families.h"
+#include "resp/commands/transactions.h"
 #include "resp/context.h"
 #include "resp/server.h"
 #include "resp/session.h"
@@ -26,6 +27,12 @@ constexpr std::string_view kHelloNeedsAuth =
 
 void ping(CommandContext& c) {
   if (c.argc() > 2) return c.fail("ERR wrong number of arguments for 'ping' command");
+  if (c.session.subscribed() && !c.reply.resp3()) {
+    c.reply.array(2);
+    c.reply.bulk("pong");
+    c.reply.bulk(c.argc() == 2 ? c.args[1] : std::string_view());
+    return;
+  }
   if (c.argc() == 2) {
     c.reply.bulk(c.args[1]);
   } else {
@@ -42,6 +49,9 @@ void quit(CommandContext& c) {
 
 void reset(CommandContext& c) {
   c.server.set_monitor(c.session, false);
+  discard_transaction(c.server, c.session);
+  c.server.pubsub().leave(c.session);
+  c.server.tracking().disable(c.session);
   c.session.state = SessionState{};
   c.session.state.authenticated = c.options().resp_password.empty();
   c.reply.set_protocol(2);

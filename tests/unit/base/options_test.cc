@@ -77,6 +77,8 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
       {"latency.threshold_ms", "9223372036854775807"},
+      {"notify.keyspace_events", "g$lshzxetnKEm"},
+      {"tracking.table_max_keys", "0"},
       {"log.level", "off"},
       {"log.format", "json"},
       {"log.file", "log"},
