@@ -114,6 +114,7 @@ class Shard {
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
+  void note_large(const Effect& effect);
   void group_done(Seq last, uint64_t bytes, const Status& status);
   void fail(const Status& status);
 
@@ -135,6 +136,7 @@ class Shard {
   Status failure_;
 
   std::string pending_;  // entries of this turn
+  std::vector<LogGroup::Large> pending_large_;
   EntryWriter writer_{&pending_};
   Seq pending_first_ = 0;
   uint64_t uncommitted_bytes_ = 0;
