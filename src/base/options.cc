@@ -404,6 +404,11 @@ constexpr std::array kTable = {
         "slowlog.max_len", "slowlog-max-len", "entries", kRuntime,
         "Entries the slow log keeps; the oldest goes first."),
 
+    row<Bytes<&O::hll_sparse_max_bytes, 18, 16384>>(
+        "hyperloglog.sparse_max_bytes", "hll-sparse-max-bytes", "bytes", kRuntime,
+        "Up to this size a HyperLogLog is kept as runs of equal registers; above, as all of them "
+        "(12 KiB), which is faster to add to."),
+
     row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
         "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
         "Events that take at least so long are kept for LATENCY. 0: off."),

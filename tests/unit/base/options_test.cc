@@ -79,6 +79,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"expire.budget_us", "50"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
+      {"hyperloglog.sparse_max_bytes", "3001"},
       {"latency.threshold_ms", "9223372036854775807"},
       {"notify.keyspace_events", "g$lshzxetnKEm"},
       {"tracking.table_max_keys", "0"},
