@@ -25,6 +25,20 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       options_(owner.options()),
       db_(owner.keyspace().physical(caller.state.db)) {}
 
+CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
+                               std::span<const std::string_view> arguments)
+    : server(outer.server),
+      session(outer.session),
+      command(called),
+      args(arguments),
+      reply(reply_to),
+      shard(outer.shard),
+      keyspace(outer.keyspace),
+      now_ms(outer.now_ms),
+      options_(outer.options()),
+      outer_(&outer),
+      db_(outer.keyspace.physical(outer.session.state.db)) {}
+
 bool CommandContext::is(size_t i, std::string_view word) const {
   return equals_ignoring_case(args[i], word);
 }
@@ -62,7 +76,10 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
   const int64_t expire_at_ms = object->expire_at_ms();
   if (expire_at_ms != 0 && expire_at_ms <= now_ms) {
     // "Gone because expired" is a fact only once the erase is committed, so it is logged first.
-    if (!shard.failed()) emit(Effect::erase(db, key));
+    if (!shard.failed()) {
+      server.key_expires(db, key);
+      shard.emit(Effect::erase(db, key));
+    }
     ++server.stats().expired_keys;
     return nullptr;
   }
@@ -75,6 +92,7 @@ Object* CommandContext::find_read(DbId db, const KeyRef& key) {
   Object* object = find_write(db, key);
   if (object == nullptr) {
     ++server.stats().keyspace_misses;
+    notify(NotifyClass::kKeyMiss, "keymiss", db, key);
     return nullptr;
   }
   ++server.stats().keyspace_hits;
@@ -90,11 +108,22 @@ bool CommandContext::expect_type(const Object* object, ObjectType type) {
 }
 
 void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {
-  server.publish_event(event, db, key.bytes);
+  server.pubsub().publish_event(options_.notify_events, keyspace.logical(db), event, key.bytes);
 }
 
 std::string& CommandContext::operands() { return server.empty_operands(); }
 
-void CommandContext::emit(const Effect& effect) { shard.emit(effect); }
+void CommandContext::emit(const Effect& effect) {
+  if (!has_key(effect.type)) {
+    shard.emit(effect);
+    return;
+  }
+  if (server.tracking().watches()) server.tracking().changed(effect.key.bytes, &session);
+  const bool may_be_new = notifies(NotifyClass::kNew) && !keyspace.find(effect.db, effect.key);
+  shard.emit(effect);
+  if (may_be_new && keyspace.find(effect.db, effect.key) != nullptr) {
+    notify(NotifyClass::kNew, "new", effect.db, effect.key);
+  }
+}
 
 }  // namespace holdfast

@@ -11,11 +11,13 @@ namespace holdfast {
 std::span<const CommandSpec> string_commands();
 std::span<const CommandSpec> bitmap_commands();
 std::span<const CommandSpec> stream_commands();
+std::span<const CommandSpec> hyperloglog_commands();
 std::span<const CommandSpec> key_commands();            // DEL, RENAME, COPY, MOVE, OBJECT, ...
 std::span<const CommandSpec> dump_commands();           // DUMP, RESTORE
 std::span<const CommandSpec> expiry_commands();         // EXPIRE and TTL families
 std::span<const CommandSpec> database_commands();       // DBSIZE, KEYS, SCAN, SWAPDB, FLUSHALL, ...
 std::span<const CommandSpec> connection_commands();     // PING, AUTH, HELLO, SELECT, ...
+std::span<const CommandSpec> transaction_commands();    // MULTI, EXEC, WATCH, ...
 std::span<const CommandSpec> client_commands();         // CLIENT and its subcommands
 std::span<const CommandSpec> config_commands();         // CONFIG
 std::span<const CommandSpec> info_commands();           // INFO, LOLWUT
@@ -27,5 +29,6 @@ std::span<const CommandSpec> engine_commands();         // ENGINE, a command of 
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER
+std::span<const CommandSpec> pubsub_commands();         // SUBSCRIBE, PUBLISH, PUBSUB, ...
 
 }  // namespace holdfast
