@@ -5,6 +5,7 @@
 #include "store/types/hyperloglog.h"
 
 #include "resp/commands/families.h"
+#include "replica/shard.h"
 #include "resp/context.h"
 
 namespace holdfast {

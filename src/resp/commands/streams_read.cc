@@ -241,7 +241,7 @@ void read_streams(CommandContext& c, bool grouped) {
   options.grouped = grouped;
   std::vector<ReadStream> reads;
   if (!parse_options(c, &options) || !find_streams(c, options, &reads)) return;
-  const uint64_t start = c.reply.position();
+  const uint64_t start = c.reply.output().position();
   const ReplyWriter::Late streams = c.reply.late();
   uint64_t replied = 0;
   for (const ReadStream& read : reads) {
@@ -256,7 +256,7 @@ void read_streams(CommandContext& c, bool grouped) {
     }
     return;
   }
-  c.reply.rewind(start);
+  c.reply.output().rewind(start);
   c.reply.null_array();
 }
 
