@@ -409,6 +409,14 @@ constexpr std::array kTable = {
         "Up to this size a HyperLogLog is kept as runs of equal registers; above, as all of them "
         "(12 KiB), which is faster to add to."),
 
+    row<Bytes<&O::stream_node_max_bytes, 0, 1 << 30>>(
+        "stream.node_max_bytes", "stream-node-max-bytes", "bytes", kRuntime,
+        "Entries of a stream lie in blocks of up to this size. 0: of any size."),
+
+    row<Integer<&O::stream_node_max_entries, 0, kMaxBytes>>(
+        "stream.node_max_entries", "stream-node-max-entries", "", kRuntime,
+        "Entries that a block of a stream takes. 0: any number."),
+
     row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
         "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
         "Events that take at least so long are kept for LATENCY. 0: off."),
@@ -471,6 +479,13 @@ Result<uint64_t> parse_bytes(std::string_view text) {
     return number * factor;
   }
   return Status::invalid(shown(text) + " has an unknown unit; units are k, kb, m, mb, g, gb");
+}
+
+CollectionLimits collection_limits(const Options& options) {
+  CollectionLimits limits;
+  limits.stream_node_max_bytes = options.stream_node_max_bytes;
+  limits.stream_node_max_entries = options.stream_node_max_entries;
+  return limits;
 }
 
 }  // namespace holdfast

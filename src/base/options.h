@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/collection_limits.h"
 #include "base/log.h"
 #include "base/notify_class.h"
 #include "base/status.h"
@@ -70,7 +71,9 @@ struct Options {
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
-  uint64_t hll_sparse_max_bytes = 3000;    // a HyperLogLog above this is dense
+  uint64_t hll_sparse_max_bytes = 3000;  // a HyperLogLog above this is dense
+  uint64_t stream_node_max_bytes = 4096;
+  uint64_t stream_node_max_entries = 100;
   int64_t latency_threshold_ms = 0;  // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
@@ -120,5 +123,8 @@ const FixedSetting* find_fixed_setting(std::string_view name);
 
 // "100mb", "1gb", "512" -> bytes, Redis's units (k = 1000, kb = 1024).
 Result<uint64_t> parse_bytes(std::string_view text);
+
+// Up to where collections stay compact, as the options say.
+CollectionLimits collection_limits(const Options& options);
 
 }  // namespace holdfast

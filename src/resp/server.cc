@@ -34,6 +34,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
+  keyspace().set_limits(collection_limits(options));
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
   acl_.set_all_channels_by_default(options.resp_acl_all_channels);
   acl_.set_default_password(options.resp_password);
@@ -285,6 +286,7 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
+  if (option.name.starts_with("stream.")) keyspace().set_limits(collection_limits(options_));
   if (option.name == "tracking.table_max_keys") tracking_.trim(0);
   if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
   if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);

@@ -80,6 +80,8 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
       {"hyperloglog.sparse_max_bytes", "3001"},
+      {"stream.node_max_bytes", "0"},
+      {"stream.node_max_entries", "7"},
       {"latency.threshold_ms", "9223372036854775807"},
       {"notify.keyspace_events", "g$lshzxetnKEm"},
       {"tracking.table_max_keys", "0"},
