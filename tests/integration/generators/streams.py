@@ -30,8 +30,8 @@ def blanked(reply):
 
 def SKIP(command, wanted, got):
     words = [str(w).upper() for w in command]
-    if words[:2] == ["XGROUP", "CREATECONSUMER"] and {wanted, got} == {b":0\r\n", b":1\r\n"}:
-        return True
+    if words[:2] == ["XGROUP", "CREATECONSUMER"]:
+        return re.sub(rb":[01]\r", b":?\r", wanted) == re.sub(rb":[01]\r", b":?\r", got)
     if words[:2] == ["XINFO", "CONSUMERS"] or (words[:2] == ["XINFO", "STREAM"] and "FULL" in words):
         return wanted[:1] != b"-" and got[:1] != b"-"
     return blanked(wanted) == blanked(got)
@@ -61,6 +61,8 @@ def new_id(rng):
     r = rng.random()
     if r < 0.5:
         return f"{ms(rng)}-*"
+    if r < 0.53:
+        return f"{2050 + rng.randrange(100)}-*"
     return an_id(rng) if rng.random() < 0.3 else f"{ms(rng)}-{rng.randrange(6)}"
 
 
@@ -209,7 +211,12 @@ def xautoclaim(rng):
 
 
 def xsetid(rng):
-    out = ["XSETID", key(rng), an_id(rng)]
+    # Below the highest id removed is an error since 7.2, so nothing goes there.
+    if rng.random() < 0.5:
+        return ["XSETID", rng.choice(["s0", "absent"]), an_id(rng)]
+    if rng.random() < 0.5:
+        return ["XSETID", key(rng), an_id(rng), rng.choice(["BOGUS", "ENTRIESADDED", "MAXDELETEDID"])]
+    out = ["XSETID", key(rng), f"{2000 + rng.randrange(100)}-{rng.randrange(3)}"]
     if rng.random() < 0.3:
         out += ["ENTRIESADDED", str(rng.choice([0, 5, 100, -1, "x"]))]
     if rng.random() < 0.3:
@@ -243,5 +250,5 @@ def commands(rng):
     return rng.choice([["XLEN", key(rng)], ["XLEN", key(rng)], ["TYPE", key(rng)], ["OBJECT", "ENCODING", key(rng)],
                        ["COPY", rng.choice(KEYS), rng.choice(KEYS), "REPLACE"], ["DEBUG", "DIGEST-VALUE", key(rng)],
                        ["RENAME", rng.choice(KEYS), rng.choice(KEYS)] if rng.random() < 0.3 else ["EXISTS", key(rng)],
-                       ["DEL", key(rng)] if rng.random() < 0.2 else ["XLEN", key(rng)], ["SET", "s0", "v"],
+                       ["DEL", key(rng)] if rng.random() < 0.4 else ["XLEN", key(rng)], ["SET", "s0", "v"],
                        [rng.choice(["XADD", "XLEN", "XDEL", "XACK", "XTRIM", "XREAD"])]])
