@@ -32,6 +32,7 @@ constexpr Named kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
+    {kNoMandatoryKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
 };
@@ -102,12 +103,13 @@ uint32_t CommandTable::hash(std::string_view name) {
 }
 
 CommandTable::CommandTable() {
-  for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
-        database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), memory_commands(), latency_commands(), introspection_commands(),
-        admin_commands(), engine_commands(), debug_commands(), acl_commands(), cluster_commands(),
-        transaction_commands()}) {
+  for (const auto& family : {string_commands(),        bitmap_commands(),   key_commands(),
+                             dump_commands(),          expiry_commands(),   database_commands(),
+                             connection_commands(),    client_commands(),   config_commands(),
+                             info_commands(),          memory_commands(),   latency_commands(),
+                             introspection_commands(), admin_commands(),    engine_commands(),
+                             debug_commands(),         acl_commands(),      cluster_commands(),
+                             transaction_commands(),   scripting_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));

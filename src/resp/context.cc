@@ -25,7 +25,7 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       db_(owner.keyspace().physical(caller.state.db)) {}
 
 CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
-                               std::span<const std::string_view> arguments)
+                               std::span<const std::string_view> arguments, bool in_script)
     : server(outer.server),
       session(outer.session),
       command(called),
@@ -35,6 +35,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       keyspace(outer.keyspace),
       now_ms(outer.now_ms),
       outer_(&outer),
+      in_script_(in_script),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 const Options& CommandContext::options() const { return server.options(); }

@@ -61,6 +61,7 @@ struct Pause {
 // All optional: without a hook the figure is 0, as in the simulation.
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
+  std::function<void()> exit_now;                 // the same while a script cannot be waited for
   std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
   std::function<uint64_t()> memory_used;          // bytes allocated now
   std::function<std::string()> allocator_name;    // "jemalloc-5.3.0"
@@ -71,6 +72,9 @@ struct ServerHooks {
   ProcessFacts process;
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
+
+class Scripts;
+struct ScriptRun;
 
 class Server {
  public:
@@ -130,7 +134,7 @@ class Server {
   // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
   // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
   void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
-                  std::span<const std::string_view> args);
+                  std::span<const std::string_view> args, bool in_script);
   WatchedKeys& watched_keys() { return watched_keys_; }
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
@@ -154,7 +158,19 @@ class Server {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
            (session.effective_flags(*command) & kDenyOom) != 0;
   }
+  bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
+  void show_to_monitors(const CommandContext& context);
+
+  // --- scripts (serving beside a long one: busy.cc) ---
+  Scripts& scripts();
+  ScriptRun* running_script() const { return running_script_; }
+  void set_running_script(ScriptRun* run) { running_script_ = run; }
+  // Looks after all clients but the caller, from within its script.
+  void serve_while_busy(Session& caller);
+  std::string_view busy_error() const;
+  // A command of a script was refused, for `reason`; null: there is none of that name.
+  void count_refused(const Command* command, std::string_view reason);
 
   // --- limits and settings ---
   void apply_setting(const OptionSpec& option);  // after CONFIG SET
@@ -192,8 +208,6 @@ class Server {
   void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
                    int64_t end_ns);
   void finish_reply(Session& session, uint64_t start, Seq depends_on);
-  void feed_monitors(const Session& session, std::span<const std::string_view> args,
-                     int64_t now_us);
   void count_error(const std::string& code);
 
   Reactor& reactor_;
@@ -220,6 +234,9 @@ class Server {
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
   WatchedKeys watched_keys_{shard_};
+  std::unique_ptr<Scripts> scripts_;  // made at the first use
+  ScriptRun* running_script_ = nullptr;
+  int64_t served_while_busy_ns_ = 0;
 
   Pause pause_;
   bool stopping_ = false;

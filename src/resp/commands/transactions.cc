@@ -76,7 +76,7 @@ void exec_command(CommandContext& c) {
   c.server.watched_keys().unwatch_all(c.session);
   c.reply.array(transaction.commands().size());
   for (const Transaction::Queued& queued : transaction.commands()) {
-    c.server.run_nested(c, c.reply, *queued.command, transaction.args(queued));
+    c.server.run_nested(c, c.reply, *queued.command, transaction.args(queued), false);
   }
   discard_transaction(c.server, c.session);
 }
