@@ -9,6 +9,7 @@
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
+#include "resp/script/functions.h"
 #include "resp/script/scripts.h"
 #include "resp/server.h"
 
@@ -268,6 +269,11 @@ void Server::count_refused(const Command* command, std::string_view reason) {
 Scripts& Server::scripts() {
   if (scripts_ == nullptr) scripts_ = std::make_unique<Scripts>(*this);
   return *scripts_;
+}
+
+Functions& Server::functions() {
+  if (functions_ == nullptr) functions_ = std::make_unique<Functions>(*this);
+  return *functions_;
 }
 
 void Server::count_error(const std::string& code) {

@@ -73,6 +73,7 @@ struct ServerHooks {
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
+class Functions;
 class Scripts;
 struct ScriptRun;
 
@@ -164,6 +165,10 @@ class Server {
 
   // --- scripts (serving beside a long one: busy.cc) ---
   Scripts& scripts();
+  Functions& functions();
+  // Null while nothing was used yet, which costs nothing.
+  const Scripts* known_scripts() const { return scripts_.get(); }
+  const Functions* known_functions() const { return functions_.get(); }
   ScriptRun* running_script() const { return running_script_; }
   void set_running_script(ScriptRun* run) { running_script_ = run; }
   // Looks after all clients but the caller, from within its script.
@@ -235,6 +240,7 @@ class Server {
   std::vector<uint64_t> monitors_;
   WatchedKeys watched_keys_{shard_};
   std::unique_ptr<Scripts> scripts_;  // made at the first use
+  std::unique_ptr<Functions> functions_;
   ScriptRun* running_script_ = nullptr;
   int64_t served_while_busy_ns_ = 0;
 

@@ -14,7 +14,8 @@ constexpr uint8_t kRecordVersion = 1;
 
 bool has_value(EffectType type) {
   return type == EffectType::kPutString || type == EffectType::kWriteRange ||
-         type == EffectType::kMapDatabases;
+         type == EffectType::kMapDatabases || type == EffectType::kPutLibrary ||
+         type == EffectType::kEraseLibrary;
 }
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
@@ -39,14 +40,38 @@ Effect read_effect(Reader& reader, const Keyspace& keyspace) {
 
 // What the codec cannot rule out by itself.
 bool valid(const Effect& effect) {
-  if (effect.type < EffectType::kPutString || effect.type > EffectType::kMapDatabases) return false;
   if (effect.db >= kDbCount) return false;
-  if (effect.type != EffectType::kMapDatabases) return true;
-  DbMap map;
-  return parse_db_map(effect.value, &map);
+  switch (effect.type) {
+    case EffectType::kMapDatabases: {
+      DbMap map;
+      return parse_db_map(effect.value, &map);
+    }
+    case EffectType::kPutLibrary: {
+      std::string_view name, code;
+      return parse_library_image(effect.value, &name, &code);
+    }
+    case EffectType::kEraseLibrary:
+      return true;
+    default:
+      return effect.type >= EffectType::kPutString && effect.type < EffectType::kMapDatabases;
+  }
 }
 
 }  // namespace
+
+std::string library_image(std::string_view name, std::string_view code) {
+  std::string image;
+  put_varint(image, name.size());
+  return image.append(name).append(code);
+}
+
+bool parse_library_image(std::string_view image, std::string_view* name, std::string_view* code) {
+  Reader reader(image);
+  *name = reader.bytes(reader.varint());
+  if (!reader.ok() || name->empty()) return false;
+  *code = reader.bytes(reader.left());
+  return true;
+}
 
 void apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
   switch (effect.type) {
@@ -71,6 +96,15 @@ void apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
       keyspace.map_databases(map, seq);
       return;
     }
+    case EffectType::kPutLibrary: {
+      std::string_view name, code;
+      HF_ASSERT(parse_library_image(effect.value, &name, &code));
+      keyspace.put_library(name, code, seq);
+      return;
+    }
+    case EffectType::kEraseLibrary:
+      keyspace.erase_library(effect.value, seq);
+      return;
   }
   HF_ASSERT(false);
 }

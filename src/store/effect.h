@@ -28,10 +28,13 @@ enum class EffectType : uint8_t {
   kSetExpiry = 4,     // 0 removes it
   kFlushDb = 5,       //
   kMapDatabases = 6,  // the whole map from logical to physical database numbers
+  kPutLibrary = 40,   // a library of functions, in place of one of its name
+  kEraseLibrary = 41,
 };
 
 inline bool has_key(EffectType type) {
-  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
+  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases &&
+         type != EffectType::kPutLibrary && type != EffectType::kEraseLibrary;
 }
 
 struct Effect {
@@ -40,7 +43,9 @@ struct Effect {
   KeyRef key;                // not for kFlushDb, kMapDatabases
   int64_t expire_at_ms = 0;  // kPutString, kSetExpiry: 0 is none
   uint64_t offset = 0;       // kWriteRange
-  std::string_view value;    // kPutString, kWriteRange; kMapDatabases: 16 bytes
+  // kPutString, kWriteRange; kMapDatabases: 16 bytes; kPutLibrary: a library_image; kEraseLibrary:
+  // its name, or nothing for all.
+  std::string_view value;
 
   static Effect put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire) {
     return {EffectType::kPutString, db, key, expire, 0, value};
@@ -55,10 +60,21 @@ struct Effect {
     return {EffectType::kSetExpiry, db, key, expire_at_ms, 0, {}};
   }
   static Effect flush_db(DbId db) { return {EffectType::kFlushDb, db, {}, 0, 0, {}}; }
+  static Effect put_library(std::string_view image) {
+    return {EffectType::kPutLibrary, 0, {}, 0, 0, image};
+  }
+  static Effect erase_library(std::string_view name) {
+    return {EffectType::kEraseLibrary, 0, {}, 0, 0, name};
+  }
   static Effect map_databases(std::string_view map) {
     return {EffectType::kMapDatabases, 0, {}, 0, 0, map};
   }
 };
+
+// A library as an effect and a checkpoint have it: the length of its name, its name, its code.
+std::string library_image(std::string_view name, std::string_view code);
+// False when it is none. The views live as long as the image.
+bool parse_library_image(std::string_view image, std::string_view* name, std::string_view* code);
 
 // Changes the keyspace. The only caller of Keyspace's changing half.
 void apply(const Effect& effect, Seq seq, Keyspace& keyspace);

@@ -12,6 +12,7 @@ namespace holdfast {
 namespace {
 
 constexpr char kTypeString = 0;
+constexpr char kFunction = static_cast<char>(0xf5);
 constexpr size_t kFooterBytes = sizeof(uint16_t) + sizeof(uint64_t);
 
 constexpr unsigned char kLength32 = 0x80, kLength64 = 0x81;
@@ -113,6 +114,17 @@ bool take_string(Reader& reader, uint64_t max_size, std::string* value) {
   return reader.ok();
 }
 
+void put_string(std::string_view value, std::string* out) {
+  if (put_integer(value, out) || put_compressed(value, out)) return;
+  put_length(value.size(), out);
+  out->append(value);
+}
+
+void put_footer(std::string* out) {
+  put_fixed(*out, kRdbVersionWritten);
+  put_fixed(*out, crc64(*out));
+}
+
 }  // namespace
 
 uint64_t crc64(std::string_view bytes) {
@@ -124,12 +136,8 @@ uint64_t crc64(std::string_view bytes) {
 std::string dump_string(std::string_view value) {
   std::string out(1, kTypeString);
   out.reserve(1 + 9 + value.size() + kFooterBytes);
-  if (!put_integer(value, &out) && !put_compressed(value, &out)) {
-    put_length(value.size(), &out);
-    out.append(value);
-  }
-  put_fixed(out, kRdbVersionWritten);
-  put_fixed(out, crc64(out));
+  put_string(value, &out);
+  put_footer(&out);
   return out;
 }
 
@@ -147,6 +155,28 @@ bool restore_string(std::string_view payload, uint64_t max_size, std::string* va
   Reader reader(payload.substr(0, payload.size() - kFooterBytes));
   const char type = reader.fixed<char>();
   return reader.ok() && type == kTypeString && take_string(reader, max_size, value);
+}
+
+std::string dump_functions(const std::vector<std::string_view>& codes) {
+  std::string out;
+  for (const std::string_view code : codes) {
+    out.push_back(kFunction);
+    put_string(code, &out);
+  }
+  put_footer(&out);
+  return out;
+}
+
+bool restore_functions(std::string_view payload, uint64_t max_size,
+                       std::vector<std::string>* codes) {
+  HF_ASSERT(payload.size() >= kFooterBytes);
+  Reader reader(payload.substr(0, payload.size() - kFooterBytes));
+  while (!reader.at_end()) {
+    std::string code;
+    if (reader.fixed<char>() != kFunction || !take_string(reader, max_size, &code)) return false;
+    codes->push_back(std::move(code));
+  }
+  return true;
 }
 
 }  // namespace holdfast

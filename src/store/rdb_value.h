@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace holdfast {
 
@@ -36,5 +37,11 @@ bool dump_is_intact(std::string_view payload);
 // Reads the string out of a payload. False when it holds something else, cannot be decoded or is
 // longer than `max_size`. REQUIRES: dump_is_intact(payload).
 bool restore_string(std::string_view payload, uint64_t max_size, std::string* value);
+
+// All libraries of functions: what FUNCTION DUMP replies. A type byte 0xf5 and a string for each.
+std::string dump_functions(const std::vector<std::string_view>& codes);
+// False when it holds something else or cannot be decoded. REQUIRES: dump_is_intact(payload).
+bool restore_functions(std::string_view payload, uint64_t max_size,
+                       std::vector<std::string>* codes);
 
 }  // namespace holdfast

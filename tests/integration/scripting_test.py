@@ -1,8 +1,8 @@
 """Scripts: the same on redis-server and on Holdfast give the same bytes, in both protocols."""
 import time
 
-from harness import Server, check, check_equal, main
-from reference import check_same
+from harness import Client, Server, check, check_equal, main
+from reference import Redis, check_same
 
 A, B = 0, 1
 
@@ -168,7 +168,7 @@ COMMANDS = {
                      (A, "EVAL", "return redis.pcall('incr','s')", "0"), (A, "EVAL", "return {err='MY x'}", "0"),
                      (A, "EVAL", "error('x')", "0"), (A, "INFO", "errorstats")],
 }
-for name in ("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "SCRIPT", "MULTI", "EXEC", "WATCH", "UNWATCH", "DISCARD"):
+for name in ("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "MULTI", "EXEC", "WATCH", "UNWATCH", "DISCARD"):
     COMMANDS["info of " + name] = [(A, "COMMAND", "INFO", name)]
 
 
@@ -180,7 +180,7 @@ def known(step, wanted, got):
     if script.startswith("local r={} for k in pairs(") and b"_COPYRIGHT" in wanted:
         return False
     # 7.2 has what 7.0.15 has not.
-    return "allow-cross-slot" in script or "io.open" in script or "double=0.1" in script
+    return any(x in script for x in ("allow-cross-slot", "redis.call('wait'", "os.clock"))
 
 
 def cases():
@@ -198,6 +198,150 @@ def test_same_as_redis():
 def test_same_as_redis_resp3():
     check_same({name: [("resp3", A)] + evals(*scripts) for name, scripts in
                 (("conversions", CONVERSIONS), ("calls", CALLS), ("libraries", LIBRARIES))}, same=known)
+
+
+LIB = """#!lua name=mylib
+local prefix = 'p:'
+redis.register_function('f', function(k, a) return {k, a, prefix} end)
+redis.register_function{function_name='ro', callback=function(k) return redis.call('get', k[1]) end,
+                        flags={'no-writes'}, description='reads'}
+redis.register_function('w', function(k, a) return redis.call('set', k[1], a[1]) end)
+redis.register_function{function_name='liar', callback=function(k) return redis.call('del', k[1]) end,
+                        flags={'no-writes'}}
+redis.register_function('e', function() error('x') end)
+redis.register_function('n', function() return redis.call('nosuch') end)
+redis.register_function('late', function() return redis.register_function('q', function() end) end)
+redis.register_function('g', function() return nothere end)
+redis.register_function('set', function() x = 1 end)
+redis.register_function('names', function() local r={} for k in pairs(redis) do r[#r+1]=k end
+  table.sort(r) return r end)
+redis.register_function('random', function() return math.random(1000) > 0 end)
+redis.register_function('three', function() redis.setresp(3) return {double=1.5} end)
+"""
+
+
+def loads(*bodies):
+    return [(A, "FUNCTION", "LOAD", "#!lua name=x\n" + b) for b in bodies]
+
+
+FUNCTIONS = {
+    "load": [(A, "FUNCTION", "LOAD", LIB), (A, "FUNCTION", "LOAD", LIB), (A, "FUNCTION", "LOAD", "REPLACE", LIB),
+             (A, "FUNCTION", "LOAD", "X", LIB), (A, "FUNCTION", "LOAD", "REPLACE"), (A, "FUNCTION", "LOAD"),
+             (A, "FCALL", "f", "1", "a", "b"), (A, "FCALL", "F", "0"), (A, "FCALL", "nosuch", "0"),
+             (A, "FCALL", "f", "x"), (A, "FCALL", "f", "5"), (A, "FCALL", "f", "-1"), (A, "FCALL", "f"),
+             (A, "FCALL", "w", "1", "k", "v"), (A, "FCALL_RO", "ro", "1", "k"), (A, "FCALL", "ro", "1", "k"),
+             (A, "FCALL_RO", "w", "1", "k", "v"), (A, "FCALL", "liar", "1", "k"), (A, "FCALL_RO", "liar", "1", "k"),
+             (A, "FCALL", "e", "0"), (A, "FCALL", "n", "0"), (A, "FCALL", "late", "0"), (A, "FCALL", "g", "0"),
+             (A, "FCALL", "set", "0"), (A, "FCALL", "names", "0"), (A, "FCALL", "random", "0"), (A, "FCALL", "three", "0"),
+             (A, "EVAL", "return redis.call('fcall','f','0')", "0"), (A, "FUNCTION", "STATS"),
+             (A, "FUNCTION", "LIST", "LIBRARYNAME", "no*"), (A, "FUNCTION", "LIST", "LIBRARYNAME"),
+             (A, "FUNCTION", "LIST", "X"), (A, "FUNCTION", "LIST", "WITHCODE", "WITHCODE"),
+             (A, "MULTI"), (A, "FCALL", "w", "1", "k", "v2"), (A, "GET", "k"), (A, "EXEC"),
+             (A, "FLUSHALL"), (A, "FCALL", "f", "0"),
+             (A, "FUNCTION", "DELETE", "nolib"), (A, "FUNCTION", "DELETE", "mylib"), (A, "FCALL", "f", "0"),
+             (A, "FUNCTION", "DELETE"), (A, "FUNCTION", "FLUSH", "X"), (A, "FUNCTION", "FLUSH", "SYNC"),
+             (A, "FUNCTION", "KILL"), (A, "FUNCTION", "NO"), (A, "FUNCTION"), (A, "FUNCTION", "HELP")],
+    "list": [(A, "FUNCTION", "FLUSH"), (A, "FUNCTION", "LIST"),
+             (A, "FUNCTION", "LOAD", "#!lua name=one\nredis.register_function{function_name='a', description='d', "
+              "flags={'no-writes','allow-oom','allow-stale','no-cluster'}, callback=function() end}"),
+             (A, "FUNCTION", "LIST"), (A, "FUNCTION", "LIST", "WITHCODE"), (A, "FUNCTION", "LIST", "LIBRARYNAME", "o*"),
+             (A, "FUNCTION", "LIST", "LIBRARYNAME", "O*"), (A, "FUNCTION", "STATS"), (A, "FUNCTION", "DUMP"),
+             (A, "FUNCTION", "FLUSH"), (A, "FUNCTION", "DUMP")],
+    "metadata": [(A, "FUNCTION", "LOAD", code) for code in (
+        "", "#!lua\nreturn 1", "#!lua name=a b\nreturn 1", "#!foo name=x\nx", "#!lua name=x-y\nx", "#!lua foo=1 name=x\nx",
+        "#!lua name=x name=y\nx", "#!lua name=x", "#!lua name=\nx", "#!lua flags=no-writes name=x\nx", "return 1",
+        "#!LUA name=x\nx x")],
+    "bodies": loads(
+        "return 1", "x x", "redis.call('get','x')", "redis.register_function('h')", "redis.register_function('h',1)",
+        "redis.register_function()", "redis.register_function({},function() end)", "redis.register_function('a b',function() end)",
+        "redis.register_function{}", "redis.register_function{function_name='h'}", "redis.register_function{callback=function() end}",
+        "redis.register_function{function_name='h',callback=1}", "redis.register_function{function_name='h',callback=function() end,flags='x'}",
+        "redis.register_function{function_name='h',callback=function() end,flags={'x'}}",
+        "redis.register_function{function_name='h',callback=function() end,foo=1}", "redis.register_function{1}",
+        "redis.register_function{function_name={},callback=function() end}",
+        "redis.register_function{function_name='h',callback=function() end,description={}}",
+        "redis.register_function('h',function() end) redis.register_function('h',function() end)",
+        "redis.register_function('h',function() end) redis.register_function('H',function() end)",
+        "error('boom')", "error({err='E boom'})", "local a = b", "a=1", "return math.random()", "redis.setresp(3)", "return KEYS[1]",
+        "redis.register_function('h',function() end, 3)", "redis.breakpoint()", "local s = string.format('x')",
+        "redis.log(redis.LOG_DEBUG,'x')", "return redis.REDIS_VERSION_NUM > 0", "redis.register_function = 1", "for k in pairs(redis) do end")
+    + [(A, "FUNCTION", "LIST")],
+    "clash": [(A, "FUNCTION", "LOAD", "#!lua name=one\nredis.register_function('a',function() return 1 end)"),
+              (A, "FUNCTION", "LOAD", "#!lua name=two\nredis.register_function('A',function() return 2 end)"),
+              (A, "FUNCTION", "LOAD", "REPLACE", "#!lua name=two\nredis.register_function('a',function() return 2 end)"),
+              (A, "FCALL", "a", "0"),
+              (A, "FUNCTION", "LOAD", "REPLACE", "#!lua name=one\nredis.register_function('b',function() return 3 end)"),
+              (A, "FCALL", "a", "0"), (A, "FCALL", "b", "0"),
+              (A, "FUNCTION", "RESTORE", "xx"), (A, "FUNCTION", "RESTORE", "xx", "BAD"), (A, "FUNCTION", "RESTORE"),
+              (A, "FUNCTION", "RESTORE", "xx", "FLUSH", "x"), (A, "FUNCTION", "FLUSH")],
+}
+for name in ("FCALL", "FCALL_RO"):
+    FUNCTIONS["info of " + name] = [(A, "COMMAND", "INFO", name)]
+
+
+def test_same_functions_as_redis():
+    check_same(FUNCTIONS, same=known)
+
+
+def test_same_functions_as_redis_resp3():
+    check_same({name: [("resp3", A)] + FUNCTIONS[name] for name in ("load", "list")}, same=known)
+
+
+def test_function_dumps_move_both_ways():
+    with Redis() as redis, Server(config="conf/memory.yaml") as server:
+        with Client(redis.port) as theirs, server.client() as ours:
+            theirs("FUNCTION", "LOAD", LIB)
+            theirs("FUNCTION", "LOAD", "#!lua name=other\nredis.register_function('o',function() return 7 end)")
+            ours("FUNCTION", "RESTORE", theirs("FUNCTION", "DUMP"))
+            check_equal(ours("FCALL", "o", "0"), 7)
+            check(ours.error("FUNCTION", "RESTORE", theirs("FUNCTION", "DUMP")).startswith("ERR Library "), "twice")
+            ours("FUNCTION", "RESTORE", theirs("FUNCTION", "DUMP"), "REPLACE")
+            ours("FUNCTION", "DELETE", "mylib")
+            theirs("FUNCTION", "RESTORE", ours("FUNCTION", "DUMP"), "FLUSH")
+            check_equal(theirs("FCALL", "o", "0"), 7)
+            check_equal(theirs.error("FCALL", "f", "0"), "ERR Function not found")
+            ours("FUNCTION", "RESTORE", theirs("FUNCTION", "DUMP"), "FLUSH")
+            check_equal(ours("FCALL", "o", "0"), 7)
+
+
+def test_functions_survive():
+    for checkpoint in (False, True):
+        with Server() as server:
+            with server.client() as client:
+                client("FUNCTION", "LOAD", "#!lua name=gone\nredis.register_function('gone',function() end)")
+                if checkpoint:
+                    client("SAVE")
+                client("FUNCTION", "LOAD", LIB)
+                client("FUNCTION", "DELETE", "gone")
+                if checkpoint:
+                    client("SAVE")
+                client("FUNCTION", "LOAD", "#!lua name=late\nredis.register_function('l',function() return 5 end)")
+                listed = client("FUNCTION", "LIST", "WITHCODE")
+            server.kill()
+            server.start()
+            with server.client() as client:
+                check_equal(client("FUNCTION", "LIST", "WITHCODE"), listed)
+                check_equal(client("FCALL", "l", "0"), 5)
+                client("FUNCTION", "FLUSH")
+            server.kill()
+            server.start()
+            with server.client() as client:
+                check_equal(client("FUNCTION", "LIST"), [])
+
+
+def test_long_functions_can_be_killed():
+    with Server("script.busy_ms=100", config="conf/memory.yaml") as server:
+        with server.client() as runner, server.client() as other:
+            runner("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('spin', function() while true do end end)")
+            runner.send("FCALL", "spin", "1", "key", "arg")
+            time.sleep(0.5)
+            check("FUNCTION KILL" in other.error("GET", "x"), "what may end it")
+            check_equal(other("FUNCTION", "STATS")[1][:4], [b"name", b"spin", b"command", [b"FCALL", b"spin", b"1", b"key", b"arg"]])
+            check(other.error("SCRIPT", "KILL").startswith("BUSY"), "the wrong kill")
+            check_equal(other("FUNCTION", "KILL"), "OK")
+            check("Script killed by user with FUNCTION KILL" in str(runner.read()), "killed")
+            error = runner.error("FUNCTION", "LOAD", "#!lua name=m\nwhile true do end")
+            check("FUNCTION LOAD timeout" in error, error)
 
 
 BUSY = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
@@ -233,7 +377,7 @@ def test_scripts_that_wrote_cannot_be_killed():
             server.process.wait(10)
         server.start()
         with server.client() as client:
-            check_equal(client("MGET", "before", "during"), ["1", None])
+            check_equal(client("MGET", "before", "during"), [b"1", None])
 
 
 def test_monitor_shows_what_scripts_run():

@@ -17,6 +17,7 @@ std::span<const CommandSpec> database_commands();       // DBSIZE, KEYS, SCAN, S
 std::span<const CommandSpec> connection_commands();     // PING, AUTH, HELLO, SELECT, ...
 std::span<const CommandSpec> transaction_commands();    // MULTI, EXEC, WATCH, ...
 std::span<const CommandSpec> scripting_commands();      // EVAL, SCRIPT
+std::span<const CommandSpec> function_commands();       // FCALL, FUNCTION
 std::span<const CommandSpec> client_commands();         // CLIENT and its subcommands
 std::span<const CommandSpec> config_commands();         // CONFIG
 std::span<const CommandSpec> info_commands();           // INFO, LOLWUT

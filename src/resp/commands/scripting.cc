@@ -12,9 +12,9 @@
 namespace holdfast {
 
 bool script_arguments(CommandContext& c, std::span<const std::string_view>* keys,
-                      std::span<const std::string_view>* args) {
+                      std::span<const std::string_view>* args, std::string_view no_number) {
   int64_t count;
-  if (!c.integer(2, &count)) return false;
+  if (!c.integer(2, &count, no_number)) return false;
   if (count > static_cast<int64_t>(c.argc()) - 3) {
     c.fail("ERR Number of keys can't be greater than number of args");
     return false;

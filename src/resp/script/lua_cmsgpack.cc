@@ -264,15 +264,12 @@ bool Unpacker::tagged(int tag) {
     case 0xd3:
       number(static_cast<lua_Number>(static_cast<int64_t>(big_endian(8))));
       return true;
-    case 0xc4:
     case 0xd9:
       string(big_endian(1));
       return true;
-    case 0xc5:
     case 0xda:
       string(big_endian(2));
       return true;
-    case 0xc6:
     case 0xdb:
       string(big_endian(4));
       return true;

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <lua.hpp>
+#include <new>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -77,11 +78,7 @@ void LuaMachine::lock() {
 
 bool LuaMachine::compile(std::string_view text, const char* chunk_name) {
   reset_environment(lua_);
-  if (text.starts_with(LUA_SIGNATURE[0])) {  // only text: compiled code could do anything
-    lua_pushliteral(lua_, "attempt to load chunk with wrong mode");
-    return false;
-  }
-  return luaL_loadbuffer(lua_, text.data(), text.size(), chunk_name) == 0;
+  return load_text(lua_, text, chunk_name);
 }
 
 bool LuaMachine::admit(CommandContext& c, uint32_t flags, bool read_only_command) {
@@ -128,7 +125,6 @@ void LuaMachine::run(CommandContext& c, uint32_t flags, bool read_only, bool eva
   run_ = &now;
   server_.set_running_script(run_);
   reply_.set_protocol(2);
-  reseed(lua_);
   reset_environment(lua_);
   const int db = c.session.state.db;
   if (server_.options().script_busy_ms > 0) {

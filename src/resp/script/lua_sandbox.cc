@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <lua.hpp>
+#include <new>
 #include <string>
 
 #include "resp/script/lua_libraries.h"
@@ -23,6 +24,7 @@ char g_real_key;     // in a protection's metatable: the real table
 char g_globals_key;  // in the registry: the protection of the globals
 char g_table_key;    // in the registry: the real globals
 char g_random_key;   // in the registry: the generator's state
+char g_load_key;     // in the registry: the globals while a library is loaded
 
 constexpr const char* kReadonly = "Attempt to modify a readonly table";
 
@@ -60,6 +62,17 @@ void check_changeable(lua_State* lua, int index) {
   lua_error(lua);
 }
 
+// Pushes an empty table that cannot be changed.
+void push_sealed(lua_State* lua) {
+  lua_newtable(lua);
+  lua_createtable(lua, 0, 2);
+  lua_pushcfunction(lua, refuse_change);
+  lua_setfield(lua, -2, "__newindex");
+  lua_pushboolean(lua, 0);
+  lua_setfield(lua, -2, "__metatable");
+  lua_setmetatable(lua, -2);
+}
+
 // Replaces the table on top by its protection. Tables within must be protected before.
 void protect(lua_State* lua) {
   lua_newtable(lua);           // real, protection
@@ -68,7 +81,7 @@ void protect(lua_State* lua) {
   lua_setfield(lua, -2, "__index");
   lua_pushcfunction(lua, refuse_change);
   lua_setfield(lua, -2, "__newindex");
-  lua_newtable(lua);  // what getmetatable gives: nothing that could be changed to effect
+  push_sealed(lua);  // what getmetatable gives
   lua_setfield(lua, -2, "__metatable");
   lua_pushlightuserdata(lua, &g_real_key);
   lua_pushvalue(lua, -4);
@@ -154,33 +167,11 @@ int safe_insert(lua_State* lua) {
   return 0;
 }
 
-// Upvalue 1: the library's function, which changes its first argument.
-int checked_call(lua_State* lua) {
-  if (lua_istable(lua, 1)) check_changeable(lua, 1);
-  const int count = lua_gettop(lua);
-  lua_pushvalue(lua, lua_upvalueindex(1));
-  lua_insert(lua, 1);
-  lua_call(lua, count, LUA_MULTRET);
-  return lua_gettop(lua);
-}
-
-bool is_bytecode(const char* chunk, size_t size) {
-  return size > 0 && chunk[0] == LUA_SIGNATURE[0];
-}
-
-// Compiled code could do anything: only text is loaded.
-int refuse_bytecode(lua_State* lua) {
-  lua_pushnil(lua);
-  lua_pushliteral(lua, "attempt to load chunk with wrong mode");
-  return 2;
-}
-
 int safe_loadstring(lua_State* lua) {
   size_t size;
   const char* text = luaL_checklstring(lua, 1, &size);
   const char* name = luaL_optstring(lua, 2, text);
-  if (is_bytecode(text, size)) return refuse_bytecode(lua);
-  if (luaL_loadbuffer(lua, text, size, name) == 0) return 1;
+  if (load_text(lua, {text, size}, name)) return 1;
   lua_pushnil(lua);
   lua_insert(lua, -2);
   return 2;
@@ -202,8 +193,7 @@ int safe_load(lua_State* lua) {
     text.append(piece, size);
     lua_pop(lua, 1);
   }
-  if (is_bytecode(text.data(), text.size())) return refuse_bytecode(lua);
-  if (luaL_loadbuffer(lua, text.data(), text.size(), name) == 0) return 1;
+  if (load_text(lua, text, name)) return 1;
   lua_pushnil(lua);
   lua_insert(lua, -2);
   return 2;
@@ -229,7 +219,7 @@ int text_pcall(lua_State* lua) {
 // --- math.random: the same numbers everywhere, for one seed ---
 
 struct Lrand48 {
-  uint64_t state;
+  uint64_t state = 0x1234abcd330e;  // as it is before any seed
   void seed(int32_t from) {
     state = static_cast<uint64_t>(static_cast<uint32_t>(from)) << 16 | 0x330e;
   }
@@ -301,14 +291,8 @@ void set_global(lua_State* lua, const char* name, lua_CFunction function) {
   lua_setglobal(lua, name);
 }
 
-void wrap_in_table(lua_State* lua, const char* name) {
-  lua_getfield(lua, -1, name);
-  lua_pushcclosure(lua, checked_call, 1);
-  lua_setfield(lua, -2, name);
-}
-
 void replace_functions(lua_State* lua) {
-  for (const char* name : {"dofile", "loadfile", "print"}) {
+  for (const char* name : {"dofile", "loadfile", "print", "getfenv", "setfenv", "newproxy"}) {
     lua_pushnil(lua);
     lua_setglobal(lua, name);
   }
@@ -325,7 +309,6 @@ void replace_functions(lua_State* lua) {
   lua_getglobal(lua, "table");
   lua_pushcfunction(lua, safe_insert);
   lua_setfield(lua, -2, "insert");
-  for (const char* name : {"remove", "sort"}) wrap_in_table(lua, name);
   lua_pop(lua, 1);
   lua_getglobal(lua, "math");
   lua_pushcfunction(lua, math_random);
@@ -352,7 +335,7 @@ int set_up(lua_State* lua) {
   open(lua, "cmsgpack", open_cmsgpack);
   open(lua, "bit", luaopen_bit);
   lua_pushlightuserdata(lua, &g_random_key);
-  static_cast<Lrand48*>(lua_newuserdata(lua, sizeof(Lrand48)))->seed(0);
+  new (lua_newuserdata(lua, sizeof(Lrand48))) Lrand48;
   lua_rawset(lua, LUA_REGISTRYINDEX);
   replace_functions(lua);
   lua_pushlightuserdata(lua, &g_table_key);
@@ -361,12 +344,29 @@ int set_up(lua_State* lua) {
   return 0;
 }
 
+// To read what is not in the table on top is an error from now on.
+void refuse_missing(lua_State* lua) {
+  lua_createtable(lua, 0, 1);
+  lua_pushcfunction(lua, missing_global);
+  lua_setfield(lua, -2, "__index");
+  lua_setmetatable(lua, -2);
+}
+
 void push_real_globals(lua_State* lua) {
   lua_pushlightuserdata(lua, &g_table_key);
   lua_rawget(lua, LUA_REGISTRYINDEX);
 }
 
 }  // namespace
+
+bool load_text(lua_State* lua, std::string_view text, const char* name) {
+  if (!text.starts_with(LUA_SIGNATURE[0])) {
+    return luaL_loadbuffer(lua, text.data(), text.size(), name) == 0;
+  }
+  // Behind a space it is text, with a first symbol that the compiler refuses.
+  const std::string harmless = " " + std::string(text);
+  return luaL_loadbuffer(lua, harmless.data(), harmless.size(), name) == 0;
+}
 
 lua_State* open_sandbox(size_t* memory) {
   lua_State* lua = lua_newstate(allocate, memory);
@@ -419,10 +419,7 @@ void lock_globals(lua_State* lua) {
   lua_pop(lua, 2);
 
   push_real_globals(lua);
-  lua_newtable(lua);
-  lua_pushcfunction(lua, missing_global);
-  lua_setfield(lua, -2, "__index");
-  lua_setmetatable(lua, -2);
+  refuse_missing(lua);
   lua_pushvalue(lua, -1);
   protect(lua);
   lua_pushliteral(lua, "_G");
@@ -444,6 +441,28 @@ void reset_environment(lua_State* lua) {
   } else {
     lua_pop(lua, 1);
   }
+}
+
+void make_load_globals(lua_State* lua) {
+  refuse_missing(lua);
+  protect(lua);
+  lua_pushlightuserdata(lua, &g_load_key);
+  lua_createtable(lua, 0, 1);
+  lua_pushvalue(lua, -3);
+  lua_setfield(lua, -2, "redis");
+  refuse_missing(lua);
+  lua_rawset(lua, LUA_REGISTRYINDEX);
+  lua_pop(lua, 1);
+}
+
+void use_load_globals(lua_State* lua, bool on) {
+  lua_pushlightuserdata(lua, &g_globals_key);
+  lua_rawget(lua, LUA_REGISTRYINDEX);
+  lua_getmetatable(lua, -1);
+  lua_pushlightuserdata(lua, on ? &g_load_key : &g_table_key);
+  lua_rawget(lua, LUA_REGISTRYINDEX);
+  lua_setfield(lua, -2, "__index");
+  lua_pop(lua, 2);
 }
 
 int describe_error(lua_State* lua) {
@@ -468,7 +487,5 @@ int describe_error(lua_State* lua) {
   }
   return 1;
 }
-
-void reseed(lua_State* lua) { generator(lua).seed(0); }
 
 }  // namespace holdfast

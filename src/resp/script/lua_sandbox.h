@@ -9,7 +9,7 @@
 // Threads: the reactor's only.
 #pragma once
 
-#include <functional>
+#include <cstddef>
 #include <string_view>
 
 struct lua_State;
@@ -19,6 +19,10 @@ namespace holdfast {
 // Makes a state with the libraries; null when there is no memory. `count` points to where bytes in
 // use are counted, and outlives the state.
 lua_State* open_sandbox(size_t* memory);
+
+// Compiles text and leaves the function, or the message, on the stack. Compiled code is refused
+// like any text that makes no sense: it could do anything.
+bool load_text(lua_State* lua, std::string_view text, const char* name);
 
 // The table on top of the stack becomes the global `name`, read-only, with every table in it. Taken
 // from the stack.
@@ -33,11 +37,13 @@ void lock_globals(lua_State* lua);
 // the stack. A script that ran before may have changed both.
 void reset_environment(lua_State* lua);
 
+// While a library is loaded scripts see one global, `redis`: the table on top of the stack, which
+// is taken.
+void make_load_globals(lua_State* lua);
+void use_load_globals(lua_State* lua, bool on);
+
 // Leaves what is on top of the stack as the error of lua_pcall: a table with `err`, `source` and
 // `line`. For lua_pcall's error function.
 int describe_error(lua_State* lua);
-
-// math.random begins anew with the same numbers.
-void reseed(lua_State* lua);
 
 }  // namespace holdfast

@@ -290,8 +290,8 @@ int size_of(lua_State* lua) {
   size_t size, padding;
   while (format.next(position, &option, &size, &padding)) {
     position += padding;
-    if (option == 's') luaL_argerror(lua, 1, "variable-size format in 'size'");
-    if (option == 'c' && size == 0) luaL_argerror(lua, 1, "variable-length format in 'size'");
+    if (option == 's') luaL_argerror(lua, 1, "option 's' has no fixed size");
+    if (option == 'c' && size == 0) luaL_argerror(lua, 1, "option 'c0' has no fixed size");
     if (std::isalnum(static_cast<unsigned char>(option)) == 0) format.control(option);
     position += size;
   }

@@ -61,7 +61,7 @@ int log(lua_State* lua) {
     return fail(lua, "First argument must be a number (log level).");
   }
   const auto level = static_cast<int>(lua_tonumber(lua, 1));
-  if (level < kDebug || level > kWarning) return fail(lua, "Invalid log level.");
+  if (level < kDebug || level > kWarning) return fail(lua, "Invalid debug level.");
   std::string text;
   for (int i = 2; i <= count; ++i) {
     size_t size;
@@ -179,23 +179,28 @@ void RedisLibrary::fill(LuaMachine& machine) {
     lua_pushcclosure(lua, row.func, 1);
     lua_setfield(lua, -2, row.name);
   }
-  constexpr luaL_Reg kPlain[] = {{"sha1hex", sha1hex},
-                                 {"error_reply", error_reply},
-                                 {"status_reply", status_reply},
-                                 {"log", log}};
+  constexpr luaL_Reg kPlain[] = {
+      {"sha1hex", sha1hex}, {"error_reply", error_reply}, {"status_reply", status_reply}};
   for (const luaL_Reg& row : kPlain) {
     lua_pushcfunction(lua, row.func);
     lua_setfield(lua, -2, row.name);
   }
-  set_number(lua, "LOG_DEBUG", kDebug);
-  set_number(lua, "LOG_VERBOSE", kVerbose);
-  set_number(lua, "LOG_NOTICE", kNotice);
-  set_number(lua, "LOG_WARNING", kWarning);
   set_number(lua, "REPL_NONE", kReplNone);
   set_number(lua, "REPL_AOF", kReplLog);
   set_number(lua, "REPL_SLAVE", kReplReplica);
   set_number(lua, "REPL_REPLICA", kReplReplica);
   set_number(lua, "REPL_ALL", kReplLog | kReplReplica);
+  fill_for_loading(machine);
+}
+
+void RedisLibrary::fill_for_loading(LuaMachine& machine) {
+  lua_State* lua = machine.lua();
+  lua_pushcfunction(lua, log);
+  lua_setfield(lua, -2, "log");
+  set_number(lua, "LOG_DEBUG", kDebug);
+  set_number(lua, "LOG_VERBOSE", kVerbose);
+  set_number(lua, "LOG_NOTICE", kNotice);
+  set_number(lua, "LOG_WARNING", kWarning);
   set_number(lua, "REDIS_VERSION_NUM", version_number(kRedisVersion));
   lua_pushlstring(lua, kRedisVersion.data(), kRedisVersion.size());
   lua_setfield(lua, -2, "REDIS_VERSION");

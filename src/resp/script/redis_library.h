@@ -10,6 +10,8 @@ class LuaMachine;
 struct RedisLibrary {
   // Adds the functions and constants to the table on top of the machine's stack.
   static void fill(LuaMachine& machine);
+  // The part of them that there is while a library is loaded.
+  static void fill_for_loading(LuaMachine& machine);
   // Those that only EVAL's scripts have.
   static void add_eval_functions(LuaMachine& machine);
 
