@@ -8,9 +8,11 @@ FLAVOR ?= release
 B := build/$(FLAVOR)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
-CXXFLAGS := -std=c++20 -g1 -fno-omit-frame-pointer $(WARN) -Isrc -I. -MMD -MP -pthread
+CXXFLAGS := -std=c++20 -g1 -fno-omit-frame-pointer $(WARN) -Isrc -I. -isystem /usr/include/lua5.1 -MMD -MP -pthread
 LDFLAGS := -pthread $(shell command -v mold >/dev/null 2>&1 && echo -fuse-ld=mold)
-LIBS := -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4 -lxxhash
+# Lua as C++: its errors are exceptions, so destructors run. Its libraries are C and call it by name.
+LUA := -l:liblua5.1-cjson.a -l:liblua5.1-bitop.a -l:liblua5.1-c++.a
+LIBS := $(LUA) -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4 -lxxhash
 
 ifeq ($(FLAVOR),release)
 CXXFLAGS += -O2 -march=x86-64-v2 -DHF_JEMALLOC

@@ -39,6 +39,7 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1 << 14,
   kAllowBusy = 1 << 15,
   kNoAsyncLoading = 1 << 16,
+  kNoMandatoryKeys = 1 << 17,  // it may be called without any key
 };
 
 // ACL categories that do not follow from the flags (those that do: read, write, admin, dangerous,

@@ -32,6 +32,7 @@ constexpr Named kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
+    {kNoMandatoryKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
 };
@@ -112,7 +113,8 @@ CommandTable::CommandTable() {
         expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
         config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
         introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
-        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
+        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands(),
+        scripting_commands(),     function_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
@@ -182,6 +184,10 @@ std::vector<std::string> category_names(const CommandSpec& spec) {
   add(has(kFast), "@fast");
   add(!has(kFast), "@slow");
   add(has(kBlocking), "@blocking");
+  // As Redis lists them: these three come last.
+  std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
+    return name != "@connection" && name != "@transaction" && name != "@scripting";
+  });
   return names;
 }
 

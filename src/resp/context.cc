@@ -26,7 +26,7 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       db_(owner.keyspace().physical(caller.state.db)) {}
 
 CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
-                               std::span<const std::string_view> arguments)
+                               std::span<const std::string_view> arguments, bool in_script)
     : server(outer.server),
       session(outer.session),
       command(called),
@@ -37,6 +37,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       now_ms(outer.now_ms),
       options_(outer.options()),
       outer_(&outer),
+      in_script_(in_script),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 bool CommandContext::is(size_t i, std::string_view word) const {

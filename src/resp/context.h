@@ -34,7 +34,7 @@ class CommandContext {
   // A command that runs inside of another (EXEC, a script): the same time, effects in the same
   // entry, and what it observes counts for the whole.
   CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
-                 std::span<const std::string_view> args);
+                 std::span<const std::string_view> args, bool in_script);
 
   Server& server;
   Session& session;
@@ -48,6 +48,8 @@ class CommandContext {
   const Options& options() const { return options_; }
   // False inside of a transaction or a script: a command that would wait answers at once then.
   bool may_block() const { return outer_ == nullptr; }
+  // A script called the command.
+  bool in_script() const { return in_script_; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -140,6 +142,7 @@ class CommandContext {
 
   const Options& options_;
   CommandContext* const outer_ = nullptr;
+  const bool in_script_ = false;
   const DbId db_;
   Seq observed_ = 0;
   uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own

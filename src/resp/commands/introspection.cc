@@ -260,7 +260,8 @@ bool keys_of(CommandContext& c, std::vector<FoundKey>* keys) {
     c.fail("ERR The command has no key arguments");
   } else if (!command->arity_ok(line.size())) {
     c.fail("ERR Invalid number of arguments specified for command");
-  } else if (!find_keys(command->spec, line, keys) || keys->empty()) {
+  } else if ((!find_keys(command->spec, line, keys) || keys->empty()) &&
+             !command->has(kNoMandatoryKeys)) {
     c.fail("ERR Invalid arguments specified for command");
   } else {
     return true;
