@@ -121,8 +121,8 @@ def test_python_redis_listeners():
         got = []
 
         def listen(listener):
-            got.append([m["data"] for m, _ in zip(
-                (m for m in listener.listen() if m["type"] == "message"), wanted)])
+            messages = (m["data"] for m in listener.listen() if m["type"] == "message")
+            got.append([data for _, data in zip(wanted, messages)])
 
         listeners = [r.pubsub() for _ in range(8)]
         for listener in listeners:
