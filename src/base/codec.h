@@ -48,6 +48,12 @@ inline void put_varint(std::string& out, uint64_t value) {
   out.append(scratch, static_cast<size_t>(store_varint(scratch, value) - scratch));
 }
 
+// The length as a varint, then the bytes.
+inline void put_bytes(std::string& out, std::string_view bytes) {
+  put_varint(out, bytes.size());
+  out.append(bytes);
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
@@ -73,6 +79,9 @@ class Reader {
     ok_ = false;
     return 0;
   }
+
+  // What put_bytes() wrote.
+  std::string_view sized_bytes() { return bytes(varint()); }
 
   std::string_view bytes(uint64_t size) {
     if (size > left() || !take(static_cast<size_t>(size))) {

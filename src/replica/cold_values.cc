@@ -19,7 +19,8 @@ ColdValues::ColdValues(Reactor& reactor, Engine& engine, Keyspace& keyspace, Sha
 ColdValues::~ColdValues() { keyspace_.set_value_source({}); }
 
 RecordKey ColdValues::place_of(DbId db, const KeyRef& key, const Object& object) const {
-  return {db, key.slot, key.bytes, object.ref(), kRecordImageHead + object.string_size()};
+  const uint64_t size = object.string_size();
+  return {db, key.slot, key.bytes, object.ref(), size == 0 ? 0 : kRecordImageHead + size};
 }
 
 Result<std::string> ColdValues::read_now(DbId db, const KeyRef& key, const Object& object) {

@@ -62,7 +62,7 @@ Result<Object*> RecordLoader::load(const Record& record, const KeyRef& key,
     return Status::corrupt("two live records of key '" + std::string(key.bytes.substr(0, 64)) +
                            "'");
   }
-  return keyspace_.put_cold(record.db, key, from.value.size(), from.expire_at_ms);
+  return keyspace_.put_cold(record.db, key, from.type, from.value.size(), from.expire_at_ms);
 }
 
 void RecordLoader::replace_newer() {

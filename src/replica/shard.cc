@@ -77,8 +77,8 @@ Status Shard::replay(const RecoveredShard& recovered) {
 
 void Shard::emit(const Effect& effect) {
   HF_ASSERT(!failed());  // S4: commands that write are refused before they run
-  const bool needs_value =
-      effect.type == EffectType::kWriteRange || effect.type == EffectType::kSetExpiry;
+  const bool needs_value = effect.type == EffectType::kWriteRange ||
+                           effect.type == EffectType::kSetExpiry || edits_collection(effect.type);
   // What the effect changes is read before the entry says that it did (K4).
   if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
   if (!writer_.open()) {
@@ -87,8 +87,29 @@ void Shard::emit(const Effect& effect) {
     log_clock_ms_ = std::max(log_clock_ms_, now_ms_);
     writer_.begin(epoch_, last_seq_, log_clock_ms_);
   }
+  if (observer_ != nullptr) observer_->before(effect, last_seq_);
   writer_.add(effect);
-  apply(effect, last_seq_, keyspace_);
+  note_large(effect);
+  // Said in the entry too: a replay over newer images may have less in the collection than there
+  // was, and could not tell when it ended.
+  if (apply(effect, last_seq_, keyspace_)) writer_.add(Effect::erase(effect.db, effect.key));
+}
+
+// Large values of the turn, for the engine to write once. What an entry says of the key afterwards
+// makes the value's image another one than the object's.
+void Shard::note_large(const Effect& effect) {
+  for (auto at = pending_large_.rbegin(); at != pending_large_.rend() && at->seq == last_seq_;
+       ++at) {
+    const bool same =
+        effect.type == EffectType::kFlushDb ||
+        (has_key(effect.type) && at->slot == effect.key.slot && at->key == effect.key.bytes);
+    if (same && at->db == effect.db) at->final = false;
+  }
+  const uint64_t size = effect.value.size();
+  if (effect.type != EffectType::kPutString || size < LogGroup::kLarge) return;
+  pending_large_.push_back({pending_.size() - size, size, last_seq_, effect.db, effect.key.slot,
+                            std::string(effect.key.bytes),
+                            string_record_head(last_seq_, effect.expire_at_ms, size)});
 }
 
 Seq Shard::end_command() {
@@ -102,8 +123,9 @@ void Shard::submit() {
   if (checkpoint_due()) checkpoint_.start();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
-  LogGroup group{pending_first_, last_seq_, std::move(pending_)};
+  LogGroup group{pending_first_, last_seq_, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
+  pending_large_.clear();
   const Seq last = group.last;
   const uint64_t bytes = group.bytes.size();
   uncommitted_bytes_ += bytes;

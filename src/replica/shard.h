@@ -47,6 +47,13 @@ struct RecoveryReport {
   int64_t milliseconds = 0;
 };
 
+// Told of every effect that this replica emits as primary, before it is applied.
+class EffectObserver {
+ public:
+  virtual ~EffectObserver() = default;
+  virtual void before(const Effect& effect, Seq seq) = 0;
+};
+
 class Shard {
  public:
   static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
@@ -67,10 +74,14 @@ class Shard {
   // --- one command at a time ---
   // `now_ms`: wall clock of the command, for the entry's log clock.
   void begin_command(int64_t now_ms) { now_ms_ = now_ms; }
+  int64_t now_ms() const { return now_ms_; }
   // Applies the effect now and adds it to the command's entry.
   void emit(const Effect& effect);
   // The entry's seq, 0 when the command emitted nothing.
   Seq end_command();
+
+  // Null when nobody has to be told, which costs nothing. Not owned.
+  void observe_effects(EffectObserver* observer) { observer_ = observer; }
 
   // Hands the entries since the last call to the engine. Called at the end of each turn.
   void submit();
@@ -103,6 +114,7 @@ class Shard {
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
+  void note_large(const Effect& effect);
   void group_done(Seq last, uint64_t bytes, const Status& status);
   void fail(const Status& status);
 
@@ -112,6 +124,7 @@ class Shard {
   const ShardOptions options_;
   Checkpoint checkpoint_;
   ColdValues cold_values_;
+  EffectObserver* observer_ = nullptr;
   std::function<void()> on_commit_;
   std::function<void(const Status&)> on_failure_;
 
@@ -123,6 +136,7 @@ class Shard {
   Status failure_;
 
   std::string pending_;  // entries of this turn
+  std::vector<LogGroup::Large> pending_large_;
   EntryWriter writer_{&pending_};
   Seq pending_first_ = 0;
   uint64_t uncommitted_bytes_ = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "resp/acl_user.h"
 #include "resp/session.h"
 
 namespace holdfast {
@@ -11,8 +12,10 @@ namespace {
 std::string flags_of(const Session& session) {
   std::string flags;
   if (session.state.monitor) flags.push_back('O');
+  if (session.in_multi()) flags.push_back('x');
   if (session.subscribed()) flags.push_back('P');
   if (session.blocked()) flags.push_back('b');
+  if (session.has_transaction() && session.transaction().spoiled()) flags.push_back('d');
   if (session.tracking != nullptr) {
     flags.push_back('t');
     if (session.tracking->redirect_broken) flags.push_back('R');
@@ -57,6 +60,8 @@ std::string client_line(const Session& session, int64_t now_ms) {
   const auto seconds = [now_ms](int64_t since) {
     return std::max<int64_t>(0, now_ms - since) / 1000;
   };
+  const auto queued =
+      session.in_multi() ? static_cast<int64_t>(session.transaction().commands().size()) : -1;
   Line line;
   line.number("id", session.id())
       .text("addr", session.conn().peer().to_string())
@@ -70,12 +75,12 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("sub", session.subscription_count(SubscriptionKind::kChannel))
       .number("psub", session.subscription_count(SubscriptionKind::kPattern))
       .number("ssub", session.subscription_count(SubscriptionKind::kShard))
-      .number("multi", -1)
+      .number("multi", queued)
       .number("qbuf", qbuf)
       .number("qbuf-free",
               session.query_buffer_capacity() - std::min(qbuf, session.query_buffer_capacity()))
       .number("argv-mem", 0)  // arguments lie in the query buffer
-      .number("multi-mem", 0)
+      .number("multi-mem", session.in_multi() ? session.transaction().argument_bytes() : 0)
       .number("rbs", output.allocated_bytes())
       .number("rbp", output.allocated_bytes())
       .number("obl", output.unsent_bytes())
@@ -84,7 +89,7 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("tot-mem", session.memory())
       .text("events", output.empty() ? "r" : "rw")
       .text("cmd", session.last_command() == nullptr ? "NULL" : session.last_command()->full_name)
-      .text("user", session.state.user)
+      .text("user", session.state.user->name())
       .number("redir",
               session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->redirect))
       .number("resp", session.reply.protocol())

@@ -125,6 +125,7 @@ struct Command {
   explicit Command(const CommandSpec& s, const Command* container);
 
   const CommandSpec& spec;
+  uint32_t id = 0;        // its number in the table, given by the table: for sets of commands
   std::string full_name;  // "config|get"
   // It needs the values of its keys, not only to know that they are there. (SET asks for itself.)
   const bool reads_values;

@@ -72,9 +72,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 namespace {
 
-bool needs_value(const KeySpec& key) {
-  return key.find != KeySpec::kNone && (key.flags & (kKeyRO | kKeyRW)) != 0 &&
-         (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
+bool needs_value(const CommandSpec& spec, const KeySpec& key) {
+  if (key.find == KeySpec::kNone || (key.flags & (kKeyRO | kKeyRW)) == 0) return false;
+  // The size of a string is known without it; all else about a collection is not.
+  constexpr uint32_t kCollections =
+      kCatList | kCatSet | kCatSortedSet | kCatHash | kCatStream | kCatGeo;
+  if ((spec.categories & kCollections) != 0) return true;
+  return (key.flags & (kKeyAccess | kKeyUpdate | kKeyInsert)) != 0;
 }
 
 }  // namespace
@@ -83,7 +87,7 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s.keys[0]) || needs_value(s.keys[1]))) {
+      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -104,11 +108,11 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
-        database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), memory_commands(), latency_commands(), introspection_commands(),
-        admin_commands(), engine_commands(), debug_commands(), acl_commands(), cluster_commands(),
-        pubsub_commands()}) {
+       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
+        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
+        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
+        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
+        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
@@ -118,11 +122,17 @@ CommandTable::CommandTable() {
             [](const auto& a, const auto& b) { return a->full_name < b->full_name; });
   buckets_.assign(std::bit_ceil(commands_.size() * 4), nullptr);
   for (const auto& command : commands_) {
+    number(*command);
     HF_ASSERT(find(command->full_name) == nullptr);  // two rows with one name
     size_t i = hash(command->full_name) & (buckets_.size() - 1);
     while (buckets_[i] != nullptr) i = (i + 1) & (buckets_.size() - 1);
     buckets_[i] = command.get();
   }
+}
+
+void CommandTable::number(Command& command) {
+  command.id = id_count_++;
+  for (const auto& sub : command.subcommands) number(*sub);
 }
 
 Command* CommandTable::find(std::string_view name) const {
@@ -190,6 +200,30 @@ bool in_category(const CommandSpec& spec, std::string_view name) {
   return false;
 }
 
+namespace {
+
+// What a call does to its key, of the commands for which that depends on the arguments: SET reads
+// only with GET, BITFIELD writes only with SET or INCRBY.
+uint16_t flags_of_call(const CommandSpec& spec, std::span<const std::string_view> args,
+                       uint16_t flags) {
+  if ((flags & kKeyVariableFlags) == 0) return flags;
+  const auto has = [args](std::string_view word, size_t from) {
+    return std::any_of(args.begin() + static_cast<ptrdiff_t>(std::min(from, args.size())),
+                       args.end(),
+                       [word](std::string_view arg) { return equals_ignoring_case(arg, word); });
+  };
+  if (spec.name == "set") {
+    return has("get", 3) ? kKeyRW | kKeyAccess | kKeyUpdate : kKeyOW | kKeyUpdate;
+  }
+  if (spec.name == "bitfield") {
+    return has("set", 2) || has("incrby", 2) ? kKeyRW | kKeyAccess | kKeyUpdate
+                                             : kKeyRO | kKeyAccess;
+  }
+  return flags;
+}
+
+}  // namespace
+
 bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
                std::vector<FoundKey>* keys) {
   const auto argc = static_cast<int64_t>(args.size());
@@ -205,8 +239,9 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
       last = k.first + count;
     }
     if (last >= argc) return false;
+    const uint16_t flags = flags_of_call(spec, args, k.flags);
     for (int64_t i = first; i <= last; i += k.step) {
-      keys->push_back({static_cast<size_t>(i), k.flags});
+      keys->push_back({static_cast<size_t>(i), flags});
     }
   }
   return true;

@@ -234,7 +234,9 @@ void stats_section(Server& s, Text& t) {
   t.zeros({"unexpected_error_replies"});
   t.number("total_error_replies", stats.error_replies);
   t.number("acl_access_denied_auth", stats.acl_denied_auth);
-  t.zeros({"acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"});
+  t.number("acl_access_denied_cmd", stats.acl_denied_command);
+  t.number("acl_access_denied_key", stats.acl_denied_key);
+  t.number("acl_access_denied_channel", stats.acl_denied_channel);
   t.number("client_query_buffer_limit_disconnections", stats.query_buffer_closed);
   t.number("client_output_buffer_limit_disconnections", stats.output_buffer_closed);
   t.number("replies_held", stats.replies_held);

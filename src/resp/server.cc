@@ -35,6 +35,8 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
+  acl_.set_all_channels_by_default(options.resp_acl_all_channels);
+  acl_.set_default_password(options.resp_password);
   run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
   const auto guarded = [alive = alive_](auto&& work) {
     return [alive, work] {
@@ -107,7 +109,7 @@ void Server::accept(std::unique_ptr<Conn> conn) {
     refuse(*conn, "ERR max number of clients reached");
     return;
   }
-  if (options_.resp_protected_mode && options_.resp_password.empty() &&
+  if (options_.resp_protected_mode && acl_.default_user().no_password() &&
       !conn->peer().is_loopback()) {
     refuse(*conn,
            "DENIED This server runs in protected mode: without a password only clients on the "
@@ -118,7 +120,7 @@ void Server::accept(std::unique_ptr<Conn> conn) {
   if (!conn->peer().is_unix()) conn->set_keepalive(options_.resp_keepalive_s);
   const uint64_t id = next_session_id_++;
   auto session = std::make_unique<Session>(*this, id, std::move(conn), clock().wall_ms());
-  session->state.authenticated = options_.resp_password.empty();
+  reset_user(*session);
   if (reading_paused_) session->set_reading(false);
   sessions_.emplace(id, std::move(session));
 }
@@ -284,6 +286,11 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
   if (option.name == "tracking.table_max_keys") tracking_.trim(0);
+  if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
+  if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);
+  if (option.name == "resp.acl_pubsub_default") {
+    acl_.set_all_channels_by_default(options_.resp_acl_all_channels);
+  }
 }
 
 void Server::reset_stats() {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk.h"
 #include "base/metrics.h"
 #include "base/net.h"
 #include "base/options.h"
@@ -23,6 +24,8 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "replica/shard.h"
+#include "resp/acl.h"
+#include "resp/acl_log.h"
 #include "resp/command_table.h"
 #include "resp/context.h"
 #include "resp/deliveries.h"
@@ -31,6 +34,7 @@
 #include "resp/session.h"
 #include "resp/slowlog.h"
 #include "resp/tracking.h"
+#include "resp/watched_keys.h"
 
 namespace holdfast {
 
@@ -46,6 +50,9 @@ struct ServerStats {
   Counter evicted_keys = 0;
   Counter error_replies = 0;
   Counter acl_denied_auth = 0;
+  Counter acl_denied_command = 0;
+  Counter acl_denied_key = 0;
+  Counter acl_denied_channel = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
   Counter reads_paused = 0;  // turns in which reading stopped for the log
@@ -71,6 +78,7 @@ struct ServerHooks {
   std::function<void()> purge_memory;  // MEMORY PURGE
   std::function<ProcessUsage()> process_usage;
   ProcessFacts process;
+  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
@@ -129,26 +137,61 @@ class Server {
   // unknown. `clock_ns`: monotonic time of the call's start, set to its end.
   void execute(Session& session, Command* command, std::span<const std::string_view> args,
                const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
+  // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
+  // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
+  void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
+                  std::span<const std::string_view> args);
+  WatchedKeys& watched_keys() { return watched_keys_; }
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_; }
 
+  // --- users (in access.cc) ---
+  Acl& acl() { return acl_; }
+  AclLog& acl_log() { return acl_log_; }
+  // Reads the ACL file, if one is configured. Before listen().
+  Status load_users();
+  // As a client that has just connected: the default user, who may have to authenticate.
+  void reset_user(Session& session) const;
+  // The session may run nothing but what is allowed without authentication.
+  bool needs_auth(const Session& session) const {
+    return !session.state.authenticated && !acl_.default_is_open();
+  }
+  // Makes it that user's session; false, logged as `command` asking for it, when the pair is wrong.
+  bool authenticate(Session& session, std::string_view user, std::string_view password,
+                    std::string_view command);
+  // Whether the session's user may run the command. `args` begin with its name.
+  AclDecision check_access(const Session& session, const Command& command,
+                           std::span<const std::string_view> args) const {
+    if (session.state.user->unrestricted()) return {};
+    return session.state.user->check(command, args);
+  }
+  // Counts and logs what check_access() denied.
+  void record_denial(const Session& session, AclDecision denied, AclContext context,
+                     const Command& command, std::span<const std::string_view> args);
+  // The ACL commands. The text is the error's without "ERR "; empty: done. `caller` gets its reply
+  // even if it is to be closed.
+  std::string load_acl_file(Session& caller);
+  std::string save_acl_file();
+  bool delete_user(std::string_view name, Session& caller);
+
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
   // True when the command has to wait for the end of a pause.
-  bool paused_for(const Command* command, int64_t now_ms) const;
+  bool paused_for(const Session& session, const Command* command, int64_t now_ms) const;
   void end_pause();
 
   // --- values on the device, memory (in memory_pressure.cc) ---
   // Asks for the values that the request needs and that are on the device only; gives how many.
   // `waits`: the session is told of each (Session::value_arrived).
-  size_t fetch_values(Session& session, const ParsedRequest& request, bool waits);
+  size_t fetch_values(Session& session, const Command* command,
+                      std::span<const std::string_view> args, bool waits);
   // True when the command has to wait until memory was freed.
-  bool waits_for_memory(const Command* command) const {
+  bool waits_for_memory(const Session& session, const Command* command) const {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
-           command->has(kDenyOom);
+           (session.effective_flags(*command) & kDenyOom) != 0;
   }
   void set_monitor(Session& session, bool on);
 
@@ -186,9 +229,15 @@ class Server {
   void relieve_memory();
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
-  bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
-  void record_call(Session& session, Command& command, CommandContext& context,
-                   uint64_t errors_before, int64_t start_ns, int64_t end_ns);
+  void close_sessions_of(const AclUser& user, Session* caller);
+  // Why the command may not run (or be queued) now; empty when it may.
+  std::string refusal(Session& session, const Command& command,
+                      std::span<const std::string_view> args);
+  // Replies with the reason. A transaction that the command was meant for can't be executed then.
+  void refuse(Session& session, const Command* command, std::string_view reason);
+  void run(CommandContext& context, int64_t* clock_ns);
+  void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
+                   int64_t end_ns);
   static bool wants_reply(Session& session, const Command* ran);
   void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
   void feed_monitors(const Session& session, std::span<const std::string_view> args,
@@ -203,6 +252,8 @@ class Server {
   ServerHooks hooks_;
   std::function<void(const Status&)> on_log_failure_;
   CommandTable commands_;
+  Acl acl_{commands_};
+  AclLog acl_log_;
   ServerStats stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
@@ -221,6 +272,7 @@ class Server {
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
+  WatchedKeys watched_keys_{shard_};
 
   Pause pause_;
   bool stopping_ = false;

@@ -14,7 +14,8 @@ constexpr uint8_t kRecordVersion = 1;
 
 bool has_value(EffectType type) {
   return type == EffectType::kPutString || type == EffectType::kWriteRange ||
-         type == EffectType::kMapDatabases;
+         type == EffectType::kMapDatabases || type == EffectType::kPutValue ||
+         edits_collection(type);
 }
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
@@ -24,6 +25,7 @@ Effect read_effect(Reader& reader, const Keyspace& keyspace) {
   if (has_key(effect.type)) effect.key = keyspace.key(reader.bytes(reader.varint()));
   switch (effect.type) {
     case EffectType::kPutString:
+    case EffectType::kPutValue:
     case EffectType::kSetExpiry:
       effect.expire_at_ms = static_cast<int64_t>(reader.varint());
       break;
@@ -39,38 +41,58 @@ Effect read_effect(Reader& reader, const Keyspace& keyspace) {
 
 // What the codec cannot rule out by itself.
 bool valid(const Effect& effect) {
-  if (effect.type < EffectType::kPutString || effect.type > EffectType::kMapDatabases) return false;
+  const bool known =
+      (effect.type >= EffectType::kPutString && effect.type <= EffectType::kPutValue) ||
+      edits_collection(effect.type);
+  if (!known) return false;
   if (effect.db >= kDbCount) return false;
   if (effect.type != EffectType::kMapDatabases) return true;
   DbMap map;
   return parse_db_map(effect.value, &map);
 }
 
+Status undecodable(std::string_view key) {
+  return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
+                         "' cannot be decoded");
+}
+
 }  // namespace
 
-void apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
+bool apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
+  if (edits_collection(effect.type)) {
+    return keyspace.edit(effect.db, effect.key, effect.type, effect.value, seq) == nullptr;
+  }
   switch (effect.type) {
     case EffectType::kPutString:
       keyspace.put_string(effect.db, effect.key, effect.value, effect.expire_at_ms, seq);
-      return;
+      return false;
+    case EffectType::kPutValue: {
+      ObjectType type;
+      Collection value;
+      HF_ASSERT(decode_collection(effect.value, keyspace.limits(), &type, &value));
+      keyspace.put_collection(effect.db, effect.key, type, value, effect.expire_at_ms, seq);
+      return false;
+    }
     case EffectType::kWriteRange:
       keyspace.write_range(effect.db, effect.key, effect.offset, effect.value, seq);
-      return;
+      return false;
     case EffectType::kErase:
       keyspace.erase(effect.db, effect.key, seq);
-      return;
+      return false;
     case EffectType::kSetExpiry:
       keyspace.set_expiry(effect.db, effect.key, effect.expire_at_ms, seq);
-      return;
+      return false;
     case EffectType::kFlushDb:
       keyspace.flush(effect.db, seq);
-      return;
+      return false;
     case EffectType::kMapDatabases: {
       DbMap map;
       HF_ASSERT(parse_db_map(effect.value, &map));
       keyspace.map_databases(map, seq);
-      return;
+      return false;
     }
+    default:
+      break;
   }
   HF_ASSERT(false);
 }
@@ -101,7 +123,8 @@ void EntryWriter::add(const Effect& effect) {
 
   char middle[2 * kMaxVarintBytes];
   end = middle;
-  if (effect.type == EffectType::kPutString || effect.type == EffectType::kSetExpiry) {
+  if (effect.type == EffectType::kPutString || effect.type == EffectType::kPutValue ||
+      effect.type == EffectType::kSetExpiry) {
     end = store_varint(end, static_cast<uint64_t>(effect.expire_at_ms));
   } else if (effect.type == EffectType::kWriteRange) {
     end = store_varint(end, effect.offset);
@@ -163,13 +186,26 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
   return {};
 }
 
+std::string string_record_head(Seq mod_seq, int64_t expire_at_ms, uint64_t size) {
+  std::string head(1, static_cast<char>(kRecordVersion));
+  head.push_back(static_cast<char>(ObjectType::kString));
+  put_fixed<uint64_t>(head, mod_seq);
+  put_varint(head, static_cast<uint64_t>(expire_at_ms));
+  put_varint(head, size);
+  return head;
+}
+
 void encode_record(const Object& object, std::string* out) {
-  IntScratch scratch;
-  const std::string_view value = object.string(scratch);
   out->push_back(static_cast<char>(kRecordVersion));
   out->push_back(static_cast<char>(object.type()));
   put_fixed<uint64_t>(*out, object.mod_seq());
   put_varint(*out, static_cast<uint64_t>(object.expire_at_ms()));
+  if (object.is_collection()) {
+    collection_type(object.type()).encode(object.collection(), out);
+    return;
+  }
+  IntScratch scratch;
+  const std::string_view value = object.string(scratch);
   put_varint(*out, value.size());
   out->append(value);
 }
@@ -178,15 +214,18 @@ Result<RecordImage> decode_record(std::string_view key, std::string_view image) 
   Reader reader(image);
   RecordImage record;
   const auto version = reader.fixed<uint8_t>();
-  const auto type = static_cast<ObjectType>(reader.fixed<uint8_t>());
+  record.type = static_cast<ObjectType>(reader.fixed<uint8_t>());
   record.mod_seq = reader.fixed<uint64_t>();
   record.expire_at_ms = static_cast<int64_t>(reader.varint());
-  record.value = reader.bytes(reader.varint());
-  if (reader.ok() && reader.at_end() && version == kRecordVersion && type == ObjectType::kString) {
-    return record;
+  bool ok = version == kRecordVersion && record.type <= ObjectType::kStream;
+  if (record.type == ObjectType::kString) {
+    record.value = reader.bytes(reader.varint());
+    ok = ok && reader.at_end();
+  } else {
+    record.value = reader.bytes(reader.left());
   }
-  return Status::corrupt("record of key '" + std::string(key.substr(0, 64)) +
-                         "' cannot be decoded");
+  if (ok && reader.ok()) return record;
+  return undecodable(key);
 }
 
 Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image,
@@ -195,7 +234,19 @@ Result<Object*> load_record(DbId db, const KeyRef& key, std::string_view image,
   if (!record.ok()) return record.status();
   if (db >= kDbCount) return Status::corrupt("record of a database that cannot be");
   const RecordImage& from = record.value();
-  return keyspace.put_string(db, key, from.value, from.expire_at_ms, from.mod_seq);
+  if (from.type == ObjectType::kString) {
+    return keyspace.put_string(db, key, from.value, from.expire_at_ms, from.mod_seq);
+  }
+  ObjectType type;
+  Collection value;
+  if (!decode_collection(from.value, keyspace.limits(), &type, &value)) {
+    return undecodable(key.bytes);
+  }
+  if (type != from.type) {
+    destroy_collection(type, value);
+    return undecodable(key.bytes);
+  }
+  return keyspace.put_collection(db, key, type, value, from.expire_at_ms, from.mod_seq);
 }
 
 }  // namespace holdfast

@@ -16,19 +16,10 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "store/effect_type.h"
 #include "store/keyspace.h"
 
 namespace holdfast {
-
-// Numbers are on disk and on the wire: never reused.
-enum class EffectType : uint8_t {
-  kPutString = 1,     // the whole value and expiry of a string key
-  kWriteRange = 2,    // bytes at an offset of a string, zero-padded; creates the key
-  kErase = 3,         //
-  kSetExpiry = 4,     // 0 removes it
-  kFlushDb = 5,       //
-  kMapDatabases = 6,  // the whole map from logical to physical database numbers
-};
 
 inline bool has_key(EffectType type) {
   return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
@@ -38,15 +29,23 @@ struct Effect {
   EffectType type;
   DbId db = 0;               // physical
   KeyRef key;                // not for kFlushDb, kMapDatabases
-  int64_t expire_at_ms = 0;  // kPutString, kSetExpiry: 0 is none
+  int64_t expire_at_ms = 0;  // kPutString, kPutValue, kSetExpiry: 0 is none
   uint64_t offset = 0;       // kWriteRange
-  std::string_view value;    // kPutString, kWriteRange; kMapDatabases: 16 bytes
+  // kPutString, kWriteRange; kMapDatabases: 16 bytes; kPutValue: as CollectionType::encode gives
+  // it; of an effect that edits a collection: its operands.
+  std::string_view value;
 
   static Effect put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire) {
     return {EffectType::kPutString, db, key, expire, 0, value};
   }
   static Effect write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes) {
     return {EffectType::kWriteRange, db, key, 0, offset, bytes};
+  }
+  static Effect put_value(DbId db, const KeyRef& key, std::string_view encoded, int64_t expire) {
+    return {EffectType::kPutValue, db, key, expire, 0, encoded};
+  }
+  static Effect edit(EffectType type, DbId db, const KeyRef& key, std::string_view operands) {
+    return {type, db, key, 0, 0, operands};
   }
   static Effect erase(DbId db, const KeyRef& key) {
     return {EffectType::kErase, db, key, 0, 0, {}};
@@ -60,8 +59,9 @@ struct Effect {
   }
 };
 
-// Changes the keyspace. The only caller of Keyspace's changing half.
-void apply(const Effect& effect, Seq seq, Keyspace& keyspace);
+// Changes the keyspace. The only caller of Keyspace's changing half. True when the effect took the
+// last element out of a collection, which is gone now.
+bool apply(const Effect& effect, Seq seq, Keyspace& keyspace);
 
 // --- entries ---
 
@@ -105,12 +105,15 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
 // --- records: one object's image in a checkpoint ---
 
 void encode_record(const Object& object, std::string* out);
+// The image of a string but for the value, which follows.
+std::string string_record_head(Seq mod_seq, int64_t expire_at_ms, uint64_t size);
 // An image is at most this longer than the value.
 inline constexpr uint64_t kRecordImageHead = 2 + sizeof(Seq) + 2 * kMaxVarintBytes;
 struct RecordImage {
+  ObjectType type = ObjectType::kString;
   Seq mod_seq = 0;
   int64_t expire_at_ms = 0;
-  std::string_view value;
+  std::string_view value;  // of a collection: as CollectionType::encode gives it
 };
 // kCorrupt when it is not an image. The views live as long as the bytes.
 Result<RecordImage> decode_record(std::string_view key, std::string_view image);

@@ -15,6 +15,12 @@ static_assert(1 << kSlotBits == kSlotCount);
 // Empty slots that one scan call may step over.
 constexpr int kScanSlotsPerCall = kSlotCount;
 
+// Roughly, of a collection.
+uint64_t value_size(const Object& object) {
+  return object.is_collection() ? collection_type(object.type()).memory(object.collection())
+                                : object.string_size();
+}
+
 }  // namespace
 
 bool parse_db_map(std::string_view bytes, DbMap* map) {
@@ -31,6 +37,7 @@ bool parse_db_map(std::string_view bytes, DbMap* map) {
 Keyspace::Keyspace(uint64_t hash_seed)
     : seed_(hash_seed), erased_(std::make_unique<Seq[]>(kFilterPlaces)) {
   for (int i = 0; i < kDbCount; ++i) db_map_[static_cast<size_t>(i)] = static_cast<DbId>(i);
+  limits_.hash_seed = seed_;
 }
 
 Keyspace::~Keyspace() {
@@ -73,7 +80,7 @@ void Keyspace::prefetch_bucket(DbId db, const KeyRef& key) const {
 
 void Keyspace::prefetch_object(DbId db, const KeyRef& key) const {
   const Database& database = databases_[db];
-  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_object(key.hash);
+  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_entry(key.hash);
 }
 
 size_t Keyspace::filter_place(DbId db, const KeyRef& key) {
@@ -135,7 +142,7 @@ Object* Keyspace::random_object(DbId db, Random& random) const {
   for (int s = 0; s < kSlotCount; ++s) {
     const SlotTable& table = database.slots[static_cast<size_t>(s)].table;
     if (skip < table.size()) {
-      return table.random_object([&random](uint64_t below) { return random.below(below); });
+      return table.random_entry([&random](uint64_t below) { return random.below(below); });
     }
     skip -= table.size();
   }
@@ -225,12 +232,75 @@ Object* Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value,
   if (fits && object->type() == ObjectType::kString && object->assign_string(value)) {
     if (object->expire_at_ms() != expire_at_ms) set_expiry(db, key, expire_at_ms, seq);
   } else {
-    if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
-    Object* fresh = Object::create_string(key.bytes, value, expire_at_ms);
-    fresh->inherit_place(*object);
+    object = overwrite(db, key, place, Object::create_string(key.bytes, value, expire_at_ms));
+  }
+  object->set_access(access_now_);
+  note_change(db, object, seq);
+  return object;
+}
+
+// Puts another value in the place of the object there.
+Object* Keyspace::overwrite(DbId db, const KeyRef& key, Object** place, Object* fresh) {
+  Object* old = *place;
+  if (old->expire_at_ms() != 0) leave_heap(db, key.slot, old);
+  fresh->inherit_place(*old);
+  discard(old);
+  *place = fresh;
+  if (fresh->expire_at_ms() != 0) enter_heap(db, key.slot, fresh);
+  return fresh;
+}
+
+// A large collection is freed in slices.
+void Keyspace::discard(Object* object) {
+  const bool large = object->is_collection() && !object->cold() &&
+                     collection_type(object->type()).size(object->collection()) > kFreedAtOnce;
+  if (!large) {
     Object::destroy(object);
-    *place = object = fresh;
-    if (expire_at_ms != 0) enter_heap(db, key.slot, object);
+    return;
+  }
+  const ObjectType type = object->type();
+  garbage_values_.push_back({type, Object::destroy_around_collection(object)});
+  ++garbage_count_;
+}
+
+Object* Keyspace::put_collection(DbId db, const KeyRef& key, ObjectType type, Collection value,
+                                 int64_t expire_at_ms, Seq seq) {
+  Object* object = Object::create_collection(key.bytes, type, value, expire_at_ms);
+  Object** place = slot(db, key.slot).table.find(key);
+  if (place == nullptr) {
+    insert(db, key, object);
+  } else {
+    overwrite(db, key, place, object);
+  }
+  object->set_access(access_now_);
+  note_change(db, object, seq);
+  return object;
+}
+
+Object* Keyspace::edit(DbId db, const KeyRef& key, EffectType type, std::string_view operands,
+                       Seq seq) {
+  const ObjectType object_type = edited_type(type);
+  const CollectionType& functions = collection_type(object_type);
+  Object** place = slot(db, key.slot).table.find(key);
+  if (place != nullptr && (*place)->cold()) warm_now(db, key, place);
+  Object* object;
+  if (place != nullptr) {
+    object = *place;
+    // An effect is emitted on an object of its type, and all that changes the type is in the log.
+    HF_ASSERT(object->type() == object_type);
+  } else {
+    if (!functions.creates(type)) return nullptr;
+    object = Object::create_collection(key.bytes, object_type, functions.create(), 0);
+    insert(db, key, object);
+  }
+  Collection value = object->collection();
+  Reader in(operands);
+  functions.apply(type, in, limits_, &value);
+  HF_ASSERT(in.ok() && in.at_end());
+  object->set_collection(value);
+  if (object_type != ObjectType::kStream && functions.size(value) == 0) {
+    erase(db, key, seq);
+    return nullptr;
   }
   object->set_access(access_now_);
   note_change(db, object, seq);
@@ -319,7 +389,7 @@ void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
   if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
   table.erase(key, place);
   --database.size;
-  Object::destroy(object);
+  discard(object);
 }
 
 void Keyspace::flush(DbId db, Seq seq) {
@@ -352,9 +422,22 @@ std::string Keyspace::read_cold(DbId db, const Object& object) const {
   return std::move(value.value());
 }
 
+// `object` with its value; null, and nothing is changed, when that cannot be decoded.
+Object* Keyspace::warmed(Object* object, std::string_view value) const {
+  if (!object->is_collection()) return Object::into_warm(object, value);
+  ObjectType type;
+  Collection collection;
+  if (!decode_collection(value, limits_, &type, &collection)) return nullptr;
+  if (type == object->type()) return Object::into_warm(object, collection);
+  destroy_collection(type, collection);
+  return nullptr;
+}
+
 void Keyspace::warm_now(DbId db, const KeyRef& key, Object** place) {
-  replace(db, key, place, Object::into_warm(*place, read_cold(db, **place)));
-  (*place)->set_used();
+  Object* warm = warmed(*place, read_cold(db, **place));
+  if (warm == nullptr) throw ValueUnreadable("a collection cannot be decoded");
+  replace(db, key, place, warm);
+  warm->set_used();
 }
 
 void Keyspace::warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view value) {
@@ -362,14 +445,17 @@ void Keyspace::warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view 
   if (database.slots == nullptr) return;
   Object** place = database.slots[key.slot].table.find(key);
   if (place == nullptr || !(*place)->cold() || (*place)->ref() != ref) return;
-  replace(db, key, place, Object::into_warm(*place, value));
-  (*place)->set_used();
+  Object* warm = warmed(*place, value);
+  if (warm == nullptr) return;  // it is reported when the value is asked for
+  replace(db, key, place, warm);
+  warm->set_used();
 }
 
-Object* Keyspace::put_cold(DbId db, const KeyRef& key, uint64_t size, int64_t expire_at_ms) {
+Object* Keyspace::put_cold(DbId db, const KeyRef& key, ObjectType type, uint64_t size,
+                           int64_t expire_at_ms) {
   HF_ASSERT(find(db, key) == nullptr);
   may_be_cold_ = true;
-  Object* object = Object::create_cold(key.bytes, size, expire_at_ms);
+  Object* object = Object::create_cold(key.bytes, type, size, expire_at_ms);
   insert(db, key, object);
   return object;
 }
@@ -378,7 +464,7 @@ uint64_t Keyspace::cool_some(const std::function<bool(RecordRef)>& on_device) {
   cool_candidates_.clear();
   const DbId db = cool_db_;
   cool_cursor_ = scan(db, cool_cursor_, [&](Object* object) {
-    if (!object->has_ref() || object->cold() || object->string_size() < kMinCold) return;
+    if (!object->has_ref() || object->cold() || value_size(*object) < kMinCold) return;
     if (object->used()) {
       object->clear_used();
     } else if (on_device(object->ref())) {
@@ -391,7 +477,7 @@ uint64_t Keyspace::cool_some(const std::function<bool(RecordRef)>& on_device) {
     const KeyRef key = this->key(object->key());
     Object** place = databases_[db].slots[key.slot].table.find(key);
     const size_t before = object->memory();
-    Object* cold = Object::into_cold(object);
+    Object* cold = Object::into_cold(object, object->is_collection() ? 0 : object->string_size());
     replace(db, key, place, cold);
     freed += before - std::min(before, cold->memory());
     may_be_cold_ = true;
@@ -405,12 +491,21 @@ void Keyspace::step_cool_hand() {
 }
 
 bool Keyspace::collect_garbage(uint32_t limit) {
+  uint64_t budget = limit;
+  while (!garbage_values_.empty() && budget > 0) {
+    GarbageValue& garbage = garbage_values_.front();
+    if (!collection_type(garbage.type).destroy_some(garbage.value, &budget)) break;
+    garbage_values_.pop_front();
+    --garbage_count_;
+    ++garbage_freed_;
+  }
+  limit = static_cast<uint32_t>(budget);
   while (!garbage_.empty() && limit > 0) {
     Database& database = garbage_.front();
     while (garbage_slot_ < kSlotCount && limit > 0) {
       Slot& s = database.slots[garbage_slot_];
       s.heap.reset();
-      const uint32_t freed = s.table.drain(limit, [](Object* object) { Object::destroy(object); });
+      const uint32_t freed = s.table.drain(limit, [this](Object* object) { discard(object); });
       garbage_count_ -= freed;
       garbage_freed_ += freed;
       limit -= freed;
@@ -421,7 +516,7 @@ bool Keyspace::collect_garbage(uint32_t limit) {
       garbage_slot_ = 0;
     }
   }
-  return !garbage_.empty();
+  return !garbage_.empty() || !garbage_values_.empty();
 }
 
 size_t Keyspace::table_memory(DbId db) const {

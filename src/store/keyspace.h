@@ -32,6 +32,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "store/collection.h"
 #include "store/dirty_keys.h"
 #include "store/expiry_heap.h"
 #include "store/key.h"
@@ -101,9 +102,22 @@ class Keyspace {
   // Makes room for `keys` that will follow, evenly over all slots. REQUIRES: the database is empty.
   void reserve(DbId db, uint64_t keys);
 
+  // Up to where collections that change from now on stay compact. Their seed stays what it is.
+  void set_limits(const CollectionLimits& limits) {
+    limits_ = limits;
+    limits_.hash_seed = seed_;
+  }
+  const CollectionLimits& limits() const { return limits_; }
+
   // --- changing: called by apply() in store/effect.cc only ---
   Object* put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
                      Seq seq);
+  // Takes over the collection.
+  Object* put_collection(DbId db, const KeyRef& key, ObjectType type, Collection value,
+                         int64_t expire_at_ms, Seq seq);
+  // Changes a part of a collection, which is made if it is absent and the effect may make it, and
+  // erased when nothing is left in it (but a stream). Gives the object; null when there is none.
+  Object* edit(DbId db, const KeyRef& key, EffectType type, std::string_view operands, Seq seq);
   void write_range(DbId db, const KeyRef& key, uint64_t offset, std::string_view bytes, Seq seq);
   void set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq);
   void erase(DbId db, const KeyRef& key, Seq seq);
@@ -136,14 +150,16 @@ class Keyspace {
   // The value has been read from `ref`: taken, if that is still where the object's value is.
   void warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view value);
   // Puts the object of a record into the keyspace without its value.
-  Object* put_cold(DbId db, const KeyRef& key, uint64_t size, int64_t expire_at_ms);
+  Object* put_cold(DbId db, const KeyRef& key, ObjectType type, uint64_t size,
+                   int64_t expire_at_ms);
   // Looks at the next objects, some tens, and forgets the values of those that were not used since
   // the last look, if `on_device` says so of their record. Gives the bytes freed.
   uint64_t cool_some(const std::function<bool(RecordRef)>& on_device);
   // Rounds that cool_some() has made through all keys.
   uint64_t cool_rounds() const { return cool_rounds_; }
 
-  // Frees up to `limit` objects of dropped databases; true while there is more.
+  // Frees up to `limit` objects of dropped databases, and elements of large collections that are
+  // gone; true while there is more.
   bool collect_garbage(uint32_t limit);
   uint64_t garbage_count() const { return garbage_count_; }
   uint64_t garbage_freed() const { return garbage_freed_; }  // since start
@@ -167,10 +183,13 @@ class Keyspace {
   };
 
   Slot& slot(DbId db, SlotId slot);
+  Object* warmed(Object* object, std::string_view value) const;
   void warm_now(DbId db, const KeyRef& key, Object** place);
   void step_cool_hand();
   void insert(DbId db, const KeyRef& key, Object* object);
   void replace(DbId db, const KeyRef& key, Object** place, Object* object);
+  Object* overwrite(DbId db, const KeyRef& key, Object** place, Object* fresh);
+  void discard(Object* object);
   void note_change(DbId db, Object* object, Seq seq);
   void note_dirty(DbId db, std::string_view key, RecordRef ref) {
     if (dirty_ != nullptr) dirty_->add(db, key, ref);
@@ -199,6 +218,14 @@ class Keyspace {
   static constexpr size_t kFilterPlaces = 1 << 14;
   std::unique_ptr<Seq[]> erased_;
 
+  CollectionLimits limits_;
+
+  static constexpr uint64_t kFreedAtOnce = 64;  // elements
+  struct GarbageValue {
+    ObjectType type;
+    Collection value;
+  };
+  std::deque<GarbageValue> garbage_values_;
   std::deque<Database> garbage_;
   uint32_t garbage_slot_ = 0;  // next slot of the first garbage database
   uint64_t garbage_count_ = 0;

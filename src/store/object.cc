@@ -8,11 +8,13 @@
 #include <cstdlib>
 #include <new>
 
+#include "store/collection.h"
+
 namespace holdfast {
 namespace {
 
 constexpr size_t kIntPayload = sizeof(int64_t);
-constexpr size_t kRawPayload = sizeof(RawString*);
+constexpr size_t kPointerPayload = sizeof(void*);
 constexpr uint64_t kEmbstrLimit = 44;  // OBJECT ENCODING says embstr up to here, as Redis does
 constexpr uint64_t kMaxPreallocation = 1 << 20;  // growth doubles up to this much to spare
 
@@ -82,7 +84,7 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
     copy_bytes(object->payload(), value);
     return object;
   }
-  Object* object = allocate(key, kRawPayload, expire_at_ms, prefix);
+  Object* object = allocate(key, kPointerPayload, expire_at_ms, prefix);
   object->encoding_ = static_cast<uint8_t>(Encoding::kRaw);
   RawString* raw = allocate_raw(value.size());
   raw->size = value.size();
@@ -91,16 +93,41 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
   return object;
 }
 
-Object* Object::create_cold(std::string_view key, uint64_t size, int64_t expire_at_ms) {
+Object* Object::create_collection(std::string_view key, ObjectType type, Collection value,
+                                  int64_t expire_at_ms) {
+  Object* object = allocate(key, kPointerPayload, expire_at_ms, expire_at_ms != 0);
+  object->type_ = static_cast<uint8_t>(type) & 0xf;
+  object->set_collection(value);
+  return object;
+}
+
+void Object::set_collection(Collection value) {
+  encoding_ = static_cast<uint8_t>(value.encoding) & 0xf;
+  store_fixed(payload(), value.data);
+}
+
+Object* Object::create_cold(std::string_view key, ObjectType type, uint64_t size,
+                            int64_t expire_at_ms) {
   Object* object = allocate(key, kIntPayload, expire_at_ms, expire_at_ms != 0);
+  object->type_ = static_cast<uint8_t>(type) & 0xf;
   object->encoding_ = static_cast<uint8_t>(Encoding::kCold);
   store_fixed(object->payload(), size);
   return object;
 }
 
 void Object::destroy(Object* object) {
-  if (object->encoding() == Encoding::kRaw) std::free(object->raw());
+  if (object->encoding() == Encoding::kRaw) {
+    std::free(object->raw());
+  } else if (object->is_collection() && !object->cold()) {
+    destroy_collection(object->type(), object->collection());
+  }
   std::free(object->block());
+}
+
+Collection Object::destroy_around_collection(Object* object) {
+  const Collection value = object->collection();
+  std::free(object->block());
+  return value;
 }
 
 std::string_view Object::string(IntScratch& scratch) const {
@@ -111,7 +138,7 @@ std::string_view Object::string(IntScratch& scratch) const {
       return {payload(), value_size_};
     case Encoding::kRaw:
       break;
-    case Encoding::kCold:
+    default:
       HF_ASSERT(false);
   }
   return {raw()->data, raw()->size};
@@ -133,7 +160,27 @@ bool Object::integer(int64_t* out) const {
 }
 
 std::string_view Object::encoding_name() const {
-  if (encoding() == Encoding::kInt) return "int";
+  switch (encoding()) {
+    case Encoding::kInt:
+      return "int";
+    case Encoding::kIntset:
+      return "intset";
+    case Encoding::kListpack:
+      return "listpack";
+    case Encoding::kListpackEx:
+      return "listpackex";
+    case Encoding::kHashtable:
+      return "hashtable";
+    case Encoding::kQuicklist:
+      return "quicklist";
+    case Encoding::kSkiplist:
+      return "skiplist";
+    case Encoding::kStream:
+      return "stream";
+    default:
+      break;
+  }
+  HF_ASSERT(!is_collection());
   if ((flags_ & kEdited) != 0 || string_size() > kEmbstrLimit) return "raw";
   return "embstr";
 }
@@ -226,7 +273,7 @@ Object* Object::into_raw(Object* old, uint64_t capacity) {
   HF_ASSERT(old->encoding() != Encoding::kRaw);
   IntScratch scratch;
   const std::string_view value = old->string(scratch);
-  Object* object = allocate(old->key(), kRawPayload, old->expire_at_ms(), old->has_prefix());
+  Object* object = allocate(old->key(), kPointerPayload, old->expire_at_ms(), old->has_prefix());
   object->copy_header_from(*old);
   object->encoding_ = static_cast<uint8_t>(Encoding::kRaw);
   object->value_size_ = 0;
@@ -240,9 +287,9 @@ Object* Object::into_raw(Object* old, uint64_t capacity) {
 
 Object* Object::into_prefixed(Object* old, int64_t expire_at_ms) {
   HF_ASSERT(!old->has_prefix());
-  size_t size = kIntPayload;
-  if (old->encoding() == Encoding::kEmbedded) size = old->value_size_;
-  if (old->encoding() == Encoding::kRaw) size = kRawPayload;
+  static_assert(kIntPayload == kPointerPayload);
+  const bool embedded = old->encoding() == Encoding::kEmbedded;
+  const size_t size = embedded ? old->value_size_ : kPointerPayload;
   Object* object = allocate(old->key(), size, expire_at_ms, true);
   object->copy_header_from(*old);
   std::memcpy(object->payload(), old->payload(), size);
@@ -250,17 +297,25 @@ Object* Object::into_prefixed(Object* old, int64_t expire_at_ms) {
   return object;
 }
 
-Object* Object::into_cold(Object* old) {
+Object* Object::into_cold(Object* old, uint64_t size) {
   HF_ASSERT(old->has_ref() && !old->cold());
-  Object* object = create_cold(old->key(), old->string_size(), old->expire_at_ms());
+  Object* object = create_cold(old->key(), old->type(), size, old->expire_at_ms());
   object->inherit_rest(*old);
   destroy(old);
   return object;
 }
 
 Object* Object::into_warm(Object* old, std::string_view value) {
-  HF_ASSERT(old->cold());
+  HF_ASSERT(old->cold() && !old->is_collection());
   Object* object = create_string(old->key(), value, old->expire_at_ms());
+  object->inherit_rest(*old);
+  destroy(old);
+  return object;
+}
+
+Object* Object::into_warm(Object* old, Collection value) {
+  HF_ASSERT(old->cold() && old->is_collection());
+  Object* object = create_collection(old->key(), old->type(), value, old->expire_at_ms());
   object->inherit_rest(*old);
   destroy(old);
   return object;
@@ -268,7 +323,11 @@ Object* Object::into_warm(Object* old, std::string_view value) {
 
 size_t Object::memory() const {
   size_t total = malloc_usable_size(block());
-  if (encoding() == Encoding::kRaw) total += malloc_usable_size(raw());
+  if (encoding() == Encoding::kRaw) {
+    total += malloc_usable_size(raw());
+  } else if (is_collection() && !cold()) {
+    total += collection_type(type()).memory(collection());
+  }
   return total;
 }
 

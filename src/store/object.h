@@ -4,8 +4,8 @@
 //   [header 16 B: mod_seq, type, encoding, flags, access clock, lengths]   <- Object*
 //   [long key length 4 B]                              only when the key is 64 KiB or longer
 //   key bytes
-//   payload: an integer (8 B), the value's bytes (up to 1 KiB), a pointer to a RawString, or the
-//            size (8 B) of a value that is on the device only
+//   payload: an integer (8 B), the value's bytes (up to 1 KiB), a pointer to a RawString or to a
+//            collection, or the size (8 B) of a value that is on the device only
 //
 // A 16-byte key with a 32-byte value takes 64 bytes in all.
 //
@@ -24,8 +24,27 @@
 namespace holdfast {
 
 enum class ObjectType : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
-// kCold: the value is on the device only, in the record has_ref() names.
-enum class Encoding : uint8_t { kInt, kEmbedded, kRaw, kCold };
+// kCold: the value is on the device only, in the record has_ref() names. The last ones are those of
+// collections, in Redis's words.
+enum class Encoding : uint8_t {
+  kInt,
+  kEmbedded,
+  kRaw,
+  kCold,
+  kIntset,
+  kListpack,
+  kListpackEx,  // with an expiry for each field
+  kHashtable,
+  kQuicklist,
+  kSkiplist,
+  kStream,
+};
+
+// A collection (store/collection.h): how it is kept, and where. Owned by who holds it.
+struct Collection {
+  Encoding encoding = Encoding::kListpack;
+  void* data = nullptr;
+};
 
 // Room to print an integer value.
 struct IntScratch {
@@ -45,9 +64,15 @@ class Object {
 
   // `expire_at_ms` 0: no expiry and no prefix. Throws std::bad_alloc only.
   static Object* create_string(std::string_view key, std::string_view value, int64_t expire_at_ms);
-  // Without its value, `size` bytes long, which is in a record that the caller sets.
-  static Object* create_cold(std::string_view key, uint64_t size, int64_t expire_at_ms);
+  // Takes over the collection.
+  static Object* create_collection(std::string_view key, ObjectType type, Collection value,
+                                   int64_t expire_at_ms);
+  // Without its value, `size` bytes long in the record that the caller sets; 0: not known.
+  static Object* create_cold(std::string_view key, ObjectType type, uint64_t size,
+                             int64_t expire_at_ms);
   static void destroy(Object* object);
+  // Frees the object and gives its collection. REQUIRES: is_collection(), !cold().
+  static Collection destroy_around_collection(Object* object);
 
   std::string_view key() const { return {body() + key_offset(), key_size()}; }
   ObjectType type() const { return static_cast<ObjectType>(type_); }
@@ -94,13 +119,19 @@ class Object {
   void set_heap_index(uint32_t index) { prefix()->heap_index = index; }
 
   // The string value; an integer is printed into `scratch`. Valid until the object changes.
-  // REQUIRES: !cold(), like all that look at the value but string_size() and encoding_name().
+  // REQUIRES: a string, !cold(), like all that look at the value but string_size().
   std::string_view string(IntScratch& scratch) const;
   uint64_t string_size() const;
   // The value as a signed 64-bit integer, if it is one exactly as Redis accepts it.
   bool integer(int64_t* out) const;
-  // In Redis's words: int, embstr (up to 44 bytes) or raw.
+  // In Redis's words. A string that is cold is told by its size; REQUIRES: no other is.
   std::string_view encoding_name() const;
+
+  bool is_collection() const { return type() != ObjectType::kString; }
+  // REQUIRES: is_collection(), !cold(). The object keeps it.
+  Collection collection() const { return {encoding(), load_fixed<void*>(payload())}; }
+  // Only effects do.
+  void set_collection(Collection value);
 
   // Overwrites the whole value within this allocation. False: it does not fit; nothing changed.
   bool assign_string(std::string_view value);
@@ -110,15 +141,16 @@ class Object {
   // `capacity` bytes, or with a prefix that holds `expire_at_ms`. A raw value is moved, not copied.
   static Object* into_raw(Object* object, uint64_t capacity);
   static Object* into_prefixed(Object* object, int64_t expire_at_ms);
-  // Without its value. REQUIRES: has_ref(), !cold().
-  static Object* into_cold(Object* object);
-  // With its value again. REQUIRES: cold().
+  // Without its value, which takes `size` bytes in its record. REQUIRES: has_ref(), !cold().
+  static Object* into_cold(Object* object, uint64_t size);
+  // With its value again. REQUIRES: cold(), the type being the object's.
   static Object* into_warm(Object* object, std::string_view value);
+  static Object* into_warm(Object* object, Collection value);
 
   // Takes over mod_seq or ref, and whether it is dirty, from the object that this one replaces.
   void inherit_place(const Object& old);
 
-  // Bytes allocated for key, value and header.
+  // Bytes allocated for key, value and header; of a large collection an estimate.
   size_t memory() const;
 
  private:

@@ -5,113 +5,14 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
-#include "store/lzf.h"
-#include "store/object.h"
+#include "store/collection.h"
+#include "store/rdb_codec.h"
 
 namespace holdfast {
 namespace {
 
 constexpr char kTypeString = 0;
 constexpr size_t kFooterBytes = sizeof(uint16_t) + sizeof(uint64_t);
-
-constexpr unsigned char kLength32 = 0x80, kLength64 = 0x81;
-constexpr unsigned char kInt8 = 0xc0, kInt16 = 0xc1, kInt32 = 0xc2, kLzf = 0xc3;
-
-constexpr size_t kLongestInt32 = 11;    // "-2147483648"
-constexpr size_t kCompressedFrom = 21;  // shorter strings are never compressed
-constexpr size_t kCompressionGain = 4;  // bytes to win at least
-
-void put_length(uint64_t length, std::string* out) {
-  if (length < 1 << 6) {
-    out->push_back(static_cast<char>(length));
-  } else if (length < 1 << 14) {
-    out->push_back(static_cast<char>(0x40 | length >> 8));
-    out->push_back(static_cast<char>(length & 0xff));
-  } else if (length <= UINT32_MAX) {
-    out->push_back(static_cast<char>(kLength32));
-    put_fixed(*out, __builtin_bswap32(static_cast<uint32_t>(length)));
-  } else {
-    out->push_back(static_cast<char>(kLength64));
-    put_fixed(*out, __builtin_bswap64(length));
-  }
-}
-
-// False for bytes that are not a length; the reader tells about missing ones.
-bool read_length(Reader& reader, unsigned char first, uint64_t* length) {
-  if (first < 0x40) {
-    *length = first;
-  } else if (first < 0x80) {
-    *length = (first & 0x3fU) << 8 | reader.fixed<uint8_t>();
-  } else if (first == kLength32) {
-    *length = __builtin_bswap32(reader.fixed<uint32_t>());
-  } else if (first == kLength64) {
-    *length = __builtin_bswap64(reader.fixed<uint64_t>());
-  } else {
-    return false;
-  }
-  return reader.ok();
-}
-
-bool put_integer(std::string_view value, std::string* out) {
-  int64_t number;
-  if (value.size() > kLongestInt32 || !parse_int64(value, &number)) return false;
-  if (number >= INT8_MIN && number <= INT8_MAX) {
-    out->push_back(static_cast<char>(kInt8));
-    put_fixed(*out, static_cast<int8_t>(number));
-  } else if (number >= INT16_MIN && number <= INT16_MAX) {
-    out->push_back(static_cast<char>(kInt16));
-    put_fixed(*out, static_cast<int16_t>(number));
-  } else if (number >= INT32_MIN && number <= INT32_MAX) {
-    out->push_back(static_cast<char>(kInt32));
-    put_fixed(*out, static_cast<int32_t>(number));
-  } else {
-    return false;
-  }
-  return true;
-}
-
-bool put_compressed(std::string_view value, std::string* out) {
-  if (value.size() < kCompressedFrom) return false;
-  std::string block;
-  if (!lzf_compress(value, value.size() - kCompressionGain, &block)) return false;
-  out->push_back(static_cast<char>(kLzf));
-  put_length(block.size(), out);
-  put_length(value.size(), out);
-  out->append(block);
-  return true;
-}
-
-bool take_integer(Reader& reader, unsigned char first, std::string* value) {
-  int64_t number = 0;
-  if (first == kInt8)
-    number = int64_t{reader.fixed<int8_t>()};  // NOLINT(bugprone-signed-char-misuse)
-  if (first == kInt16) number = reader.fixed<int16_t>();
-  if (first == kInt32) number = reader.fixed<int32_t>();
-  char digits[24];
-  value->assign(format_int64(number, digits));
-  return reader.ok();
-}
-
-bool take_compressed(Reader& reader, uint64_t max_size, std::string* value) {
-  uint64_t block_size = 0;
-  uint64_t size = 0;
-  if (!read_length(reader, reader.fixed<uint8_t>(), &block_size)) return false;
-  if (!read_length(reader, reader.fixed<uint8_t>(), &size)) return false;
-  const std::string_view block = reader.bytes(block_size);
-  value->clear();
-  return reader.ok() && size <= max_size && lzf_decompress(block, size, value);
-}
-
-bool take_string(Reader& reader, uint64_t max_size, std::string* value) {
-  const unsigned char first = reader.fixed<uint8_t>();
-  if (!reader.ok()) return false;
-  if (first == kLzf) return take_compressed(reader, max_size, value);
-  if (first >= kInt8 && first <= kInt32) return take_integer(reader, first, value);
-  uint64_t length = 0;
-  if (!read_length(reader, first, &length) || length > max_size) return false;
-  value->assign(reader.bytes(length));
-  return reader.ok();
-}
 
 }  // namespace
 
@@ -121,12 +22,16 @@ uint64_t crc64(std::string_view bytes) {
                            bytes.size());
 }
 
-std::string dump_string(std::string_view value) {
-  std::string out(1, kTypeString);
-  out.reserve(1 + 9 + value.size() + kFooterBytes);
-  if (!put_integer(value, &out) && !put_compressed(value, &out)) {
-    put_length(value.size(), &out);
-    out.append(value);
+std::string dump_value(const Object& object) {
+  std::string out;
+  if (object.is_collection()) {
+    collection_type(object.type()).encode(object.collection(), &out);
+  } else {
+    IntScratch scratch;
+    const std::string_view value = object.string(scratch);
+    out.reserve(1 + 9 + value.size() + kFooterBytes);
+    out.push_back(kTypeString);
+    put_rdb_compressed(value, &out);
   }
   put_fixed(out, kRdbVersionWritten);
   put_fixed(out, crc64(out));
@@ -141,12 +46,25 @@ bool dump_is_intact(std::string_view payload) {
   return load_fixed<uint64_t>(footer + sizeof(uint16_t)) == crc64(checked);
 }
 
-bool restore_string(std::string_view payload, uint64_t max_size, std::string* value) {
+bool restore_value(std::string_view payload, uint64_t max_size, const CollectionLimits& limits,
+                   RestoredValue* value) {
   HF_ASSERT(payload.size() >= kFooterBytes);
   // Redis does not mind bytes behind the value, so neither do we.
-  Reader reader(payload.substr(0, payload.size() - kFooterBytes));
-  const char type = reader.fixed<char>();
-  return reader.ok() && type == kTypeString && take_string(reader, max_size, value);
+  Reader in(payload.substr(0, payload.size() - kFooterBytes));
+  const auto type = in.fixed<uint8_t>();
+  if (!in.ok()) return false;
+  if (type == kTypeString) {
+    value->type = ObjectType::kString;
+    return take_rdb_string(in, max_size, &value->bytes);
+  }
+  Collection collection;
+  if (!type_of_rdb(type, &value->type)) return false;
+  const CollectionType& functions = collection_type(value->type);
+  if (!functions.decode(type, in, limits, &collection)) return false;
+  value->bytes.clear();
+  functions.encode(collection, &value->bytes);
+  destroy_collection(value->type, collection);
+  return true;
 }
 
 }  // namespace holdfast

@@ -54,7 +54,7 @@ struct KillFilter {
     return (id == 0 || session.id() == id) && type.matches(session) &&
            (address.empty() || session.conn().peer().to_string() == address) &&
            (local_address.empty() || session.conn().local().to_string() == local_address) &&
-           (user.empty() || session.state.user == user) &&
+           (user.empty() || session.state.user->name() == user) &&
            (min_age_s == 0 || (now_ms - session.created_ms()) / 1000 >= min_age_s);
   }
 };
@@ -82,7 +82,7 @@ bool parse_kill_option(CommandContext& c, size_t i, KillFilter* filter) {
   } else if (c.is(i, "LADDR")) {
     filter->local_address = value;
   } else if (c.is(i, "USER")) {
-    if (value != "default") {
+    if (c.server.acl().find(value) == nullptr) {
       c.fail("ERR No such user '" + std::string(value.substr(0, 128)) + "'");
       return false;
     }

@@ -24,13 +24,11 @@ struct RestoreOptions {
 
 void dump_command(CommandContext& c) {
   const Object* object = c.find_read(c.key(1));
-  if (!c.expect_type(object, ObjectType::kString)) return;
   if (object == nullptr) {
     c.reply.null();
     return;
   }
-  IntScratch scratch;
-  c.reply.bulk(dump_string(object->string(scratch)));
+  c.reply.bulk(dump_value(*object));
 }
 
 // Reads the number behind an option; replies with `error` unless it is within 0 .. max.
@@ -67,12 +65,12 @@ bool parse_options(CommandContext& c, RestoreOptions* options) {
 }
 
 // Reads the value; replies why it cannot be read.
-bool decode(CommandContext& c, std::string_view payload, std::string* value) {
+bool decode(CommandContext& c, std::string_view payload, RestoredValue* value) {
   if (!dump_is_intact(payload)) {
     c.fail("ERR DUMP payload version or checksum are wrong");
     return false;
   }
-  if (!restore_string(payload, c.options().resp_max_bulk_bytes, value)) {
+  if (!restore_value(payload, c.options().resp_max_bulk_bytes, c.keyspace.limits(), value)) {
     c.fail("ERR Bad data format");
     return false;
   }
@@ -94,7 +92,7 @@ void restore_command(CommandContext& c) {
     c.fail("ERR Invalid TTL value, must be >= 0");
     return;
   }
-  std::string value;
+  RestoredValue value;
   if (!decode(c, c.args[3], &value)) return;
 
   int64_t expire_at_ms = ttl_ms;
@@ -108,7 +106,7 @@ void restore_command(CommandContext& c) {
     c.reply.ok();
     return;
   }
-  c.put_string(key, value, expire_at_ms);
+  c.put_value(c.db(), key, value.type, value.bytes, expire_at_ms);
   if (old != nullptr) c.notify(NotifyClass::kNew, "new", key);
   c.notify_generic("restore", key);
   if (options.idle_s > 0) {

@@ -78,7 +78,12 @@ bool database_argument(CommandContext& c, size_t i, int* db) {
 // `replaces`: there is one, which counts as deleted, and the key as new.
 void put_copy(CommandContext& c, const Object& source, DbId db, const KeyRef& key, bool replaces) {
   IntScratch scratch;
-  c.emit(Effect::put_string(db, key, source.string(scratch), source.expire_at_ms()));
+  std::string encoded;
+  if (source.is_collection()) {
+    collection_type(source.type()).encode(source.collection(), &encoded);
+  }
+  c.put_value(db, key, source.type(), source.is_collection() ? encoded : source.string(scratch),
+              source.expire_at_ms());
   if (replaces) c.notify(NotifyClass::kNew, "new", db, key);
 }
 
@@ -206,7 +211,10 @@ const Object* inspected(CommandContext& c) {
 
 void object_encoding(CommandContext& c) {
   const Object* object = inspected(c);
-  if (object != nullptr) c.reply.bulk(object->encoding_name());
+  if (object == nullptr) return;
+  // Of a string on the device its size tells enough.
+  if (object->cold() && object->is_collection()) object = c.find_value(c.key(2));
+  c.reply.bulk(object->encoding_name());
 }
 
 void object_refcount(CommandContext& c) {

@@ -1,0 +1,43 @@
+// The numbers of effects. They are on disk and on the wire: never reused, never given another
+// meaning. Operands of each are specified in docs/ONDISK.md, "Oplog entries".
+#pragma once
+
+#include <cstdint>
+
+#include "store/object.h"
+
+namespace holdfast {
+
+enum class EffectType : uint8_t {
+  kPutString = 1,     // the whole value and expiry of a string key
+  kWriteRange = 2,    // bytes at an offset of a string, zero-padded; creates the key
+  kErase = 3,         //
+  kSetExpiry = 4,     // 0 removes it
+  kFlushDb = 5,       //
+  kMapDatabases = 6,  // the whole map from logical to physical database numbers
+  kPutValue = 7,      // the whole value and expiry of a key of any other type
+
+  // Changes of a part of a collection. Sixteen numbers for each type.
+  kHashSet = 32,    // (field, value)...; creates the key; a field's expiry is removed
+  kHashDelete,      // field...
+  kListPush = 48,   // side, element...: pushed one after the other; creates the key
+  kListPop,         // side, count
+  kSetAdd = 64,     // member...; creates the key
+  kSetRemove,       // member...
+  kZsetAdd = 80,    // (score, member)...; creates the key
+  kZsetRemove,      // member...
+  kStreamAdd = 96,  // id, (field, value)...; creates the key
+  kCollectionsEnd = 112,
+};
+
+// Whether the effect changes a part of a collection, and of which type.
+inline bool edits_collection(EffectType type) {
+  return type >= EffectType::kHashSet && type < EffectType::kCollectionsEnd;
+}
+inline ObjectType edited_type(EffectType type) {
+  constexpr ObjectType kTypes[] = {ObjectType::kHash, ObjectType::kList, ObjectType::kSet,
+                                   ObjectType::kZset, ObjectType::kStream};
+  return kTypes[(static_cast<uint8_t>(type) - 32) / 16];
+}
+
+}  // namespace holdfast
