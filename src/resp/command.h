@@ -85,6 +85,9 @@ struct KeySpec {
   int16_t last = 0;   // kRange: the last key; negative counts from the end
   int16_t step = 1;
 
+  // True when it leads to keys: shard channels are none, though they have slots as keys have.
+  bool has_keys() const { return find != kNone && (flags & kKeyNotKey) == 0; }
+
   static constexpr KeySpec range(int flags, int first, int last, int step = 1) {
     return {kRange, static_cast<uint16_t>(flags), static_cast<int16_t>(first),
             static_cast<int16_t>(last), static_cast<int16_t>(step)};

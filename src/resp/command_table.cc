@@ -234,7 +234,7 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
                std::vector<FoundKey>* keys) {
   const auto argc = static_cast<int64_t>(args.size());
   for (const KeySpec& k : spec.keys) {
-    if (k.find == KeySpec::kNone) continue;
+    if (!k.has_keys()) continue;
     int64_t first = k.first;
     int64_t last = k.last >= 0 ? k.last : argc + k.last;
     if (k.find == KeySpec::kCounted) {

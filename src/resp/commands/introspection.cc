@@ -256,7 +256,7 @@ bool keys_of(CommandContext& c, std::vector<FoundKey>* keys) {
   }
   if (command == nullptr) {
     c.fail("ERR Invalid command specified");
-  } else if (command->spec.keys[0].find == KeySpec::kNone) {
+  } else if (!command->spec.keys[0].has_keys()) {
     c.fail("ERR The command has no key arguments");
   } else if (!command->arity_ok(line.size())) {
     c.fail("ERR Invalid number of arguments specified for command");
