@@ -25,7 +25,7 @@ else ifeq ($(FLAVOR),tsan)
 CXXFLAGS += -O1 -fsanitize=thread -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=thread
 else ifeq ($(FLAVOR),mutant)
-CXXFLAGS += -O2 -DHOLDFAST_MUTANT=$(MUTANT)
+CXXFLAGS += -O2 -DHOLDFAST_MUTANTS
 else ifeq ($(FLAVOR),fuzz)
 CXX := clang++
 CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -100,7 +100,7 @@ crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), 
 	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
 	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
 
-mutants: ## each forbidden mistake compiled in, alone: a test must fail
+mutants: ## each forbidden mistake, made alone: a test must fail
 	@scripts/mutants.sh $(ONLY)
 
 sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)

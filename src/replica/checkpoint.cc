@@ -127,12 +127,15 @@ bool Checkpoint::clean_some() {
         keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, value, &writing_);
         return true;
       });
-  if (status.ok()) return true;
-  to_clean_ = 0;
-  if (status.code() != Code::kNotFound) {
-    log_error("a record is damaged, and left where it is", {{"reason", status.message()}});
+  if (status.code() == Code::kNotFound) {
+    to_clean_ = 0;
+    return !writing_.empty();
   }
-  return !writing_.empty();
+  if (!status.ok()) {
+    log_error("records cannot be read, and are left where they are",
+              {{"reason", status.message()}});
+  }
+  return true;
 }
 
 void Checkpoint::committed() {
