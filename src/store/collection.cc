@@ -2,6 +2,8 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/hash.h"
+#include "store/types/set.h"
 
 namespace holdfast {
 namespace {
@@ -11,10 +13,12 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
-    case ObjectType::kList:
-    case ObjectType::kSet:
-    case ObjectType::kZset:
     case ObjectType::kHash:
+      return &kHashType;
+    case ObjectType::kSet:
+      return &kSetType;
+    case ObjectType::kList:
+    case ObjectType::kZset:
     case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;
