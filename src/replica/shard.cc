@@ -87,6 +87,7 @@ void Shard::emit(const Effect& effect) {
     log_clock_ms_ = std::max(log_clock_ms_, now_ms_);
     writer_.begin(epoch_, last_seq_, log_clock_ms_);
   }
+  if (observer_ != nullptr) observer_->before(effect, last_seq_);
   writer_.add(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.

@@ -47,6 +47,13 @@ struct RecoveryReport {
   int64_t milliseconds = 0;
 };
 
+// Told of every effect that this replica emits as primary, before it is applied.
+class EffectObserver {
+ public:
+  virtual ~EffectObserver() = default;
+  virtual void before(const Effect& effect, Seq seq) = 0;
+};
+
 class Shard {
  public:
   static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
@@ -67,10 +74,14 @@ class Shard {
   // --- one command at a time ---
   // `now_ms`: wall clock of the command, for the entry's log clock.
   void begin_command(int64_t now_ms) { now_ms_ = now_ms; }
+  int64_t now_ms() const { return now_ms_; }
   // Applies the effect now and adds it to the command's entry.
   void emit(const Effect& effect);
   // The entry's seq, 0 when the command emitted nothing.
   Seq end_command();
+
+  // Null when nobody has to be told, which costs nothing. Not owned.
+  void observe_effects(EffectObserver* observer) { observer_ = observer; }
 
   // Hands the entries since the last call to the engine. Called at the end of each turn.
   void submit();
@@ -110,6 +121,7 @@ class Shard {
   const ShardOptions options_;
   Checkpoint checkpoint_;
   ColdValues cold_values_;
+  EffectObserver* observer_ = nullptr;
   std::function<void()> on_commit_;
   std::function<void(const Status&)> on_failure_;
 

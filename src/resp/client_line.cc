@@ -11,7 +11,9 @@ namespace {
 std::string flags_of(const Session& session) {
   std::string flags;
   if (session.state.monitor) flags.push_back('O');
+  if (session.in_multi()) flags.push_back('x');
   if (session.blocked()) flags.push_back('b');
+  if (session.has_transaction() && session.transaction().spoiled()) flags.push_back('d');
   if (session.closing()) flags.push_back('c');
   if (session.conn().peer().is_unix()) flags.push_back('U');
   if (session.state.no_evict) flags.push_back('e');
@@ -51,6 +53,8 @@ std::string client_line(const Session& session, int64_t now_ms) {
   const auto seconds = [now_ms](int64_t since) {
     return std::max<int64_t>(0, now_ms - since) / 1000;
   };
+  const auto queued =
+      session.in_multi() ? static_cast<int64_t>(session.transaction().commands().size()) : -1;
   Line line;
   line.number("id", session.id())
       .text("addr", session.conn().peer().to_string())
@@ -64,12 +68,12 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("sub", 0)
       .number("psub", 0)
       .number("ssub", 0)
-      .number("multi", -1)
+      .number("multi", queued)
       .number("qbuf", qbuf)
       .number("qbuf-free",
               session.query_buffer_capacity() - std::min(qbuf, session.query_buffer_capacity()))
       .number("argv-mem", 0)  // arguments lie in the query buffer
-      .number("multi-mem", 0)
+      .number("multi-mem", session.in_multi() ? session.transaction().argument_bytes() : 0)
       .number("rbs", output.allocated_bytes())
       .number("rbp", output.allocated_bytes())
       .number("obl", output.unsent_bytes())

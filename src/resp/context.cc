@@ -25,6 +25,20 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       options_(owner.options()),
       db_(owner.keyspace().physical(caller.state.db)) {}
 
+CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
+                               std::span<const std::string_view> arguments)
+    : server(outer.server),
+      session(outer.session),
+      command(called),
+      args(arguments),
+      reply(reply_to),
+      shard(outer.shard),
+      keyspace(outer.keyspace),
+      now_ms(outer.now_ms),
+      options_(outer.options()),
+      outer_(&outer),
+      db_(outer.keyspace.physical(outer.session.state.db)) {}
+
 bool CommandContext::is(size_t i, std::string_view word) const {
   return equals_ignoring_case(args[i], word);
 }

@@ -31,6 +31,10 @@ class CommandContext {
  public:
   CommandContext(Server& server, Session& session, const Command& command,
                  std::span<const std::string_view> args, int64_t now_ms);
+  // A command that runs inside of another (EXEC, a script): the same time, effects in the same
+  // entry, and what it observes counts for the whole.
+  CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
+                 std::span<const std::string_view> args);
 
   Server& server;
   Session& session;
@@ -42,6 +46,8 @@ class CommandContext {
   const int64_t now_ms;  // wall clock, the same for the whole call
 
   const Options& options() const { return options_; }
+  // False inside of a transaction or a script: a command that would wait answers at once then.
+  bool may_block() const { return outer_ == nullptr; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -105,7 +111,14 @@ class CommandContext {
   bool notifies(NotifyClass what) const { return (options().notify_events & mask_of(what)) != 0; }
 
   // --- for the dispatcher ---
+  CommandContext* outer() const { return outer_; }
   Seq observed() const { return observed_; }
+  // The nested command has run; `errors`: how many error replies it gave.
+  void take_from_nested(const CommandContext& nested, uint64_t errors) {
+    observe(nested.observed());
+    if (&nested.reply == &reply) nested_errors_ += errors;
+  }
+  uint64_t nested_errors() const { return nested_errors_; }
   void set_first_key(const KeyRef& key, size_t index) {
     first_key_ = key;
     first_key_index_ = index;
@@ -116,8 +129,10 @@ class CommandContext {
   void publish_event(std::string_view event, DbId db, const KeyRef& key);
 
   const Options& options_;
+  CommandContext* const outer_ = nullptr;
   const DbId db_;
   Seq observed_ = 0;
+  uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own
   KeyRef first_key_;            // hashed ahead of time by the session
   size_t first_key_index_ = 0;  // 0: none
 };

@@ -1,11 +1,12 @@
 // Server::execute: the way of one command, from its name to its reply.
 //
 // Order of the checks as in Redis: known, arguments, authenticated, paused, memory, then the
-// handler. A refused command counts as rejected and changes nothing.
+// handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
 #include <algorithm>
 #include <string>
 
 #include "base/log.h"
+#include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
 #include "resp/server.h"
@@ -70,100 +71,124 @@ void append_quoted(std::string_view arg, std::string* out) {
   out->push_back('"');
 }
 
-// The command or subcommand to run; null when an error was replied.
-const Command* resolve_subcommand(const Command& command, std::span<const std::string_view> args,
-                                  ReplyWriter& reply) {
-  if (command.subcommands.empty() || args.size() < 2) return &command;
-  const Command* sub = command.subcommand(args[1]);
-  if (sub == nullptr) {
-    std::string container(command.spec.name);
-    for (char& c : container) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    reply.error("ERR unknown subcommand '" + std::string(shown(args[1])) + "'. Try " + container +
-                " HELP.");
-  }
-  return sub;
+std::string unknown_subcommand(const Command& command, std::string_view name) {
+  std::string container(command.spec.name);
+  for (char& c : container) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return "ERR unknown subcommand '" + std::string(shown(name)) + "'. Try " + container + " HELP.";
 }
 
 }  // namespace
 
-bool Server::paused_for(const Command* command, int64_t now_ms) const {
+bool Server::paused_for(const Session& session, const Command* command, int64_t now_ms) const {
   if (pause_.until_ms == 0 || now_ms >= pause_.until_ms || command == nullptr) return false;
   if (command->full_name == "client") return false;  // CLIENT UNPAUSE must get through
-  return !pause_.writes_only || command->has(kWrite);
+  return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
 }
 
-// Replies with the reason and returns false when the command may not run now.
-bool Server::admit(Session& session, const Command& command,
-                   std::span<const std::string_view> args) {
+std::string Server::refusal(const Session& session, const Command& command,
+                            std::span<const std::string_view> args) const {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
-    session.reply.error("ERR wrong number of arguments for '" + command.full_name + "' command");
-    return false;
+    return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
-  if (!session.state.authenticated && !command.has(kNoAuth)) {
-    session.reply.error(errors::kNoAuth);
-    return false;
+  if (!session.state.authenticated && !command.has(kNoAuth)) return std::string(errors::kNoAuth);
+  const bool queues = session.in_multi() && !runs_inside_multi(command);
+  if (queues && command.has(kNoMulti)) return "ERR Command not allowed inside a transaction";
+  const uint32_t flags = session.effective_flags(command);
+  // Whatever is queued takes memory.
+  const bool needs_memory = (flags & kDenyOom) != 0 || queues;
+  if (over_memory_limit_ && needs_memory && !memory_can_be_freed()) {
+    return std::string(errors::kOutOfMemory);
   }
-  if (over_memory_limit_ && command.has(kDenyOom) && !memory_can_be_freed()) {
-    session.reply.error(errors::kOutOfMemory);
-    return false;
+  if ((flags & kDenyOom) != 0 && shard_.engine().out_of_space()) {
+    return std::string(errors::kDeviceFull);
   }
-  if (command.has(kDenyOom) && shard_.engine().out_of_space()) {
-    session.reply.error(errors::kDeviceFull);
-    return false;
+  if (shard_.failed() && (flags & kWrite) != 0) return std::string(errors::kLogFailed);
+  return {};
+}
+
+void Server::refuse(Session& session, const Command* command, std::string_view reason) {
+  const uint64_t start = session.output.position();
+  if (command != nullptr) ++const_cast<Command*>(command)->stats.rejected;
+  if (session.in_multi() && command != nullptr && command->spec.handler == exec_command) {
+    abort_exec(*this, session, reason);
+  } else {
+    if (session.in_multi()) session.transaction().refuse();
+    session.reply.error(reason);
   }
-  if (shard_.failed() && command.has(kWrite)) {
-    session.reply.error(errors::kLogFailed);
-    return false;
-  }
-  return true;
+  count_error(session.reply.last_error_code());
+  finish_reply(session, start, 0);
 }
 
 void Server::execute(Session& session, Command* command, std::span<const std::string_view> args,
                      const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns) {
-  const uint64_t start = session.output.position();
-  const uint64_t errors_before = session.reply.error_count();
-  const Command* called = nullptr;
-  if (command == nullptr) {
-    session.reply.error(unknown_command(args));
-  } else {
-    called = resolve_subcommand(*command, args, session.reply);
+  if (command == nullptr) return refuse(session, nullptr, unknown_command(args));
+  const Command* called = command;
+  if (!command->subcommands.empty() && args.size() >= 2) {
+    called = command->subcommand(args[1]);
+    if (called == nullptr) return refuse(session, nullptr, unknown_subcommand(*command, args[1]));
   }
-  if (called == nullptr || !admit(session, *called, args)) {
-    if (called != nullptr) ++const_cast<Command*>(called)->stats.rejected;
-    count_error(session.reply.last_error_code());
+  const std::string reason = refusal(session, *called, args);
+  if (!reason.empty()) return refuse(session, called, reason);
+  const uint64_t start = session.output.position();
+  if (session.in_multi() && !runs_inside_multi(*called)) {
+    session.transaction().queue(*called, args);
+    session.reply.simple("QUEUED");
     finish_reply(session, start, 0);
     return;
   }
-  const bool monitored = !called->has(kSkipMonitor) && !called->has(kAdmin);
-  session.set_last_command(called);
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
-  const int64_t start_ns = *clock_ns;
   shard_.begin_command(now_ms);
-  try {
-    called->spec.handler(context);
-  } catch (const ValueUnreadable&) {
-    session.output.rewind(start);
-    session.reply.error(errors::kUnreadable);
-  }
+  run(context, clock_ns);
   const Seq written = shard_.end_command();
-  *clock_ns = clock().mono_ns();
-  record_call(session, *const_cast<Command*>(called), context, errors_before, start_ns, *clock_ns);
+  // What has to follow a whole command, transaction or script, and not the parts of one, belongs
+  // here: its entry is complete and new ones may be begun.
   finish_reply(session, start, std::max(written, context.observed()));
-  if (monitored && !monitors_.empty()) feed_monitors(session, args, clock().wall_us());
 }
 
-void Server::record_call(Session& session, Command& command, CommandContext& context,
-                         uint64_t errors_before, int64_t start_ns, int64_t end_ns) {
+void Server::run(CommandContext& context, int64_t* clock_ns) {
+  const Command& command = context.command;
+  const bool monitored = !command.has(kSkipMonitor) && !command.has(kAdmin);
+  const uint64_t start = context.reply.output().position();
+  const uint64_t errors_before = context.reply.error_count();
+  const int64_t start_ns = *clock_ns;
+  context.session.set_last_command(&command);
+  try {
+    command.spec.handler(context);
+  } catch (const ValueUnreadable&) {
+    context.reply.output().rewind(start);
+    context.reply.error(errors::kUnreadable);
+  }
+  *clock_ns = clock().mono_ns();
+  record_call(context, errors_before, start_ns, *clock_ns);
+  if (monitored && !monitors_.empty()) {
+    feed_monitors(context.session, context.args, clock().wall_us());
+  }
+}
+
+void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
+                        std::span<const std::string_view> args) {
+  CommandContext context(outer, reply, command, args);
+  int64_t clock_ns = clock().mono_ns();
+  const uint64_t errors_before = reply.error_count();
+  run(context, &clock_ns);
+  outer.take_from_nested(context, reply.error_count() - errors_before);
+}
+
+void Server::record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
+                         int64_t end_ns) {
+  auto& command = const_cast<Command&>(context.command);
+  const Session& session = context.session;
   const auto took_ns = static_cast<uint64_t>(end_ns - start_ns);
   ++stats_.commands_processed;
   ++command.stats.calls;
   command.stats.nanoseconds += took_ns;
   if (command.stats.latency_ns == nullptr) command.stats.latency_ns = std::make_unique<Histogram>();
   command.stats.latency_ns->record(took_ns);
-  if (session.reply.error_count() != errors_before) {
+  // Errors of nested commands are theirs.
+  if (context.reply.error_count() - errors_before > context.nested_errors()) {
     ++command.stats.failed;
-    count_error(session.reply.last_error_code());
+    count_error(context.reply.last_error_code());
   }
   const auto took_us = static_cast<int64_t>(took_ns / 1000);
   if (options_.slowlog_slower_than_us >= 0 && took_us >= options_.slowlog_slower_than_us &&

@@ -19,15 +19,12 @@ uint64_t low_mark(uint64_t limit) { return limit - limit / 16; }
 
 }  // namespace
 
-size_t Server::fetch_values(Session& session, const ParsedRequest& request, bool waits) {
-  if (request.command == nullptr || !request.command->reads_values) return 0;
+size_t Server::fetch_values(Session& session, const Command* command,
+                            std::span<const std::string_view> args, bool waits) {
+  if (command == nullptr || !command->reads_values) return 0;
   if (!waits && shard_.cold_values().fetching() >= kMaxFetching) return 0;
   std::vector<FoundKey> keys;
-  const auto args =
-      std::span<const std::string_view>(batch_.args).subspan(request.first_arg, request.argc);
-  if (!request.command->arity_ok(args.size()) || !find_keys(request.command->spec, args, &keys)) {
-    return 0;
-  }
+  if (!command->arity_ok(args.size()) || !find_keys(command->spec, args, &keys)) return 0;
   const DbId db = keyspace().physical(session.state.db);
   size_t wanted = 0;
   for (const FoundKey& found : keys) {

@@ -19,6 +19,7 @@ class ReplyWriter {
  public:
   explicit ReplyWriter(Output* out) : out_(out) {}
 
+  Output& output() { return *out_; }
   int protocol() const { return protocol_; }
   bool resp3() const { return protocol_ == 3; }
   void set_protocol(int protocol) { protocol_ = protocol; }

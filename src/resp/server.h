@@ -28,6 +28,7 @@
 #include "resp/latency.h"
 #include "resp/session.h"
 #include "resp/slowlog.h"
+#include "resp/watched_keys.h"
 
 namespace holdfast {
 
@@ -126,6 +127,11 @@ class Server {
   // unknown. `clock_ns`: monotonic time of the call's start, set to its end.
   void execute(Session& session, Command* command, std::span<const std::string_view> args,
                const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
+  // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
+  // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
+  void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
+                  std::span<const std::string_view> args);
+  WatchedKeys& watched_keys() { return watched_keys_; }
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
@@ -135,17 +141,18 @@ class Server {
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
   // True when the command has to wait for the end of a pause.
-  bool paused_for(const Command* command, int64_t now_ms) const;
+  bool paused_for(const Session& session, const Command* command, int64_t now_ms) const;
   void end_pause();
 
   // --- values on the device, memory (in memory_pressure.cc) ---
   // Asks for the values that the request needs and that are on the device only; gives how many.
   // `waits`: the session is told of each (Session::value_arrived).
-  size_t fetch_values(Session& session, const ParsedRequest& request, bool waits);
+  size_t fetch_values(Session& session, const Command* command,
+                      std::span<const std::string_view> args, bool waits);
   // True when the command has to wait until memory was freed.
-  bool waits_for_memory(const Command* command) const {
+  bool waits_for_memory(const Session& session, const Command* command) const {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
-           command->has(kDenyOom);
+           (session.effective_flags(*command) & kDenyOom) != 0;
   }
   void set_monitor(Session& session, bool on);
 
@@ -180,9 +187,14 @@ class Server {
   void relieve_memory();
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
-  bool admit(Session& session, const Command& command, std::span<const std::string_view> args);
-  void record_call(Session& session, Command& command, CommandContext& context,
-                   uint64_t errors_before, int64_t start_ns, int64_t end_ns);
+  // Why the command may not run (or be queued) now; empty when it may.
+  std::string refusal(const Session& session, const Command& command,
+                      std::span<const std::string_view> args) const;
+  // Replies with the reason. A transaction that the command was meant for can't be executed then.
+  void refuse(Session& session, const Command* command, std::string_view reason);
+  void run(CommandContext& context, int64_t* clock_ns);
+  void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
+                   int64_t end_ns);
   void finish_reply(Session& session, uint64_t start, Seq depends_on);
   void feed_monitors(const Session& session, std::span<const std::string_view> args,
                      int64_t now_us);
@@ -211,6 +223,7 @@ class Server {
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
+  WatchedKeys watched_keys_{shard_};
 
   Pause pause_;
   bool stopping_ = false;

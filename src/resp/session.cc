@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "resp/commands/transactions.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -26,10 +27,19 @@ Session::Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_
   conn_->set_handler(this);
 }
 
-Session::~Session() { server_.reactor().cancel(block_timer_); }
+Session::~Session() {
+  server_.reactor().cancel(block_timer_);
+  server_.watched_keys().unwatch_all(*this);
+}
+
+uint32_t Session::effective_flags(const Command& command) const {
+  const bool runs_queue = in_multi() && command.spec.handler == exec_command;
+  return command.spec.flags | (runs_queue ? transaction_->flags() : 0);
+}
 
 size_t Session::memory() const {
-  return sizeof(*this) + buffer_.capacity() + output.allocated_bytes();
+  return sizeof(*this) + buffer_.capacity() + output.allocated_bytes() +
+         (has_transaction() ? transaction_->memory() : 0);
 }
 
 // Reads behind what is kept of an unfinished request: in the server's shared buffer when it all
@@ -194,9 +204,9 @@ size_t Session::process(std::string_view input) {
 
 bool Session::must_wait(size_t request, int64_t now_ms) {
   const Command* command = server_.batch().requests[request].command;
-  if (server_.paused_for(command, now_ms)) {
+  if (server_.paused_for(*this, command, now_ms)) {
     block(BlockReason::kPause, 0, {});
-  } else if (server_.waits_for_memory(command)) {
+  } else if (server_.waits_for_memory(*this, command)) {
     block(BlockReason::kMemory, 0, {});
   } else if (server_.keyspace().may_be_cold() && awaits_values(request)) {
     block(BlockReason::kValues, 0, {});
@@ -210,9 +220,24 @@ bool Session::must_wait(size_t request, int64_t now_ms) {
 bool Session::awaits_values(size_t request) {
   if (std::exchange(values_arrived_, false)) return false;
   const auto& batch = server_.batch().requests;
-  values_awaited_ = server_.fetch_values(*this, batch[request], true);
+  const auto args_of = [this](const ParsedRequest& parsed) {
+    return std::span<const std::string_view>(server_.batch().args)
+        .subspan(parsed.first_arg, parsed.argc);
+  };
+  const Command* command = batch[request].command;
+  values_awaited_ = 0;
+  if (!in_multi()) {
+    values_awaited_ = server_.fetch_values(*this, command, args_of(batch[request]), true);
+  } else if (command != nullptr && command->spec.handler == exec_command) {
+    for (const Transaction::Queued& queued : transaction_->commands()) {
+      values_awaited_ +=
+          server_.fetch_values(*this, queued.command, transaction_->args(queued), true);
+    }
+  }
   if (values_awaited_ == 0) return false;
-  for (size_t i = request + 1; i < batch.size(); ++i) server_.fetch_values(*this, batch[i], false);
+  for (size_t i = request + 1; i < batch.size(); ++i) {
+    server_.fetch_values(*this, batch[i].command, args_of(batch[i]), false);
+  }
   return true;
 }
 

@@ -24,6 +24,7 @@
 #include "resp/output.h"
 #include "resp/parser.h"
 #include "resp/reply_writer.h"
+#include "resp/transaction.h"
 #include "store/key.h"
 
 namespace holdfast {
@@ -87,6 +88,17 @@ class Session final : public ConnHandler {
   // Rough bytes that this session costs.
   size_t memory() const;
 
+  // MULTI and WATCH. Made when it is first asked for: most sessions have none.
+  bool has_transaction() const { return transaction_ != nullptr; }
+  Transaction& transaction() {
+    if (transaction_ == nullptr) transaction_ = std::make_unique<Transaction>();
+    return *transaction_;
+  }
+  const Transaction& transaction() const { return *transaction_; }  // REQUIRES: has_transaction()
+  bool in_multi() const { return has_transaction() && transaction_->open(); }
+  // Flags of the command; of EXEC with those of all that it will run.
+  uint32_t effective_flags(const Command& command) const;
+
   // CLIENT REPLY. A command that answers after its handler has returned asks before.
   bool wants_reply() const { return state.reply_mode == ReplyMode::kOn; }
 
@@ -147,6 +159,7 @@ class Session final : public ConnHandler {
   const int64_t created_ms_;
   int64_t last_active_ms_;
   const Command* last_command_ = nullptr;
+  std::unique_ptr<Transaction> transaction_;
 
   RequestParser parser_;
   std::string buffer_;  // an unfinished or not yet parsed request

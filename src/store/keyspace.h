@@ -100,8 +100,11 @@ class Keyspace {
   // Makes room for `keys` that will follow, evenly over all slots. REQUIRES: the database is empty.
   void reserve(DbId db, uint64_t keys);
 
-  // Up to where collections that change from now on stay compact.
-  void set_limits(const CollectionLimits& limits) { limits_ = limits; }
+  // Up to where collections that change from now on stay compact. Their seed stays what it is.
+  void set_limits(const CollectionLimits& limits) {
+    limits_ = limits;
+    limits_.hash_seed = seed_;
+  }
   const CollectionLimits& limits() const { return limits_; }
 
   // --- changing: called by apply() in store/effect.cc only ---

@@ -17,6 +17,7 @@ namespace holdfast {
 namespace {
 
 void monitor(CommandContext& c) {
+  if (!c.may_block()) return c.fail("ERR MONITOR isn't allowed for DENY BLOCKING client");
   c.server.set_monitor(c.session, true);
   c.reply.ok();
 }
@@ -26,7 +27,7 @@ void monitor(CommandContext& c) {
 void wait(CommandContext& c) {
   int64_t replicas, timeout_ms;
   if (!c.integer(1, &replicas) || !timeout_argument(c, 2, &timeout_ms)) return;
-  if (replicas <= 0) return c.reply.integer(0);
+  if (replicas <= 0 || !c.may_block()) return c.reply.integer(0);
   // There are no replicas that could come in time.
   Session& session = c.session;
   session.block(BlockReason::kWait, timeout_ms, [&session, answer = session.wants_reply()] {
@@ -54,14 +55,14 @@ void wait_aof(CommandContext& c) {
   // Committed is durable: this reply waits for all that was written before it.
   c.observe(c.shard.last_seq());
   Session& session = c.session;
-  const auto answer = [&session, durable] {
-    session.reply.array(2);
-    session.reply.integer(durable ? 1 : 0);
-    session.reply.integer(0);
+  const auto answer = [durable](ReplyWriter& reply) {
+    reply.array(2);
+    reply.integer(durable ? 1 : 0);
+    reply.integer(0);
   };
-  if (replicas == 0) return answer();
-  session.block(BlockReason::kWait, timeout_ms, [answer, wanted = session.wants_reply()] {
-    if (wanted) answer();
+  if (replicas == 0 || !c.may_block()) return answer(c.reply);
+  session.block(BlockReason::kWait, timeout_ms, [&session, answer, wanted = session.wants_reply()] {
+    if (wanted) answer(session.reply);
   });
 }
 

@@ -8,6 +8,7 @@
 namespace holdfast {
 
 void wait_for_checkpoint(CommandContext& c) {
+  if (!c.may_block()) return c.fail("ERR a checkpoint can't be waited for in a transaction");
   // The checkpoint may end after the client, or even the server, has gone.
   auto done = [alive = c.server.alive(), &server = c.server, id = c.session.id(),
                answer = c.session.wants_reply()](const Status& status) {

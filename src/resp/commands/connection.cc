@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "resp/client_line.h"
 #include "resp/commands/families.h"
+#include "resp/commands/transactions.h"
 #include "resp/context.h"
 #include "resp/server.h"
 #include "resp/session.h"
@@ -42,6 +43,7 @@ void quit(CommandContext& c) {
 
 void reset(CommandContext& c) {
   c.server.set_monitor(c.session, false);
+  discard_transaction(c.server, c.session);
   c.session.state = SessionState{};
   c.session.state.authenticated = c.options().resp_password.empty();
   c.reply.set_protocol(2);

@@ -26,6 +26,7 @@ void sleep_caller(CommandContext& c) {
   const double seconds = std::strtod(std::string(c.args[2]).c_str(), nullptr);
   const auto ms = static_cast<int64_t>(std::min(seconds, kMaxSleepSeconds) * 1000);
   if (!(seconds > 0) || ms == 0) return c.reply.ok();
+  if (!c.may_block()) return c.fail("ERR DEBUG SLEEP can't wait in a transaction");
   Session& session = c.session;
   session.block(BlockReason::kSleep, ms, [&session, answer = session.wants_reply()] {
     if (answer) session.reply.ok();

@@ -1,0 +1,138 @@
+// See watched_keys.h.
+#include "resp/watched_keys.h"
+
+#include <algorithm>
+
+#include "resp/session.h"
+#include "resp/transaction.h"
+
+namespace holdfast {
+namespace {
+
+bool has_expired(const Object* object, int64_t now_ms) {
+  return object != nullptr && object->expire_at_ms() != 0 && object->expire_at_ms() <= now_ms;
+}
+
+}  // namespace
+
+WatchedKeys::~WatchedKeys() { shard_.observe_effects(nullptr); }
+
+void WatchedKeys::observe_if_needed() {
+  shard_.observe_effects(registry_.empty() ? nullptr : this);
+}
+
+void WatchedKeys::watch(Session& session, int db, const KeyRef& key, int64_t now_ms) {
+  auto found = registry_.find(KeyView{key.hash, db, key.bytes});
+  if (found == registry_.end()) {
+    found = registry_.try_emplace(Key{key.hash, db, std::string(key.bytes)}).first;
+  }
+  WatchList& own = session.transaction().watches;
+  auto* entry = &*found;
+  const bool known =
+      std::any_of(own.begin(), own.end(), [entry](const auto& w) { return w.first == entry; });
+  if (known) return;
+  Keyspace& keyspace = shard_.keyspace();
+  const bool expired = has_expired(keyspace.find(keyspace.physical(db), key), now_ms);
+  entry->second.push_front({&session, expired});
+  own.emplace_back(entry, entry->second.begin());
+  observe_if_needed();
+}
+
+void WatchedKeys::unwatch_all(Session& session) {
+  if (!session.has_transaction()) return;
+  for (const auto& [entry, place] : session.transaction().watches) {
+    entry->second.erase(place);
+    if (entry->second.empty()) registry_.erase(registry_.find(entry->first));
+  }
+  WatchList().swap(session.transaction().watches);
+  observe_if_needed();
+}
+
+bool WatchedKeys::any_expired(const Session& session, int64_t now_ms) const {
+  if (!session.has_transaction()) return false;
+  Keyspace& keyspace = shard_.keyspace();
+  for (const auto& [entry, place] : session.transaction().watches) {
+    if (place->expired) continue;
+    const KeyRef key = keyspace.key(entry->first.bytes);
+    if (has_expired(keyspace.find(keyspace.physical(entry->first.db), key), now_ms)) return true;
+  }
+  return false;
+}
+
+void WatchedKeys::before(const Effect& effect, Seq seq) {
+  switch (effect.type) {
+    case EffectType::kFlushDb:
+      database_flushed(effect.db, seq);
+      break;
+    case EffectType::kMapDatabases:
+      databases_mapped(effect, seq);
+      break;
+    default:
+      key_changes(effect.db, effect, seq);
+  }
+}
+
+void WatchedKeys::key_changes(DbId db, const Effect& effect, Seq seq) {
+  const DbMap& map = shard_.keyspace().db_map();
+  const auto logical = static_cast<int>(std::find(map.begin(), map.end(), db) - map.begin());
+  const auto found = registry_.find(KeyView{effect.key.hash, logical, effect.key.bytes});
+  if (found == registry_.end()) return;
+  for (Watch& watch : found->second) {
+    if (watch.expired && effect.type == EffectType::kErase) {
+      watch.expired = false;
+    } else {
+      marked_.push_back(watch.session);
+    }
+  }
+  spoil_marked(seq);
+}
+
+// What the key was to its watchers and what it is from now on.
+void WatchedKeys::replaced(Watchers& watchers, const Object* old, const Object* now) {
+  if (old == nullptr && now == nullptr) return;
+  const bool stays_expired = has_expired(now, shard_.now_ms());
+  for (Watch& watch : watchers) {
+    if (watch.expired && now == nullptr) {
+      watch.expired = false;
+    } else if ((watch.expired || old == nullptr) && stays_expired) {
+      watch.expired = true;
+    } else {
+      marked_.push_back(watch.session);
+    }
+  }
+}
+
+void WatchedKeys::database_flushed(DbId db, Seq seq) {
+  Keyspace& keyspace = shard_.keyspace();
+  for (auto& [key, watchers] : registry_) {
+    if (keyspace.physical(key.db) != db) continue;
+    replaced(watchers, keyspace.find(db, keyspace.key(key.bytes)), nullptr);
+  }
+  spoil_marked(seq);
+}
+
+void WatchedKeys::databases_mapped(const Effect& effect, Seq seq) {
+  Keyspace& keyspace = shard_.keyspace();
+  DbMap next;
+  if (!parse_db_map(effect.value, &next)) return;
+  for (auto& [key, watchers] : registry_) {
+    const DbId old_db = keyspace.physical(key.db);
+    const DbId new_db = next[static_cast<size_t>(key.db)];
+    if (old_db == new_db) continue;
+    const KeyRef ref = keyspace.key(key.bytes);
+    replaced(watchers, keyspace.find(old_db, ref), keyspace.find(new_db, ref));
+  }
+  spoil_marked(seq);
+}
+
+// Apart from the loops above: a session that is spoiled leaves the registry.
+void WatchedKeys::spoil_marked(Seq seq) {
+  for (Session* session : marked_) {
+    if (session->transaction().spoiled()) continue;
+    session->transaction().spoil(seq);
+    unwatch_all(*session);
+  }
+  marked_.clear();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,90 @@
+// WatchedKeys: which sessions watch which keys (WATCH), told of every change by the shard.
+//
+// A session whose watched key changes is marked (Transaction::spoil) and watches nothing more: its
+// EXEC runs nothing. Keys are watched under their logical database, as a client sees it: SWAPDB
+// changes a watched key when the key is in one of the two databases.
+//
+// A key that had already expired when it was watched is absent to its watcher, so that its erasure
+// changes nothing.
+//
+// Cost: none while nobody watches (the shard then has no observer), else one lookup per effect.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "replica/shard.h"
+#include "store/effect.h"
+
+namespace holdfast {
+
+class Session;
+
+class WatchedKeys final : public EffectObserver {
+ public:
+  struct Watch {
+    Session* session;
+    bool expired;  // it was when the watch began
+  };
+  struct Key {
+    uint64_t hash;
+    int db;  // logical
+    std::string bytes;
+  };
+  struct KeyView {
+    uint64_t hash;
+    int db;
+    std::string_view bytes;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const Key& key) const { return key.hash + static_cast<size_t>(key.db); }
+    size_t operator()(const KeyView& key) const { return key.hash + static_cast<size_t>(key.db); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return a.hash == b.hash && a.db == b.db && a.bytes == b.bytes;
+    }
+  };
+  using Watchers = std::list<Watch>;
+  using Registry = std::unordered_map<Key, Watchers, Hash, Equal>;
+
+  // The shard outlives this.
+  explicit WatchedKeys(Shard& shard) : shard_(shard) {}
+  ~WatchedKeys() override;
+  WatchedKeys(const WatchedKeys&) = delete;
+  WatchedKeys& operator=(const WatchedKeys&) = delete;
+
+  // Twice is once. The session unwatches before it ends.
+  void watch(Session& session, int db, const KeyRef& key, int64_t now_ms);
+  void unwatch_all(Session& session);
+  // True if one of the session's keys has expired since it is watched.
+  bool any_expired(const Session& session, int64_t now_ms) const;
+  size_t keys() const { return registry_.size(); }
+
+  void before(const Effect& effect, Seq seq) override;
+
+ private:
+  void key_changes(DbId db, const Effect& effect, Seq seq);
+  void database_flushed(DbId db, Seq seq);
+  void databases_mapped(const Effect& effect, Seq seq);
+  void replaced(Watchers& watchers, const Object* old, const Object* now);
+  void spoil_marked(Seq seq);
+  void observe_if_needed();
+
+  Shard& shard_;
+  Registry registry_;
+  std::vector<Session*> marked_;  // to be spoiled; empty between calls
+};
+
+// What one session watches: its places in the registry.
+using WatchList =
+    std::vector<std::pair<WatchedKeys::Registry::value_type*, WatchedKeys::Watchers::iterator>>;
+
+}  // namespace holdfast
