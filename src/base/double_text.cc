@@ -2,6 +2,7 @@
 #include "base/double_text.h"
 
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -94,7 +95,9 @@ bool parse_double(std::string_view text, double* out) {
   if (error == std::errc() && end == text.data() + text.size()) return !std::isnan(*out);
   const std::string terminated(text);
   char* stop = nullptr;
+  errno = 0;
   *out = std::strtod(terminated.c_str(), &stop);
+  if (errno == ERANGE && (std::isinf(*out) || *out == 0)) return false;
   return stop == terminated.c_str() + terminated.size() && !std::isnan(*out);
 }
 

@@ -13,8 +13,8 @@ inline constexpr int kMaxDoubleText = 40;
 // `out` holds kMaxDoubleText bytes; the view may be of it or of a constant.
 std::string_view format_double(double value, char* out);
 
-// What strtod takes, all of it: also hex, "inf" and numbers out of range (as infinity or zero), but
-// neither leading space nor NaN.
+// What strtod takes, all of it: also hex and "inf", but neither leading space, nor NaN, nor a
+// number that is too large for a double or so small that it would be 0.
 bool parse_double(std::string_view text, double* out);
 
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -11,9 +12,10 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
+    case ObjectType::kZset:
+      return &kZsetType;
     case ObjectType::kList:
     case ObjectType::kSet:
-    case ObjectType::kZset:
     case ObjectType::kHash:
     case ObjectType::kStream:
     case ObjectType::kString:

@@ -1,6 +1,8 @@
 // See rank_tree.h.
 #include "store/types/rank_tree.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -44,6 +46,8 @@ ScoredMember* ScoredMember::create(std::string_view member, double score) {
 }
 
 void ScoredMember::destroy(ScoredMember* entry) { std::free(entry); }
+
+size_t ScoredMember::memory() const { return malloc_usable_size(const_cast<ScoredMember*>(this)); }
 
 namespace {
 
@@ -368,14 +372,25 @@ void RankTree::clear() {
   size_ = 0;
 }
 
-ScoredMember* RankTree::pop_any() {
-  if (size_ == 0) return nullptr;
-  Path path;
-  descend([](double, const ScoredMember*) { return true; }, &path);
-  --path.at;
-  ScoredMember* entry = path.leaf->entries[path.at];
-  erase_at(path);
-  return entry;
+bool RankTree::drop_leaf() {
+  if (root_ == nullptr) return false;
+  Inner* above[kMaxHeight];
+  void* node = root_;
+  for (int level = 0; level < height_; ++level) {
+    above[level] = static_cast<Inner*>(node);
+    node = above[level]->children[above[level]->used - 1];
+  }
+  std::free(node);
+  --leaves_;
+  for (int level = height_ - 1; level >= 0; --level) {
+    if (--above[level]->used > 0) return true;
+    std::free(above[level]);
+    --inners_;
+  }
+  root_ = nullptr;
+  height_ = 0;
+  size_ = 0;
+  return true;
 }
 
 size_t RankTree::memory() const {

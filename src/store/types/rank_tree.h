@@ -80,8 +80,9 @@ class RankTree {
 
   // Takes all members out, without touching them.
   void clear();
-  // Takes one of the last members out, whichever is quickest; null when none is left.
-  ScoredMember* pop_any();
+  // For a tree that is being thrown away piece by piece, its members perhaps freed already: frees
+  // one leaf. False when none is left. REQUIRES: nothing else is called from now on.
+  bool drop_leaf();
 
   size_t memory() const;
   // Whether all invariants hold; for tests.

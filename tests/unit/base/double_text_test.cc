@@ -60,7 +60,8 @@ TEST_CASE("double text: every number reads back as itself") {
 
 TEST_CASE("double text: what is taken") {
   double value = 0;
-  for (const char* bad : {"", " 1", "1 ", "x", "1x", "nan", "-nan", "1e", "--1", "\t1"}) {
+  for (const char* bad : {"", " 1", "1 ", "x", "1x", "nan", "-nan", "1e", "--1", "\t1", "1e400",
+                          "-1e400", "1e-400"}) {
     CAPTURE(bad);
     CHECK(!parse_double(bad, &value));
   }
@@ -72,8 +73,7 @@ TEST_CASE("double text: what is taken") {
   CHECK(reads("0x10", 16));
   CHECK(reads("+inf", INFINITY));
   CHECK(reads("-Infinity", -INFINITY));
-  CHECK(reads("1e400", INFINITY));
-  CHECK(reads("1e-400", 0));
+  CHECK(reads("5e-324", 5e-324));
   CHECK(reads(".5", 0.5));
   CHECK(reads("5.", 5));
 }
