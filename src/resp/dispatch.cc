@@ -1,11 +1,12 @@
 // Server::execute: the way of one command, from its name to its reply.
 //
-// Order of the checks as in Redis: known, arguments, authenticated, paused, memory, then the
-// handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
+// Order of the checks as in Redis: known, arguments, authenticated, permitted, paused, memory, then
+// the handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
 #include <algorithm>
 #include <string>
 
 #include "base/log.h"
+#include "resp/commands/pubsub.h"
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
@@ -85,14 +86,19 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
 }
 
-std::string Server::refusal(const Session& session, const Command& command,
-                            std::span<const std::string_view> args) const {
+std::string Server::refusal(Session& session, const Command& command,
+                            std::span<const std::string_view> args) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
     return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
-  if (!session.state.authenticated && !command.has(kNoAuth)) return std::string(errors::kNoAuth);
+  if (!command.has(kNoAuth) && needs_auth(session)) return std::string(errors::kNoAuth);
   const bool queues = session.in_multi() && !runs_inside_multi(command);
   if (queues && command.has(kNoMulti)) return "ERR Command not allowed inside a transaction";
+  if (const AclDecision access = check_access(session, command, args); !access.allowed()) {
+    record_denial(session, access, session.in_multi() ? AclContext::kMulti : AclContext::kTopLevel,
+                  command, args);
+    return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
+  }
   const uint32_t flags = session.effective_flags(command);
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;
@@ -103,6 +109,11 @@ std::string Server::refusal(const Session& session, const Command& command,
     return std::string(errors::kDeviceFull);
   }
   if (shard_.failed() && (flags & kWrite) != 0) return std::string(errors::kLogFailed);
+  if (session.subscribed() && !session.reply.resp3() && !allowed_while_subscribed(command)) {
+    return "ERR Can't execute '" + command.full_name +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
   return {};
 }
 
@@ -116,7 +127,8 @@ void Server::refuse(Session& session, const Command* command, std::string_view r
     session.reply.error(reason);
   }
   count_error(session.reply.last_error_code());
-  finish_reply(session, start, 0);
+  finish_reply(session, nullptr, start, 0);
+  Tracking::end_caching(session, command);
 }
 
 void Server::execute(Session& session, Command* command, std::span<const std::string_view> args,
@@ -133,17 +145,24 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   if (session.in_multi() && !runs_inside_multi(*called)) {
     session.transaction().queue(*called, args);
     session.reply.simple("QUEUED");
-    finish_reply(session, start, 0);
+    finish_reply(session, nullptr, start, 0);
     return;
   }
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
   shard_.begin_command(now_ms);
+  deliveries_.begin(session);
   run(context, clock_ns);
   const Seq written = shard_.end_command();
+  const Seq depends_on = std::max(written, context.observed());
+  session.depends_on = std::max(session.depends_on, depends_on);
+  finish_reply(session, called, start, depends_on);
+  deliveries_.replied();
+  tracking_.after_reply(session);
+  Tracking::end_caching(session, called);
+  deliveries_.settle(session.depends_on);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
   // here: its entry is complete and new ones may be begun.
-  finish_reply(session, start, std::max(written, context.observed()));
 }
 
 void Server::run(CommandContext& context, int64_t* clock_ns) {
@@ -159,6 +178,8 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
     context.reply.output().rewind(start);
     context.reply.error(errors::kUnreadable);
   }
+  Session& session = context.session;
+  if (session.tracking != nullptr) tracking_.remember(session, command, context.args);
   *clock_ns = clock().mono_ns();
   record_call(context, errors_before, start_ns, *clock_ns);
   if (monitored && !monitors_.empty()) {
@@ -203,22 +224,31 @@ void Server::record_call(CommandContext& context, uint64_t errors_before, int64_
   }
 }
 
-// Holds the reply until everything it shows is committed, or drops it if the client wants none.
-void Server::finish_reply(Session& session, uint64_t start, Seq depends_on) {
+// False when the client wants none. What SUBSCRIBE and its kin answer are pushes, which are never
+// unwanted.
+bool Server::wants_reply(Session& session, const Command* ran) {
+  const bool pushes = ran != nullptr && answers_with_pushes(*ran);
   switch (session.state.reply_mode) {
     case ReplyMode::kOn:
-      break;
+      return true;
     case ReplyMode::kSkipNext:  // CLIENT REPLY SKIP itself
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kSkip;
-      return;
+      return false;
     case ReplyMode::kSkip:
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kOn;
-      return;
+      return pushes;
     case ReplyMode::kOff:
-      session.output.rewind(start);
-      return;
+      break;
+  }
+  return pushes;
+}
+
+// Holds the reply until everything it shows is committed, or drops it if the client wants none.
+// `ran`: null when the command was refused.
+void Server::finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on) {
+  if (!wants_reply(session, ran)) {
+    session.output.rewind(start);
+    return;
   }
   if (depends_on > shard_.commit_seq()) {
     if (shard_.failed()) {  // it never will be

@@ -2,6 +2,8 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/hash.h"
+#include "store/types/set.h"
 #include "store/types/zset.h"
 
 namespace holdfast {
@@ -14,9 +16,11 @@ const CollectionType* find_type(ObjectType type) {
   switch (type) {
     case ObjectType::kZset:
       return &kZsetType;
-    case ObjectType::kList:
-    case ObjectType::kSet:
     case ObjectType::kHash:
+      return &kHashType;
+    case ObjectType::kSet:
+      return &kSetType;
+    case ObjectType::kList:
     case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;

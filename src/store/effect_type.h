@@ -20,6 +20,8 @@ enum class EffectType : uint8_t {
   // Changes of a part of a collection. Sixteen numbers for each type.
   kHashSet = 32,    // (field, value)...; creates the key; a field's expiry is removed
   kHashDelete,      // field...
+  kHashUpdate,      // (field, value)...; creates the key; a field's expiry stays
+  kHashExpire,      // (expires at, field)...; 0: never
   kListPush = 48,   // side, element...: pushed one after the other; creates the key
   kListPop,         // side, count
   kSetAdd = 64,     // member...; creates the key

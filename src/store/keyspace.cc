@@ -91,6 +91,12 @@ Seq Keyspace::erased_at(DbId db, const KeyRef& key) const {
   return std::max(erased_[filter_place(db, key)], databases_[db].flushed_at);
 }
 
+int Keyspace::logical(DbId physical) const {
+  const auto found = std::find(db_map_.begin(), db_map_.end(), physical);
+  HF_ASSERT(found != db_map_.end());
+  return static_cast<int>(found - db_map_.begin());
+}
+
 uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
   const Database& database = databases_[db];
   return database.slots == nullptr ? 0 : database.slots[slot].table.size();

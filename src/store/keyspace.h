@@ -58,7 +58,9 @@ class Keyspace {
   Keyspace& operator=(const Keyspace&) = delete;
 
   KeyRef key(std::string_view bytes) const { return make_key(bytes, seed_); }
+  uint64_t hash_seed() const { return seed_; }
   DbId physical(int logical) const { return db_map_[static_cast<size_t>(logical)]; }
+  int logical(DbId physical) const;
   const DbMap& db_map() const { return db_map_; }
   // The seq of the newest change of the map: what any answer about a logical database rests on.
   Seq mapped_at() const { return mapped_at_; }

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "base/assert.h"
 #include "store/rdb_codec.h"
+#include "store/types/ziplist.h"
 
 namespace holdfast {
 namespace {
@@ -241,6 +243,29 @@ bool decode_pack(Reader& in, const CollectionLimits& limits, Collection* out) {
   return true;
 }
 
+// Compact where the limits allow.
+Collection settled(std::unique_ptr<ZsetIndex> index, const CollectionLimits& limits) {
+  if (fits_pack(*index, limits)) return to_pack(*index);
+  return {Encoding::kSkiplist, index.release()};
+}
+
+// Written before Redis 7.
+bool decode_ziplist(Reader& in, const CollectionLimits& limits, Collection* out) {
+  std::string bytes;
+  std::vector<std::string> elements;
+  if (!take_rdb_string(in, Listpack::kMaxBytes, &bytes) || !read_ziplist(bytes, &elements) ||
+      elements.empty() || elements.size() % 2 != 0) {
+    return false;
+  }
+  auto index = std::make_unique<ZsetIndex>(limits.hash_seed);
+  for (size_t i = 0; i < elements.size(); i += 2) {
+    double score;
+    if (!parse_double(elements[i + 1], &score) || !index->set(elements[i], score)) return false;
+  }
+  *out = settled(std::move(index), limits);
+  return true;
+}
+
 bool take_text_score(Reader& in, double* score) {
   const auto length = in.fixed<uint8_t>();
   if (length == kTextNan) return false;
@@ -254,27 +279,22 @@ bool take_text_score(Reader& in, double* score) {
 bool decode_members(uint8_t rdb_type, Reader& in, const CollectionLimits& limits, Collection* out) {
   uint64_t count = 0;
   if (!take_rdb_length(in, &count) || count == 0 || count > in.left()) return false;
-  auto* index = new ZsetIndex(limits.hash_seed);
+  auto index = std::make_unique<ZsetIndex>(limits.hash_seed);
   std::string member;
-  bool ok = true;
-  for (uint64_t i = 0; i < count && ok; ++i) {
+  for (uint64_t i = 0; i < count; ++i) {
     double score = 0;
-    ok = take_rdb_string(in, UINT32_MAX, &member);
-    if (ok && rdb_type == kRdbText) ok = take_text_score(in, &score);
-    if (ok && rdb_type == kRdbBinary) score = in.fixed<double>();
-    ok = ok && in.ok() && !std::isnan(score) && index->set(member, score);
+    if (!take_rdb_string(in, UINT32_MAX, &member)) return false;
+    if (rdb_type == kRdbText && !take_text_score(in, &score)) return false;
+    if (rdb_type == kRdbBinary) score = in.fixed<double>();
+    if (!in.ok() || std::isnan(score) || !index->set(member, score)) return false;
   }
-  if (ok) *out = {Encoding::kSkiplist, index};
-  if (ok && fits_pack(*index, limits)) {
-    *out = to_pack(*index);
-    delete index;
-  }
-  if (!ok) delete index;
-  return ok;
+  *out = settled(std::move(index), limits);
+  return true;
 }
 
 bool decode(uint8_t rdb_type, Reader& in, const CollectionLimits& limits, Collection* out) {
   if (rdb_type == kRdbListpack) return decode_pack(in, limits, out);
+  if (rdb_type == kRdbZiplist) return decode_ziplist(in, limits, out);
   return decode_members(rdb_type, in, limits, out);
 }
 
@@ -299,8 +319,8 @@ void apply(EffectType type, Reader& operands, const CollectionLimits& limits, Co
 
 }  // namespace
 
-const CollectionType kZsetType = {create, destroy_some, size,  memory,        encode,
-                                  decode, creates,      apply, "\x03\x05\x11"};
+const CollectionType kZsetType = {create, destroy_some,      size, memory, encode, decode, creates,
+                                  apply,  "\x03\x05\x0c\x11"};
 
 // --- ranges ---
 
