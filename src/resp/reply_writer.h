@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/double_text.h"
 #include "resp/output.h"
 #include "store/object.h"
 
@@ -58,8 +59,5 @@ class ReplyWriter {
   uint64_t error_count_ = 0;
   std::string last_error_code_;
 };
-
-// The shortest decimal that reads back as `value`; "inf", "-inf", "nan". `out` holds 40 bytes.
-std::string_view format_double(double value, char* out);
 
 }  // namespace holdfast

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "store/types/hash.h"
 #include "store/types/set.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -13,12 +14,13 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
+    case ObjectType::kZset:
+      return &kZsetType;
     case ObjectType::kHash:
       return &kHashType;
     case ObjectType::kSet:
       return &kSetType;
     case ObjectType::kList:
-    case ObjectType::kZset:
     case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;
