@@ -91,7 +91,9 @@ void Shard::emit(const Effect& effect) {
   writer_.add(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
-  if (apply(effect, last_seq_, keyspace_)) writer_.add(Effect::erase(effect.db, effect.key));
+  const bool emptied = apply(effect, last_seq_, keyspace_);
+  if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
+  if (follower_ != nullptr) follower_->applied(effect, emptied);
 }
 
 Seq Shard::end_command() {
