@@ -17,6 +17,9 @@ struct CollectionLimits {
   uint64_t zset_max_listpack_value = 64;
   uint64_t stream_node_max_bytes = 4096;
   uint64_t stream_node_max_entries = 100;
+
+  // Of the hash tables of large collections: drawn when the server starts, no option.
+  uint64_t hash_seed = 0;
 };
 
 }  // namespace holdfast

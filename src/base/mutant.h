@@ -21,6 +21,7 @@ enum class Mutant {
   kCheckpointUncommitted,  // D13
   kReuseGeneration,        // D14
   kSkipDamagedRecords,     // D15
+  kLogBeforeData,          // D16
 };
 
 #ifndef HOLDFAST_MUTANT

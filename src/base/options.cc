@@ -90,6 +90,8 @@ constexpr WordSet<LogLevel, 7> kLogLevelWords{"debug, info, warning, error, off"
                                                 {"off", LogLevel::kOff},
                                                 {"verbose", LogLevel::kDebug},
                                                 {"notice", LogLevel::kInfo}}}};
+constexpr WordSet<bool, 2> kChannelWords{"allchannels, resetchannels",
+                                         {{{"resetchannels", false}, {"allchannels", true}}}};
 constexpr WordSet<bool, 2> kLogFormatWords{"text, json", {{{"text", false}, {"json", true}}}};
 
 std::string redis_log_level(const Options& o) {
@@ -318,8 +320,19 @@ constexpr std::array kTable = {
         "nobody but trusted clients can reach the port."),
     row<Text<&O::resp_password>>(
         "resp.password", "requirepass", "", kRuntime,
-        "Clients must send it with AUTH or HELLO before anything else. Empty: no password. Keep "
-        "the file readable for its owner only."),
+        "Password of the user default, which clients must send with AUTH or HELLO before anything "
+        "else. Empty: no password. Keep the file readable for its owner only."),
+    row<Path<&O::resp_acl_file, kMaxPath, true>>(
+        "resp.acl_file", "aclfile", "", kAtStart,
+        "File of the users and what they may do, read at start and by ACL LOAD, written by ACL "
+        "SAVE. It decides about the user default too, so resp.password has no effect beside it. "
+        "Empty: none; users that ACL SETUSER makes are gone at the next start."),
+    row<Integer<&O::resp_acl_log_max_len, 0, 1000000>>(
+        "resp.acl_log_max_len", "acllog-max-len", "entries", kRuntime,
+        "Denials that ACL LOG keeps; the oldest goes first."),
+    row<Choice<&O::resp_acl_all_channels, kChannelWords>>(
+        "resp.acl_pubsub_default", "acl-pubsub-default", "", kRuntime,
+        "Channels that a new user may use before any rule: none or all."),
     row<Bytes<&O::resp_max_bulk_bytes, 1 << 20, kMaxBulkBytes>>(
         "resp.max_bulk_bytes", "proto-max-bulk-len", "bytes", kRuntime,
         "Longest argument of a command, and so the longest string."),
@@ -391,6 +404,11 @@ constexpr std::array kTable = {
         "slowlog.max_len", "slowlog-max-len", "entries", kRuntime,
         "Entries the slow log keeps; the oldest goes first."),
 
+    row<Bytes<&O::hll_sparse_max_bytes, 18, 16384>>(
+        "hyperloglog.sparse_max_bytes", "hll-sparse-max-bytes", "bytes", kRuntime,
+        "Up to this size a HyperLogLog is kept as runs of equal registers; above, as all of them "
+        "(12 KiB), which is faster to add to."),
+
     row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
         "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
         "Events that take at least so long are kept for LATENCY. 0: off."),
@@ -401,6 +419,11 @@ constexpr std::array kTable = {
         "__keyevent@<db>__:<event>; one of the two is needed. g: DEL, EXPIRE and other general "
         "commands; $ strings, l lists, s sets, h hashes, z sorted sets, t streams; x: expired, e: "
         "evicted keys; n: new keys; m: misses. A: all but n and m. Empty: nothing is published."),
+
+    row<Integer<&O::tracking_table_max_keys, 0, kMaxBytes>>(
+        "tracking.table_max_keys", "tracking-table-max-keys", "keys", kRuntime,
+        "Keys remembered for clients that cache what they read (CLIENT TRACKING). Beyond, clients "
+        "are told to forget the keys remembered longest. 0: no limit."),
 
     row<Choice<LogLevelField{}, kLogLevelWords>>(
         "log.level", "loglevel", "", kRuntime,

@@ -48,6 +48,9 @@ struct Options {
   int resp_keepalive_s = 300;
   bool resp_protected_mode = true;
   std::string resp_password;  // empty: no password
+  std::string resp_acl_file;  // empty: none
+  uint64_t resp_acl_log_max_len = 128;
+  bool resp_acl_all_channels = false;  // new users may use all channels
   uint64_t resp_max_bulk_bytes = 512ULL << 20;
   uint64_t resp_query_buffer_bytes = 1ULL << 30;
   std::array<OutputLimit, kClientClasses> resp_output_limits = {
@@ -67,9 +70,12 @@ struct Options {
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
+  uint64_t hll_sparse_max_bytes = 3000;    // a HyperLogLog above this is dense
   int64_t latency_threshold_ms = 0;  // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
+
+  uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
 
   LogOptions log;
 

@@ -35,10 +35,29 @@
 namespace holdfast {
 
 // One turn's entries, back to back as store/effect.h encodes them. first..last without a gap.
+//
+// `large` names parts of the bytes that are so large that they should be written once only: an
+// engine may put each into a record right away, have the log refer to it, and let a checkpoint take
+// that record for the object's (RecordWrite::logged). What is read back is the same bytes. In the
+// order of their places.
 struct LogGroup {
+  static constexpr uint64_t kLarge = 64 << 10;  // bytes of a part, at least
+
+  struct Large {
+    uint64_t at = 0;  // in `bytes`
+    uint64_t size = 0;
+    Seq seq = 0;  // of the entry
+    DbId db = 0;
+    SlotId slot = 0;
+    std::string key;
+    std::string image_head;  // before the part, it makes an image of the key's object
+    bool final = true;       // that image is what the entry leaves of the key
+  };
+
   Seq first = 0;
   Seq last = 0;
   std::string bytes;
+  std::vector<Large> large = {};
 };
 
 // What a replica must never forget: flushed before any message that depends on it.
@@ -61,6 +80,9 @@ struct RecordWrite {
   RecordKey key;  // `ref`: of the record that this one replaces or erases
   bool erase = false;
   std::string_view image;  // as store/effect.h encodes it
+  // Not 0: instead of the image, the record that the entry of this number made of the key.
+  // REQUIRES: has_logged_record() said so of it.
+  Seq logged = 0;
 };
 
 // What a finished checkpoint says of itself. `state` is the owner's own (database map, epochs).
@@ -138,6 +160,9 @@ class Engine {
   // full device is waited for. REQUIRES: no finish_checkpoint, of any shard, is on its way.
   virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
                              RecordsDone done) = 0;
+  // The log holds a record of the key as the entry `seq` left it: a checkpoint can take that one.
+  // True until the entry is released or truncated.
+  virtual bool has_logged_record(ShardId, const RecordKey&, Seq) const { return false; }
   // Drops all records of a database (FLUSHDB), in order with write_records. Refs into it are void.
   virtual void erase_database(ShardId shard, DbId db, Done done) = 0;
   // Everything written by write_records so far, and `meta`, durable as one step.

@@ -77,10 +77,12 @@ Status Node::start() {
   hooks.purge_memory = memory_purge;
   hooks.process_usage = process_usage;
   hooks.process = process_facts();
+  hooks.disk = &disk_;
   hooks.startup_memory = startup_memory;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
-  status = server_->listen();
+  status = server_->load_users();
+  if (status.ok()) status = server_->listen();
   if (status.ok()) announce();
   return status;
 }
@@ -94,7 +96,8 @@ void Node::announce() {
   const std::vector<Address> addresses = server_->addresses();
   for (const Address& address : addresses) {
     log_info("listening", {{"resp", address.to_string()}});
-    if (!address.is_loopback() && options_.resp_protected_mode && options_.resp_password.empty()) {
+    if (!address.is_loopback() && options_.resp_protected_mode &&
+        server_->acl().default_user().no_password()) {
       log_warning("protected mode: clients on other hosts are refused; set resp.password",
                   {{"resp", address.to_string()}});
     }

@@ -190,7 +190,10 @@ void Checkpoint::gather(Image image, std::string_view bytes) {
   if (!image.erase) {
     object->set_clean();
     image.mod_seq = object->mod_seq();
-    encode_record(*object, &bytes_);
+    image.logged = object->encoding() == Encoding::kRaw &&
+                   object->string_size() >= LogGroup::kLarge &&
+                   engine_.has_logged_record(shard_, {image.db, key.slot, bytes}, image.mod_seq);
+    if (!image.logged) encode_record(*object, &bytes_);
   }
   image.end = bytes_.size();
   slice_.push_back(image);
@@ -208,7 +211,8 @@ void Checkpoint::write_slice() {
     const std::string_view bytes(bytes_);
     writes.push_back({{image.db, image.slot, key_of(image).bytes, image.ref},
                       image.erase,
-                      bytes.substr(image.image_at, image.end - image.image_at)});
+                      bytes.substr(image.image_at, image.end - image.image_at),
+                      image.logged ? image.mod_seq : 0});
   }
   engine_.write_records(shard_, writes,
                         [this](const Status& status, const std::vector<RecordRef>& refs) {

@@ -63,6 +63,7 @@ class Checkpoint {
     uint64_t hash = 0;                         // of the key
     Seq mod_seq = 0;                           // of the image
     RecordRef ref = 0;                         // of the record that goes
+    bool logged = false;                       // the log has the record already
     size_t key_at = 0, image_at = 0, end = 0;  // in bytes_: the key, then the image
   };
 

@@ -89,11 +89,29 @@ void Shard::emit(const Effect& effect) {
   }
   if (observer_ != nullptr) observer_->before(effect, last_seq_);
   writer_.add(effect);
+  note_large(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
   const bool emptied = apply(effect, last_seq_, keyspace_);
   if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
   if (follower_ != nullptr) follower_->applied(effect, emptied);
+}
+
+// Large values of the turn, for the engine to write once. What an entry says of the key afterwards
+// makes the value's image another one than the object's.
+void Shard::note_large(const Effect& effect) {
+  for (auto at = pending_large_.rbegin(); at != pending_large_.rend() && at->seq == last_seq_;
+       ++at) {
+    const bool same =
+        effect.type == EffectType::kFlushDb ||
+        (has_key(effect.type) && at->slot == effect.key.slot && at->key == effect.key.bytes);
+    if (same && at->db == effect.db) at->final = false;
+  }
+  const uint64_t size = effect.value.size();
+  if (effect.type != EffectType::kPutString || size < LogGroup::kLarge) return;
+  pending_large_.push_back({pending_.size() - size, size, last_seq_, effect.db, effect.key.slot,
+                            std::string(effect.key.bytes),
+                            string_record_head(last_seq_, effect.expire_at_ms, size)});
 }
 
 Seq Shard::end_command() {
@@ -107,8 +125,9 @@ void Shard::submit() {
   if (checkpoint_due()) checkpoint_.start();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
-  LogGroup group{pending_first_, last_seq_, std::move(pending_)};
+  LogGroup group{pending_first_, last_seq_, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
+  pending_large_.clear();
   const Seq last = group.last;
   const uint64_t bytes = group.bytes.size();
   uncommitted_bytes_ += bytes;
@@ -140,7 +159,8 @@ void Shard::fail(const Status& status) {
   if (on_failure_) on_failure_(failure_);
 }
 
-uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
+uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring,
+                           bool* more) {
   constexpr int kPerEntry = 64;  // erases that share an entry, and a look at the clock
   *more = false;
   if (failed()) return 0;
@@ -150,7 +170,9 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, bool* more) {
   for (int i = 0; i < kDbCount; ++i) {
     const auto db = static_cast<DbId>(i);
     while (Object* object = keyspace_.next_due(db, now_ms)) {
-      emit(Effect::erase(db, keyspace_.key(object->key())));
+      const KeyRef key = keyspace_.key(object->key());
+      if (expiring) expiring(db, key);
+      emit(Effect::erase(db, key));
       if (++erased % kPerEntry != 0) continue;
       end_command();
       if (reactor_.clock().mono_ns() >= deadline_ns) {

@@ -109,8 +109,10 @@ class Shard {
   uint64_t changes_since_checkpoint() const { return last_seq_ - checkpoint_.finished_seq(); }
 
   // Erases keys that are due, as logged effects, for at most `budget_us`; returns how many.
-  // True in *more when the budget ended before the work did.
-  uint64_t expire_due(int64_t now_ms, int64_t budget_us, bool* more);
+  // `expiring` is told of each before it is erased. True in *more when the budget ended before the
+  // work did.
+  using KeyVisitor = std::function<void(DbId db, const KeyRef& key)>;
+  uint64_t expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring, bool* more);
 
   Checkpoint& checkpoint() { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }
@@ -121,6 +123,7 @@ class Shard {
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
+  void note_large(const Effect& effect);
   void group_done(Seq last, uint64_t bytes, const Status& status);
   void fail(const Status& status);
 
@@ -143,6 +146,7 @@ class Shard {
   Status failure_;
 
   std::string pending_;  // entries of this turn
+  std::vector<LogGroup::Large> pending_large_;
   EntryWriter writer_{&pending_};
   Seq pending_first_ = 0;
   uint64_t uncommitted_bytes_ = 0;

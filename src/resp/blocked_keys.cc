@@ -1,8 +1,6 @@
 // See blocked_keys.h.
 #include "resp/blocked_keys.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "resp/session.h"
 
@@ -86,8 +84,7 @@ void BlockedKeys::applied(const Effect& effect, bool emptied) {
 }
 
 void BlockedKeys::key_changed(const Effect& effect, bool gone) {
-  const DbMap& map = shard_.keyspace().db_map();
-  const auto db = static_cast<int>(std::find(map.begin(), map.end(), effect.db) - map.begin());
+  const int db = shard_.keyspace().logical(effect.db);
   const auto found = registry_.find(KeyView{effect.key.hash, db, effect.key.bytes});
   if (found == registry_.end() || (gone && found->second.or_gone == 0)) return;
   mark_ready(*found);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "resp/acl_user.h"
 #include "resp/session.h"
 
 namespace holdfast {
@@ -12,8 +13,14 @@ std::string flags_of(const Session& session) {
   std::string flags;
   if (session.state.monitor) flags.push_back('O');
   if (session.in_multi()) flags.push_back('x');
+  if (session.subscribed()) flags.push_back('P');
   if (session.blocked()) flags.push_back('b');
   if (session.has_transaction() && session.transaction().spoiled()) flags.push_back('d');
+  if (session.tracking != nullptr) {
+    flags.push_back('t');
+    if (session.tracking->redirect_broken) flags.push_back('R');
+    if (session.tracking->broadcast) flags.push_back('B');
+  }
   if (session.closing()) flags.push_back('c');
   if (session.conn().peer().is_unix()) flags.push_back('U');
   if (session.state.no_evict) flags.push_back('e');
@@ -65,9 +72,9 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("idle", seconds(session.last_active_ms()))
       .text("flags", flags_of(session))
       .number("db", session.state.db)
-      .number("sub", 0)
-      .number("psub", 0)
-      .number("ssub", 0)
+      .number("sub", session.subscription_count(SubscriptionKind::kChannel))
+      .number("psub", session.subscription_count(SubscriptionKind::kPattern))
+      .number("ssub", session.subscription_count(SubscriptionKind::kShard))
       .number("multi", queued)
       .number("qbuf", qbuf)
       .number("qbuf-free",
@@ -82,8 +89,9 @@ std::string client_line(const Session& session, int64_t now_ms) {
       .number("tot-mem", session.memory())
       .text("events", output.empty() ? "r" : "rw")
       .text("cmd", session.last_command() == nullptr ? "NULL" : session.last_command()->full_name)
-      .text("user", session.state.user)
-      .number("redir", -1)
+      .text("user", session.state.user->name())
+      .number("redir",
+              session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->redirect))
       .number("resp", session.reply.protocol())
       .text("lib-name", session.library_name)
       .text("lib-ver", session.library_version);

@@ -72,6 +72,7 @@ enum KeyFlag : uint16_t {
   kKeyInsert = 1 << 6,
   kKeyDelete = 1 << 7,
   kKeyVariableFlags = 1 << 8,
+  kKeyNotKey = 1 << 9,  // a shard channel: it has a slot and is no key
 };
 
 // Where keys are among the arguments (argument 0 is the command's name).
@@ -121,6 +122,7 @@ struct Command {
   explicit Command(const CommandSpec& s, const Command* container);
 
   const CommandSpec& spec;
+  uint32_t id = 0;        // its number in the table, given by the table: for sets of commands
   std::string full_name;  // "config|get"
   // It needs the values of its keys, not only to know that they are there. (SET asks for itself.)
   const bool reads_values;

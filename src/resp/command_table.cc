@@ -55,9 +55,10 @@ constexpr Named kCategoryNames[] = {
 };
 
 constexpr Named kKeyFlagNames[] = {
-    {kKeyRO, "RO"},         {kKeyRW, "RW"},         {kKeyOW, "OW"},
-    {kKeyRM, "RM"},         {kKeyAccess, "access"}, {kKeyUpdate, "update"},
-    {kKeyInsert, "insert"}, {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyRO, "RO"},          {kKeyRW, "RW"},         {kKeyOW, "OW"},
+    {kKeyRM, "RM"},          {kKeyAccess, "access"}, {kKeyUpdate, "update"},
+    {kKeyInsert, "insert"},  {kKeyDelete, "delete"}, {kKeyVariableFlags, "variable_flags"},
+    {kKeyNotKey, "not_key"},
 };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -107,11 +108,11 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(), bitmap_commands(), key_commands(), dump_commands(), expiry_commands(),
-        database_commands(), connection_commands(), client_commands(), config_commands(),
-        info_commands(), memory_commands(), latency_commands(), introspection_commands(),
-        admin_commands(), engine_commands(), debug_commands(), acl_commands(), cluster_commands(),
-        transaction_commands()}) {
+       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
+        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
+        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
+        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
+        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
@@ -121,11 +122,17 @@ CommandTable::CommandTable() {
             [](const auto& a, const auto& b) { return a->full_name < b->full_name; });
   buckets_.assign(std::bit_ceil(commands_.size() * 4), nullptr);
   for (const auto& command : commands_) {
+    number(*command);
     HF_ASSERT(find(command->full_name) == nullptr);  // two rows with one name
     size_t i = hash(command->full_name) & (buckets_.size() - 1);
     while (buckets_[i] != nullptr) i = (i + 1) & (buckets_.size() - 1);
     buckets_[i] = command.get();
   }
+}
+
+void CommandTable::number(Command& command) {
+  command.id = id_count_++;
+  for (const auto& sub : command.subcommands) number(*sub);
 }
 
 Command* CommandTable::find(std::string_view name) const {
@@ -193,6 +200,30 @@ bool in_category(const CommandSpec& spec, std::string_view name) {
   return false;
 }
 
+namespace {
+
+// What a call does to its key, of the commands for which that depends on the arguments: SET reads
+// only with GET, BITFIELD writes only with SET or INCRBY.
+uint16_t flags_of_call(const CommandSpec& spec, std::span<const std::string_view> args,
+                       uint16_t flags) {
+  if ((flags & kKeyVariableFlags) == 0) return flags;
+  const auto has = [args](std::string_view word, size_t from) {
+    return std::any_of(args.begin() + static_cast<ptrdiff_t>(std::min(from, args.size())),
+                       args.end(),
+                       [word](std::string_view arg) { return equals_ignoring_case(arg, word); });
+  };
+  if (spec.name == "set") {
+    return has("get", 3) ? kKeyRW | kKeyAccess | kKeyUpdate : kKeyOW | kKeyUpdate;
+  }
+  if (spec.name == "bitfield") {
+    return has("set", 2) || has("incrby", 2) ? kKeyRW | kKeyAccess | kKeyUpdate
+                                             : kKeyRO | kKeyAccess;
+  }
+  return flags;
+}
+
+}  // namespace
+
 bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
                std::vector<FoundKey>* keys) {
   const auto argc = static_cast<int64_t>(args.size());
@@ -208,8 +239,9 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
       last = k.first + count;
     }
     if (last >= argc) return false;
+    const uint16_t flags = flags_of_call(spec, args, k.flags);
     for (int64_t i = first; i <= last; i += k.step) {
-      keys->push_back({static_cast<size_t>(i), k.flags});
+      keys->push_back({static_cast<size_t>(i), flags});
     }
   }
   return true;

@@ -20,12 +20,17 @@ class CommandTable {
   // Sorted by name.
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
   void reset_stats();
+  // Command::id is below this, of subcommands too.
+  uint32_t id_count() const { return id_count_; }
 
  private:
   static constexpr size_t kMaxName = 32;
   static uint32_t hash(std::string_view lower);
 
   std::vector<std::unique_ptr<Command>> commands_;
+  void number(Command& command);
+
+  uint32_t id_count_ = 0;
   std::vector<Command*> buckets_;  // open addressing, a power of two, at most a quarter full
 };
 

@@ -35,7 +35,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       shard(outer.shard),
       keyspace(outer.keyspace),
       now_ms(outer.now_ms),
-      options_(outer.options_),
+      options_(outer.options()),
       outer_(&outer),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
@@ -76,7 +76,10 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
   const int64_t expire_at_ms = object->expire_at_ms();
   if (expire_at_ms != 0 && expire_at_ms <= now_ms) {
     // "Gone because expired" is a fact only once the erase is committed, so it is logged first.
-    if (!shard.failed()) emit(Effect::erase(db, key));
+    if (!shard.failed()) {
+      server.key_expires(db, key);
+      shard.emit(Effect::erase(db, key));
+    }
     ++server.stats().expired_keys;
     return nullptr;
   }
@@ -89,6 +92,7 @@ Object* CommandContext::find_read(DbId db, const KeyRef& key) {
   Object* object = find_write(db, key);
   if (object == nullptr) {
     ++server.stats().keyspace_misses;
+    notify(NotifyClass::kKeyMiss, "keymiss", db, key);
     return nullptr;
   }
   ++server.stats().keyspace_hits;
@@ -116,9 +120,20 @@ void CommandContext::block_on(std::span<const std::string_view> keys, int64_t ti
 }
 
 void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {
-  server.publish_event(event, db, key.bytes);
+  server.pubsub().publish_event(options_.notify_events, keyspace.logical(db), event, key.bytes);
 }
 
-void CommandContext::emit(const Effect& effect) { shard.emit(effect); }
+void CommandContext::emit(const Effect& effect) {
+  if (!has_key(effect.type)) {
+    shard.emit(effect);
+    return;
+  }
+  if (server.tracking().watches()) server.tracking().changed(effect.key.bytes, &session);
+  const bool may_be_new = notifies(NotifyClass::kNew) && !keyspace.find(effect.db, effect.key);
+  shard.emit(effect);
+  if (may_be_new && keyspace.find(effect.db, effect.key) != nullptr) {
+    notify(NotifyClass::kNew, "new", effect.db, effect.key);
+  }
+}
 
 }  // namespace holdfast

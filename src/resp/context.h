@@ -116,6 +116,16 @@ class CommandContext {
   void notify(NotifyClass what, std::string_view event, DbId db, const KeyRef& key) {
     if (notifies(what)) publish_event(event, db, key);
   }
+  // The same for a string command and for one that works on keys of any type.
+  void notify_string(std::string_view event, const KeyRef& key) {
+    notify(NotifyClass::kString, event, key);
+  }
+  void notify_generic(std::string_view event, const KeyRef& key) {
+    notify(NotifyClass::kGeneric, event, key);
+  }
+  // True when any event may be told: a command that overwrites a key without a look at it looks
+  // first then, so that an expiry is told before.
+  bool notifies() const { return options_.notify_events != 0; }
   bool notifies(NotifyClass what) const { return (options().notify_events & mask_of(what)) != 0; }
 
   // --- for the dispatcher ---

@@ -1,11 +1,12 @@
 // Server::execute: the way of one command, from its name to its reply.
 //
-// Order of the checks as in Redis: known, arguments, authenticated, paused, memory, then the
-// handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
+// Order of the checks as in Redis: known, arguments, authenticated, permitted, paused, memory, then
+// the handler, or the queue of MULTI. A refused command counts as rejected and changes nothing.
 #include <algorithm>
 #include <string>
 
 #include "base/log.h"
+#include "resp/commands/pubsub.h"
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
@@ -85,14 +86,19 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
 }
 
-std::string Server::refusal(const Session& session, const Command& command,
-                            std::span<const std::string_view> args) const {
+std::string Server::refusal(Session& session, const Command& command,
+                            std::span<const std::string_view> args) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
     return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
-  if (!session.state.authenticated && !command.has(kNoAuth)) return std::string(errors::kNoAuth);
+  if (!command.has(kNoAuth) && needs_auth(session)) return std::string(errors::kNoAuth);
   const bool queues = session.in_multi() && !runs_inside_multi(command);
   if (queues && command.has(kNoMulti)) return "ERR Command not allowed inside a transaction";
+  if (const AclDecision access = check_access(session, command, args); !access.allowed()) {
+    record_denial(session, access, session.in_multi() ? AclContext::kMulti : AclContext::kTopLevel,
+                  command, args);
+    return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
+  }
   const uint32_t flags = session.effective_flags(command);
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;
@@ -103,6 +109,11 @@ std::string Server::refusal(const Session& session, const Command& command,
     return std::string(errors::kDeviceFull);
   }
   if (shard_.failed() && (flags & kWrite) != 0) return std::string(errors::kLogFailed);
+  if (session.subscribed() && !session.reply.resp3() && !allowed_while_subscribed(command)) {
+    return "ERR Can't execute '" + command.full_name +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
   return {};
 }
 
@@ -116,7 +127,8 @@ void Server::refuse(Session& session, const Command* command, std::string_view r
     session.reply.error(reason);
   }
   count_error(session.reply.last_error_code());
-  finish_reply(session, start, 0);
+  finish_reply(session, nullptr, start, 0);
+  Tracking::end_caching(session, command);
 }
 
 void Server::execute(Session& session, Command* command, std::span<const std::string_view> args,
@@ -133,21 +145,33 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   if (session.in_multi() && !runs_inside_multi(*called)) {
     session.transaction().queue(*called, args);
     session.reply.simple("QUEUED");
-    finish_reply(session, start, 0);
+    finish_reply(session, nullptr, start, 0);
     return;
   }
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
   shard_.begin_command(now_ms);
+  deliveries_.begin(session);
   run(context, clock_ns);
   const Seq written = shard_.end_command();
-  finish_reply(session, start, std::max(written, context.observed()));
+  const Seq depends_on = std::max(written, context.observed());
+  session.depends_on = std::max(session.depends_on, depends_on);
+  finish_reply(session, called, start, depends_on);
+  settle_pushes(session);
+  Tracking::end_caching(session, called);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
   // here: its entry is complete and new ones may be begun.
   if (blocked_keys_.any_ready()) {
     serve_ready_keys();
     *clock_ns = clock().mono_ns();
   }
+}
+
+// What the command had to tell to others, and to its own client behind the reply.
+void Server::settle_pushes(Session& session) {
+  deliveries_.replied();
+  tracking_.after_reply(session);
+  deliveries_.settle(session.depends_on);
 }
 
 void Server::serve_ready_keys() {
@@ -165,26 +189,29 @@ void Server::run_again(Session& session, int64_t now_ms) {
   auto& command = const_cast<Command&>(wait.command);
   const uint64_t start = session.output.position();
   Seq depends_on = 0;
+  wait.found_nothing = false;
   const std::string reason = refusal(session, command, wait.args);
   if (!reason.empty()) {
     ++command.stats.rejected;
     session.reply.error(reason);
     count_error(session.reply.last_error_code());
   } else {
-    wait.found_nothing = false;
     CommandContext context(*this, session, command, wait.args, now_ms);
     int64_t clock_ns = clock().mono_ns();
     shard_.begin_command(now_ms);
+    deliveries_.begin(session);
     run(context, &clock_ns);
     depends_on = std::max(shard_.end_command(), context.observed());
-    if (wait.found_nothing) return;  // and keeps its places
+    session.depends_on = std::max(session.depends_on, depends_on);
   }
-  if (wait.wants_reply) {
-    send_reply(session, start, depends_on);
-  } else {
+  const bool goes_on = !wait.found_nothing;  // else it keeps its places
+  if (goes_on && !wait.wants_reply) {
     session.output.rewind(start);
+  } else if (goes_on) {
+    send_reply(session, start, depends_on);
   }
-  if (!session.closing()) session.unblock();
+  settle_pushes(session);
+  if (goes_on && !session.closing()) session.unblock();
 }
 
 void Server::key_wait_ends(Session& session, bool with_error) {
@@ -212,6 +239,7 @@ void Server::key_wait_ends(Session& session, bool with_error) {
     depends_on = std::max({depends_on, keyspace().replaced_at(db),
                            object == nullptr ? keyspace().erased_at(db, key) : object->mod_seq()});
   }
+  session.depends_on = std::max(session.depends_on, depends_on);
   send_reply(session, start, depends_on);
 }
 
@@ -230,6 +258,8 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
     context.reply.output().rewind(start);
     context.reply.error(errors::kUnreadable);
   }
+  Session& session = context.session;
+  if (session.tracking != nullptr) tracking_.remember(session, command, context.args);
   *clock_ns = clock().mono_ns();
   if (!context.waits()) record_call(context, errors_before, start_ns, *clock_ns);
   if (monitored && !runs_again && !monitors_.empty()) {
@@ -274,22 +304,31 @@ void Server::record_call(CommandContext& context, uint64_t errors_before, int64_
   }
 }
 
-// Holds the reply until everything it shows is committed, or drops it if the client wants none.
-void Server::finish_reply(Session& session, uint64_t start, Seq depends_on) {
+// False when the client wants none. What SUBSCRIBE and its kin answer are pushes, which are never
+// unwanted.
+bool Server::wants_reply(Session& session, const Command* ran) {
+  const bool pushes = ran != nullptr && answers_with_pushes(*ran);
   switch (session.state.reply_mode) {
     case ReplyMode::kOn:
-      break;
+      return true;
     case ReplyMode::kSkipNext:  // CLIENT REPLY SKIP itself
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kSkip;
-      return;
+      return false;
     case ReplyMode::kSkip:
-      session.output.rewind(start);
       session.state.reply_mode = ReplyMode::kOn;
-      return;
+      return pushes;
     case ReplyMode::kOff:
-      session.output.rewind(start);
-      return;
+      break;
+  }
+  return pushes;
+}
+
+// Holds the reply until everything it shows is committed, or drops it if the client wants none.
+// `ran`: null when the command was refused.
+void Server::finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on) {
+  if (!wants_reply(session, ran)) {
+    session.output.rewind(start);
+    return;
   }
   send_reply(session, start, depends_on);
 }

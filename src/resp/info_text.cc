@@ -98,7 +98,7 @@ void clients_section(Server& s, Text& t) {
   t.number("client_recent_max_input_buffer", largest_in);
   t.number("client_recent_max_output_buffer", largest_out);
   t.number("blocked_clients", s.blocked_sessions());
-  t.zeros({"tracking_clients"});
+  t.number("tracking_clients", s.tracking().clients());
   t.number("clients_in_timeout_table", s.sessions_with_timeout());
   t.number("total_blocking_keys", s.blocked_keys().keys());
   t.number("total_blocking_keys_on_nokey", s.blocked_keys().keys_or_gone());
@@ -224,14 +224,21 @@ void stats_section(Server& s, Text& t) {
   t.zeros({"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
   t.number("keyspace_hits", stats.keyspace_hits);
   t.number("keyspace_misses", stats.keyspace_misses);
-  t.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec",
-           "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
-           "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits",
-           "active_defrag_key_misses", "tracking_total_keys", "tracking_total_items",
-           "tracking_total_prefixes", "unexpected_error_replies"});
+  t.number("pubsub_channels", s.pubsub().channels(SubscriptionKind::kChannel).size());
+  t.number("pubsub_patterns", s.pubsub().channels(SubscriptionKind::kPattern).size());
+  t.number("pubsubshard_channels", s.pubsub().channels(SubscriptionKind::kShard).size());
+  t.zeros({"latest_fork_usec", "total_forks", "migrate_cached_sockets",
+           "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
+           "active_defrag_key_hits", "active_defrag_key_misses"});
+  t.number("tracking_total_keys", s.tracking().key_count());
+  t.number("tracking_total_items", s.tracking().item_count());
+  t.number("tracking_total_prefixes", s.tracking().prefix_count());
+  t.zeros({"unexpected_error_replies"});
   t.number("total_error_replies", stats.error_replies);
   t.number("acl_access_denied_auth", stats.acl_denied_auth);
-  t.zeros({"acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"});
+  t.number("acl_access_denied_cmd", stats.acl_denied_command);
+  t.number("acl_access_denied_key", stats.acl_denied_key);
+  t.number("acl_access_denied_channel", stats.acl_denied_channel);
   t.number("client_query_buffer_limit_disconnections", stats.query_buffer_closed);
   t.number("client_output_buffer_limit_disconnections", stats.output_buffer_closed);
   t.number("replies_held", stats.replies_held);

@@ -15,14 +15,33 @@ size_t Output::used(size_t chunk) const {
 }
 
 void Output::add_chunk(size_t size) {
-  if (!chunks_.empty()) chunks_.back().size = used(chunks_.size() - 1);
   const size_t capacity = std::max(size, kChunkBytes);
   auto* data = static_cast<char*>(std::malloc(capacity));
   if (data == nullptr) throw std::bad_alloc();
-  chunks_.push_back({data, 0, capacity});
-  allocated_ += capacity;
-  end_ = data;
-  room_ = capacity;
+  push_chunk({data, 0, capacity, nullptr});
+}
+
+void Output::push_chunk(Chunk chunk) {
+  if (!chunks_.empty()) chunks_.back().size = used(chunks_.size() - 1);
+  allocated_ += chunk.capacity;
+  end_ = chunk.data + chunk.size;
+  room_ = chunk.room();
+  chunks_.push_back(std::move(chunk));
+}
+
+void Output::free_chunk(const Chunk& chunk) {
+  if (chunk.shared == nullptr) std::free(chunk.data);
+}
+
+void Output::append_shared(const SharedBytes& bytes) {
+  if (bytes->empty()) return;
+  if (bytes->size() < kWorthSharing && !chunks_.empty()) {
+    append(*bytes);
+    return;
+  }
+  // Nothing writes through the pointer: a shared chunk has no room.
+  push_chunk({const_cast<char*>(bytes->data()), bytes->size(), bytes->size(), bytes});
+  appended_ += bytes->size();
 }
 
 void Output::rewind(uint64_t position) {
@@ -32,19 +51,24 @@ void Output::rewind(uint64_t position) {
     const auto cut = static_cast<size_t>(std::min<uint64_t>(in_last, appended_ - position));
     appended_ -= cut;
     end_ -= cut;
-    room_ += cut;
+    if (chunks_.back().shared == nullptr) room_ += cut;
     if (cut < in_last || chunks_.size() == 1) break;
     allocated_ -= chunks_.back().capacity;
-    std::free(chunks_.back().data);
+    free_chunk(chunks_.back());
     chunks_.pop_back();
     end_ = chunks_.back().data + chunks_.back().size;
-    room_ = chunks_.back().capacity - chunks_.back().size;
+    room_ = chunks_.back().room();
   }
   while (!holds_.empty() && holds_.back().from >= position) holds_.pop_back();
 }
 
 void Output::hold_from(uint64_t position, Seq seq) {
-  if (holds_.empty() || holds_.back().seq < seq) holds_.push_back({position, seq});
+  // Nearly always behind all others; what a command pushed is held when its replies are already.
+  auto at = holds_.end();
+  while (at != holds_.begin() && std::prev(at)->from >= position) --at;
+  if (at != holds_.begin() && std::prev(at)->seq >= seq) return;
+  const auto covered = std::find_if(at, holds_.end(), [seq](const Hold& h) { return h.seq > seq; });
+  holds_.insert(holds_.erase(at, covered), {position, seq});
 }
 
 void Output::release(Seq committed) {
@@ -74,14 +98,14 @@ void Output::consume(size_t size) {
   while (chunks_.size() > 1 && first_offset_ >= used(0)) {
     first_offset_ -= used(0);
     allocated_ -= chunks_.front().capacity;
-    std::free(chunks_.front().data);
+    free_chunk(chunks_.front());
     chunks_.pop_front();
   }
 }
 
 // Keeps nothing: an idle session costs no buffer.
 void Output::clear() {
-  for (const Chunk& chunk : chunks_) std::free(chunk.data);
+  for (const Chunk& chunk : chunks_) free_chunk(chunk);
   chunks_.clear();
   holds_.clear();
   first_offset_ = 0;

@@ -5,6 +5,7 @@
 // (promise 2: no reply shows what a crash can take back). Replies before it leave at once.
 //
 // Bytes lie in chunks; a value larger than a chunk gets one of its own, so nothing is copied twice.
+// What goes to many sessions at once is a chunk that they share.
 // Threads: the reactor's only.
 #pragma once
 
@@ -13,16 +14,24 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/types.h"
 
 namespace holdfast {
 
+// Bytes that several outputs send.
+using SharedBytes = std::shared_ptr<const std::string>;
+
 class Output {
  public:
   static constexpr size_t kChunkBytes = 16 * 1024 - 64;
+  // Behind other replies, fewer shared bytes than this are copied: a chunk of their own would cost
+  // more than that.
+  static constexpr size_t kWorthSharing = 2048;
 
   Output() = default;
   Output(const Output&) = delete;
@@ -44,6 +53,9 @@ class Output {
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
     commit(bytes.size());
   }
+
+  // The same without a copy, where that pays.
+  void append_shared(const SharedBytes& bytes);
 
   // Position of the next byte in the session's whole output.
   uint64_t position() const { return appended_; }
@@ -73,6 +85,10 @@ class Output {
     char* data;
     size_t size;  // bytes in use; of the last chunk: when it was left, see used()
     size_t capacity;
+    SharedBytes shared;  // owns the data, which is then never written; null: the chunk owns it
+
+    // What may still be written behind `size`.
+    size_t room() const { return shared == nullptr ? capacity - size : 0; }
   };
   struct Hold {
     uint64_t from;
@@ -80,6 +96,8 @@ class Output {
   };
 
   void add_chunk(size_t size);
+  void push_chunk(Chunk chunk);
+  static void free_chunk(const Chunk& chunk);
   size_t used(size_t chunk) const;
 
   std::deque<Chunk> chunks_;

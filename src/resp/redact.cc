@@ -34,7 +34,7 @@ std::vector<std::string_view> redact(std::span<const std::string_view> args) {
       hide(i + 1, i + 3);
       i += 2;
     }
-  } else if (is(0, "ACL") && is(1, "SETUSER")) {
+  } else if (is(0, "ACL") && (is(1, "SETUSER") || is(1, "DELUSER") || is(1, "GETUSER"))) {
     hide(2, shown.size());
   } else if (is(0, "CONFIG") && is(1, "SET")) {
     for (size_t i = 2; i + 1 < args.size(); i += 2) {

@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-// The arguments, "(redacted)" standing for those of AUTH, of HELLO's AUTH, of ACL SETUSER, and for
-// a password given to CONFIG SET.
+// The arguments, "(redacted)" standing for those of AUTH, of HELLO's AUTH, of ACL SETUSER, DELUSER
+// and GETUSER, and for a password given to CONFIG SET.
 std::vector<std::string_view> redact(std::span<const std::string_view> args);
 
 }  // namespace holdfast

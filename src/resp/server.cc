@@ -28,10 +28,15 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       options_(options),
       shard_(shard),
       hooks_(std::move(hooks)),
+      deliveries_(shard),
+      pubsub_(shard.keyspace().hash_seed(), deliveries_),
+      tracking_(*this, deliveries_),
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
+  acl_.set_all_channels_by_default(options.resp_acl_all_channels);
+  acl_.set_default_password(options.resp_password);
   run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
   const auto guarded = [alive = alive_](auto&& work) {
     return [alive, work] {
@@ -104,7 +109,7 @@ void Server::accept(std::unique_ptr<Conn> conn) {
     refuse(*conn, "ERR max number of clients reached");
     return;
   }
-  if (options_.resp_protected_mode && options_.resp_password.empty() &&
+  if (options_.resp_protected_mode && acl_.default_user().no_password() &&
       !conn->peer().is_loopback()) {
     refuse(*conn,
            "DENIED This server runs in protected mode: without a password only clients on the "
@@ -115,7 +120,7 @@ void Server::accept(std::unique_ptr<Conn> conn) {
   if (!conn->peer().is_unix()) conn->set_keepalive(options_.resp_keepalive_s);
   const uint64_t id = next_session_id_++;
   auto session = std::make_unique<Session>(*this, id, std::move(conn), clock().wall_ms());
-  session->state.authenticated = options_.resp_password.empty();
+  reset_user(*session);
   if (reading_paused_) session->set_reading(false);
   sessions_.emplace(id, std::move(session));
 }
@@ -147,6 +152,8 @@ void Server::resume_later(Session& session) {
 
 void Server::turn_end() {
   shard_.submit();
+  tracking_.broadcast();
+  deliveries_.settle(shard_.last_seq());
   flush_sessions();
   free_sessions();
   const bool behind = shard_.wants_pause();
@@ -172,6 +179,8 @@ void Server::flush_sessions() {
 void Server::free_sessions() {
   for (Session* session : to_free_) {
     set_monitor(*session, false);
+    pubsub_.leave(*session);
+    tracking_.disable(*session);
     if (session->in_held_list) std::erase(held_, session);
     sessions_.erase(session->id());
   }
@@ -219,7 +228,7 @@ void Server::expire_slice() {
   if (!active_expire_ || expire_slice_pending_ || stopping_) return;
   const int64_t start_ns = clock().mono_ns();
   bool more = false;
-  stats_.expired_keys += shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, &more);
+  stats_.expired_keys += expire_due(&more);
   latency_.record("expire-cycle", clock().wall_ms() / 1000,
                   (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
   serve_waiting();
@@ -232,6 +241,21 @@ void Server::expire_slice() {
                        expire_slice_pending_ = false;
                        expire_slice();
                      });
+}
+
+uint64_t Server::expire_due(bool* more) {
+  const auto expiring = [this](DbId db, const KeyRef& key) { key_expires(db, key); };
+  const uint64_t erased =
+      shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, expiring, more);
+  deliveries_.settle(shard_.last_seq());
+  return erased;
+}
+
+void Server::key_expires(DbId db, const KeyRef& key) {
+  if ((options_.notify_events & mask_of(NotifyClass::kExpired)) != 0) {
+    pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "expired", key.bytes);
+  }
+  tracking_.changed(key.bytes, nullptr);
 }
 
 void Server::sample_rates(int64_t now_ns) {
@@ -270,6 +294,12 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
+  if (option.name == "tracking.table_max_keys") tracking_.trim(0);
+  if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
+  if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);
+  if (option.name == "resp.acl_pubsub_default") {
+    acl_.set_all_channels_by_default(options_.resp_acl_all_channels);
+  }
 }
 
 void Server::reset_stats() {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk.h"
 #include "base/metrics.h"
 #include "base/net.h"
 #include "base/options.h"
@@ -23,11 +24,16 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "replica/shard.h"
+#include "resp/acl.h"
+#include "resp/acl_log.h"
 #include "resp/command_table.h"
 #include "resp/context.h"
+#include "resp/deliveries.h"
 #include "resp/latency.h"
+#include "resp/pubsub.h"
 #include "resp/session.h"
 #include "resp/slowlog.h"
+#include "resp/tracking.h"
 #include "resp/watched_keys.h"
 
 namespace holdfast {
@@ -44,6 +50,9 @@ struct ServerStats {
   Counter evicted_keys = 0;
   Counter error_replies = 0;
   Counter acl_denied_auth = 0;
+  Counter acl_denied_command = 0;
+  Counter acl_denied_key = 0;
+  Counter acl_denied_channel = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
   Counter reads_paused = 0;  // turns in which reading stopped for the log
@@ -69,6 +78,7 @@ struct ServerHooks {
   std::function<void()> purge_memory;  // MEMORY PURGE
   std::function<ProcessUsage()> process_usage;
   ProcessFacts process;
+  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
@@ -142,6 +152,35 @@ class Server {
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_; }
 
+  // --- users (in access.cc) ---
+  Acl& acl() { return acl_; }
+  AclLog& acl_log() { return acl_log_; }
+  // Reads the ACL file, if one is configured. Before listen().
+  Status load_users();
+  // As a client that has just connected: the default user, who may have to authenticate.
+  void reset_user(Session& session) const;
+  // The session may run nothing but what is allowed without authentication.
+  bool needs_auth(const Session& session) const {
+    return !session.state.authenticated && !acl_.default_is_open();
+  }
+  // Makes it that user's session; false, logged as `command` asking for it, when the pair is wrong.
+  bool authenticate(Session& session, std::string_view user, std::string_view password,
+                    std::string_view command);
+  // Whether the session's user may run the command. `args` begin with its name.
+  AclDecision check_access(const Session& session, const Command& command,
+                           std::span<const std::string_view> args) const {
+    if (session.state.user->unrestricted()) return {};
+    return session.state.user->check(command, args);
+  }
+  // Counts and logs what check_access() denied.
+  void record_denial(const Session& session, AclDecision denied, AclContext context,
+                     const Command& command, std::span<const std::string_view> args);
+  // The ACL commands. The text is the error's without "ERR "; empty: done. `caller` gets its reply
+  // even if it is to be closed.
+  std::string load_acl_file(Session& caller);
+  std::string save_acl_file();
+  bool delete_user(std::string_view name, Session& caller);
+
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
   bool paused(int64_t now_ms) const { return pause_.until_ms != 0 && now_ms < pause_.until_ms; }
@@ -161,9 +200,11 @@ class Server {
   }
   void set_monitor(Session& session, bool on);
 
-  // --- pub/sub (in publish.cc) ---
-  // Publishes a keyspace event on the channels that the options ask for.
-  void publish_event(std::string_view event, DbId db, std::string_view key);
+  // --- pub/sub, client-side caching ---
+  // The key is about to be erased because its time has come.
+  void key_expires(DbId db, const KeyRef& key);
+  PubSub& pubsub() { return pubsub_; }
+  Tracking& tracking() { return tracking_; }
 
   // --- limits and settings ---
   void apply_setting(const OptionSpec& option);  // after CONFIG SET
@@ -185,6 +226,7 @@ class Server {
   void on_failure(const Status& status);
   void every_100ms();
   void expire_slice();
+  uint64_t expire_due(bool* more);
   bool memory_can_be_freed() const {
     return !memory_exhausted_ && shard_.cold_values().supported();
   }
@@ -192,15 +234,17 @@ class Server {
   void relieve_memory();
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
+  void close_sessions_of(const AclUser& user, Session* caller);
   // Why the command may not run (or be queued) now; empty when it may.
-  std::string refusal(const Session& session, const Command& command,
-                      std::span<const std::string_view> args) const;
+  std::string refusal(Session& session, const Command& command,
+                      std::span<const std::string_view> args);
   // Replies with the reason. A transaction that the command was meant for can't be executed then.
   void refuse(Session& session, const Command* command, std::string_view reason);
   void run(CommandContext& context, int64_t* clock_ns);
   void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
                    int64_t end_ns);
-  void finish_reply(Session& session, uint64_t start, Seq depends_on);
+  static bool wants_reply(Session& session, const Command* ran);
+  void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
   void send_reply(Session& session, uint64_t start, Seq depends_on);
   // Lets the sessions go on whose keys have been given what they wait for. Called when an entry is
   // complete, never between two parts of one.
@@ -209,6 +253,7 @@ class Server {
   }
   void serve_ready_keys();
   void run_again(Session& session, int64_t now_ms);
+  void settle_pushes(Session& session);
   void feed_monitors(const Session& session, std::span<const std::string_view> args,
                      int64_t now_us);
   void count_error(const std::string& code);
@@ -221,9 +266,14 @@ class Server {
   ServerHooks hooks_;
   std::function<void(const Status&)> on_log_failure_;
   CommandTable commands_;
+  Acl acl_{commands_};
+  AclLog acl_log_;
   ServerStats stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
+  Deliveries deliveries_;
+  PubSub pubsub_;
+  Tracking tracking_;
   const int64_t start_wall_ms_;
   std::string run_id_;
   std::unique_ptr<char[]> read_buffer_;

@@ -135,8 +135,9 @@ bool Session::parse_batch(std::string_view input, size_t* offset) {
   args.clear();
   batch.clear();
   // Before AUTH each command may change the limits for the next.
-  const ParserLimits limits{server_.options().resp_max_bulk_bytes, state.authenticated};
-  const size_t most = state.authenticated ? kBatch : 1;
+  const bool trusted = !server_.needs_auth(*this);
+  const ParserLimits limits{server_.options().resp_max_bulk_bytes, trusted};
+  const size_t most = trusted ? kBatch : 1;
   while (batch.size() < most) {
     const size_t first = args.size();
     switch (parser_.parse(input, offset, &args, limits)) {
@@ -375,7 +376,7 @@ void Session::check_output_limit(uint64_t before_reply) {
 
 void Session::check_limits(int64_t now_ms) {
   const Options& options = server_.options();
-  if (options.resp_idle_timeout_s > 0 && !blocked() && !state.monitor &&
+  if (options.resp_idle_timeout_s > 0 && !blocked() && !state.monitor && !subscribed() &&
       now_ms - last_active_ms_ > options.resp_idle_timeout_s * 1000) {
     close_now("idle timeout");
     return;

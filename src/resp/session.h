@@ -24,12 +24,15 @@
 #include "resp/command.h"
 #include "resp/output.h"
 #include "resp/parser.h"
+#include "resp/pubsub.h"
 #include "resp/reply_writer.h"
+#include "resp/tracking.h"
 #include "resp/transaction.h"
 #include "store/key.h"
 
 namespace holdfast {
 
+class AclUser;
 class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
@@ -45,7 +48,7 @@ struct SessionState {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool no_evict = false;
   bool no_touch = false;
-  std::string user = "default";
+  AclUser* user = nullptr;  // never null in a session; Server::reset_user() sets it
   std::string name;
 };
 
@@ -78,6 +81,9 @@ class Session final : public ConnHandler {
   std::string library_version;
   Output output;
   ReplyWriter reply{&output};
+  std::unique_ptr<Subscriptions> subscriptions;  // null: none. Changed by PubSub only
+  std::unique_ptr<ClientTracking> tracking;      // null: off. Made and ended by Tracking only
+  Seq depends_on = 0;  // newest change that any command of this session wrote or saw
 
   int64_t created_ms() const { return created_ms_; }
   int64_t last_active_ms() const { return last_active_ms_; }
@@ -85,7 +91,13 @@ class Session final : public ConnHandler {
   void set_last_command(const Command* command) { last_command_ = command; }
   size_t query_buffer_bytes() const { return buffer_.size(); }
   size_t query_buffer_capacity() const { return buffer_.capacity(); }
-  ClientClass client_class() const { return ClientClass::kNormal; }
+  bool subscribed() const { return subscriptions != nullptr; }
+  size_t subscription_count(SubscriptionKind kind) const {
+    return subscribed() ? subscriptions->count(kind) : 0;
+  }
+  ClientClass client_class() const {
+    return subscribed() ? ClientClass::kPubSub : ClientClass::kNormal;
+  }
   // Rough bytes that this session costs.
   size_t memory() const;
 
@@ -140,7 +152,8 @@ class Session final : public ConnHandler {
   void flush_soon();
   // Called by the server at the end of a turn.
   void flush();
-  bool in_held_list = false;  // the server's own mark
+  bool in_held_list = false;      // the server's own mark
+  uint64_t touched_in_round = 0;  // that of Deliveries
   // Reads stop while the log is too far behind.
   void set_reading(bool on) { conn_->want_read(on && !closing()); }
   // Parses and runs what is buffered (after unblocking).

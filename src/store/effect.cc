@@ -186,6 +186,15 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
   return {};
 }
 
+std::string string_record_head(Seq mod_seq, int64_t expire_at_ms, uint64_t size) {
+  std::string head(1, static_cast<char>(kRecordVersion));
+  head.push_back(static_cast<char>(ObjectType::kString));
+  put_fixed<uint64_t>(head, mod_seq);
+  put_varint(head, static_cast<uint64_t>(expire_at_ms));
+  put_varint(head, size);
+  return head;
+}
+
 void encode_record(const Object& object, std::string* out) {
   out->push_back(static_cast<char>(kRecordVersion));
   out->push_back(static_cast<char>(object.type()));

@@ -37,6 +37,7 @@ bool parse_db_map(std::string_view bytes, DbMap* map) {
 Keyspace::Keyspace(uint64_t hash_seed)
     : seed_(hash_seed), erased_(std::make_unique<Seq[]>(kFilterPlaces)) {
   for (int i = 0; i < kDbCount; ++i) db_map_[static_cast<size_t>(i)] = static_cast<DbId>(i);
+  limits_.hash_seed = seed_;
 }
 
 Keyspace::~Keyspace() {
@@ -79,7 +80,7 @@ void Keyspace::prefetch_bucket(DbId db, const KeyRef& key) const {
 
 void Keyspace::prefetch_object(DbId db, const KeyRef& key) const {
   const Database& database = databases_[db];
-  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_object(key.hash);
+  if (database.slots != nullptr) database.slots[key.slot].table.prefetch_entry(key.hash);
 }
 
 size_t Keyspace::filter_place(DbId db, const KeyRef& key) {
@@ -88,6 +89,12 @@ size_t Keyspace::filter_place(DbId db, const KeyRef& key) {
 
 Seq Keyspace::erased_at(DbId db, const KeyRef& key) const {
   return std::max(erased_[filter_place(db, key)], databases_[db].flushed_at);
+}
+
+int Keyspace::logical(DbId physical) const {
+  const auto found = std::find(db_map_.begin(), db_map_.end(), physical);
+  HF_ASSERT(found != db_map_.end());
+  return static_cast<int>(found - db_map_.begin());
 }
 
 uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
@@ -135,7 +142,7 @@ Object* Keyspace::random_object(DbId db, Random& random) const {
   for (int s = 0; s < kSlotCount; ++s) {
     const SlotTable& table = database.slots[static_cast<size_t>(s)].table;
     if (skip < table.size()) {
-      return table.random_object([&random](uint64_t below) { return random.below(below); });
+      return table.random_entry([&random](uint64_t below) { return random.below(below); });
     }
     skip -= table.size();
   }

@@ -58,7 +58,9 @@ class Keyspace {
   Keyspace& operator=(const Keyspace&) = delete;
 
   KeyRef key(std::string_view bytes) const { return make_key(bytes, seed_); }
+  uint64_t hash_seed() const { return seed_; }
   DbId physical(int logical) const { return db_map_[static_cast<size_t>(logical)]; }
+  int logical(DbId physical) const;
   const DbMap& db_map() const { return db_map_; }
   // The seq of the newest change of the map: what any answer about a logical database rests on.
   Seq mapped_at() const { return mapped_at_; }
@@ -100,8 +102,11 @@ class Keyspace {
   // Makes room for `keys` that will follow, evenly over all slots. REQUIRES: the database is empty.
   void reserve(DbId db, uint64_t keys);
 
-  // Up to where collections that change from now on stay compact.
-  void set_limits(const CollectionLimits& limits) { limits_ = limits; }
+  // Up to where collections that change from now on stay compact. Their seed stays what it is.
+  void set_limits(const CollectionLimits& limits) {
+    limits_ = limits;
+    limits_.hash_seed = seed_;
+  }
   const CollectionLimits& limits() const { return limits_; }
 
   // --- changing: called by apply() in store/effect.cc only ---

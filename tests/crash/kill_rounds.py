@@ -4,7 +4,8 @@
 Each round: start, check that everything acknowledged so far is there, load from several clients
 with writes whose outcome is recorded, kill at a random moment. Clients write
   - counters: SET c<n>:<i> <value>, one value per write, so the newest acknowledged one is known;
-  - pairs: MSET p<n>:a x p<n>:b x, of which no half may ever be seen.
+  - pairs: MSET p<n>:a x p<n>:b x, of which no half may ever be seen;
+  - large values: SET l<n>:<i> <bytes that follow from the value>, which lie elsewhere than the log.
 A write that was sent and not acknowledged may or may not be there; an acknowledged one must be.
 
 Usage: tests/crash/kill_rounds.py [--rounds N] [--clients N] [--seed N] [--set key=value]
@@ -21,6 +22,13 @@ from harness import Client, Failed, Server, check, main  # noqa: E402
 
 KEYS = 200
 PIPELINE = 8
+
+
+LARGE_KEYS = 5
+
+
+def large(value):
+    return b"%d:" % value + random.Random(value).randbytes(65536 + value * 7919 % 400000)
 
 
 class Writer(threading.Thread):
@@ -52,19 +60,24 @@ class Writer(threading.Thread):
         batch = []
         for _ in range(PIPELINE):
             self.value += 1
-            if self.random.random() < 0.3:
+            kind = self.random.random()
+            if kind < 0.02:
+                name = f"l{self.number}:{self.random.randrange(LARGE_KEYS)}"
+                batch.append((name, ("SET", name, large(self.value), self.value)))
+            elif kind < 0.3:
                 name = f"p{self.number}"
                 batch.append((name, ("MSET", name + ":a", self.value, name + ":b", self.value)))
             else:
                 name = f"c{self.number}:{self.random.randrange(KEYS)}"
                 batch.append((name, ("SET", name, self.value)))
             self.sent.setdefault(name, set()).add(self.value)
-        client.send_raw(b"".join(Client.encode(*command) for _, command in batch))
+        client.send_raw(b"".join(Client.encode(*command[:-1] if name[0] == "l" else command)
+                                 for name, command in batch))
         for name, command in batch:
             reply = client.read()
             if reply != "OK":
-                raise Failed(f"{command}: {reply!r}")
-            value = int(command[2])
+                raise Failed(f"{name}: {reply!r}")
+            value = int(command[-1])
             self.acked[name] = value
             self.sent[name] = {v for v in self.sent[name] if v > value}
             self.acknowledged += 1
@@ -78,6 +91,10 @@ class Writer(threading.Thread):
                 found = a
             else:
                 found = client("GET", name)
+            if name.startswith("l") and found is not None:
+                value = int(found.split(b":", 1)[0])
+                check(found == large(value), f"{name}: not the bytes of value {value}")
+                found = value
             found = None if found is None else int(found)
             check(found in allowed, f"{name}: found {found}, acknowledged {self.acked.get(name)}")
             # What was found is durable now, whether it had been acknowledged or not.

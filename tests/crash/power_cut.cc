@@ -51,13 +51,20 @@ struct History {
   }
 };
 
+// What all lives of a campaign have in common.
+struct Kind {
+  bool cold;   // values stay on the device whenever they may
+  bool noise;  // large values that span many blocks
+};
+
 // A process on a disk. Its end is a kill: nothing is completed.
 struct Life {
-  Life(SimDisk& disk, uint64_t seed, bool cold)
+  Life(SimDisk& disk, uint64_t seed, Kind kind)
       : random(seed),
         engine(reactor, disk, random, kDirectory, kOptions),
-        replica(reactor, engine, 1 << 30, cold) {
+        replica(reactor, engine, 1 << 30, kind.cold) {
     replica.large_values = true;
+    replica.noise = kind.noise;
     opened = replica.shard.recover().status();
   }
 
@@ -88,13 +95,14 @@ constexpr const char* kFaultNames[] = {"none", "lost superblock copy", "lost sup
 
 class Campaign {
  public:
-  explicit Campaign(uint64_t seed) : seed_(seed), chance_(seed), cold_(seed % 3 == 2) {}
+  explicit Campaign(uint64_t seed)
+      : seed_(seed), chance_(seed), kind_{seed % 3 == 2, seed % 4 == 1} {}
 
   // Gives the number of states; throws std::string with what is wrong.
   uint64_t run() {
     SimDisk disk(chance_.next());
     History history;
-    auto life = std::make_unique<Life>(disk, chance_.next(), cold_);
+    auto life = std::make_unique<Life>(disk, chance_.next(), kind_);
     if (!life->opened.ok()) throw "a new store: " + life->opened.message();
     history.note(life->replica);
     uint64_t seen = disk.changes();
@@ -112,7 +120,7 @@ class Campaign {
       } else {
         life->engine.close();
       }
-      life = std::make_unique<Life>(disk, chance_.next(), cold_);
+      life = std::make_unique<Life>(disk, chance_.next(), kind_);
       expect(*life, history, acked);
       history.digests.resize(life->replica.shard.last_seq() + 1);
     }
@@ -141,15 +149,15 @@ class Campaign {
     if (chance_.one_in(3)) {  // power fails again, within recovery
       copy->power_off_after(1 + chance_.below(8));
       {
-        Life broken(*copy, chance_.next(), cold_);
+        Life broken(*copy, chance_.next(), kind_);
         if (broken.opened.ok()) broken.shared.run_for(5);
       }
       copy->crash();
     }
-    Life life(*copy, chance_.next(), cold_);
+    Life life(*copy, chance_.next(), kind_);
     if (!life.opened.ok() && fault_ == Fault::kUnreadable) {
       for (const char* file : {"store/wal", "store/data"}) copy->restore_reads(file);
-      Life again(*copy, chance_.next(), cold_);
+      Life again(*copy, chance_.next(), kind_);
       expect(again, history, acked);
       return;
     }
@@ -166,7 +174,7 @@ class Campaign {
     if (life.replica.shard.failed()) return;  // of the second fault, and said so
     const Seq acked = life.replica.shard.commit_seq();
     disk.crash();
-    Life again(disk, chance_.next(), cold_);
+    Life again(disk, chance_.next(), kind_);
     if (!again.opened.ok() && !must_open_) return;
     expect(again, later, acked);
   }
@@ -218,7 +226,7 @@ class Campaign {
 
   const uint64_t seed_;
   SeededRandom chance_;
-  const bool cold_;  // values stay on the device whenever they may
+  const Kind kind_;
   int step_ = 0;
   uint64_t states_ = 0;
   Fault fault_ = Fault::kNone;

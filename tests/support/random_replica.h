@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/codec.h"
 #include "base/random.h"
 #include "replica/shard.h"
 
@@ -66,11 +67,17 @@ struct RandomReplica {
   void random_effect(Random& random) { random_effect(random, cold ? 300 : 40); }
   void random_effect(Random& random, uint64_t longest) {
     const auto db = static_cast<DbId>(random.below(3));
-    const std::string name = "key:" + std::to_string(random.below(60));
-    const KeyRef key = keyspace.key(name);
+    std::string name = "key:" + std::to_string(random.below(60));
+    KeyRef key = keyspace.key(name);
     const uint64_t filler =
         large_values && random.one_in(40) ? random.below(200'000) : random.below(longest);
-    const std::string value = std::to_string(random.below(1000)) + std::string(filler, 'v');
+    std::string value = std::to_string(random.below(1000)) + std::string(filler, 'v');
+    if (noise && random.one_in(12)) {  // of few keys, so that all together stay small
+      name = "key:" + std::to_string(random.below(3));
+      key = keyspace.key(name);
+      value.resize(65'536 + random.below(random.one_in(8) ? 1'000'000 : 70'000));
+      for (size_t at = 0; at + 8 <= value.size(); at += 8) store_fixed(&value[at], random.next());
+    }
     const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
     switch (random.below(20)) {
       case 0:
@@ -116,6 +123,7 @@ struct RandomReplica {
 
   const bool cold;
   bool large_values = false;
+  bool noise = false;  // some values of 64 KiB to 1 MiB that lz4 leaves alone
   Keyspace keyspace;
   Shard shard;
 };

@@ -15,8 +15,6 @@ constexpr uint32_t kRootVersion = 1;
 constexpr uint64_t kReadBlocks = kSegmentBlocks;
 constexpr uint64_t kSmallestSegment = 32;  // blocks, when there is no run for a whole one
 
-uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
-
 Status decode_root(std::string_view root, ShardMetas* metas, std::vector<Segment>* segments) {
   Reader in(root);
   if (in.fixed<uint32_t>() != kRootVersion) return Status::corrupt("a root of another version");
@@ -40,7 +38,8 @@ struct DataStore::Slice {
     Owner owner;
     RecordRef old;
     bool erase;
-    size_t at, size;  // of the encoded record, in `bytes`
+    size_t at, size;                     // of the encoded record, in `bytes`
+    std::optional<LoggedRecord> logged;  // instead of that
   };
   std::vector<Write> writes;
   std::string bytes;
@@ -179,8 +178,8 @@ void DataStore::retry_later() {
 
 void DataStore::retry_space() {
   retry_timer_ = 0;
-  while (!attempts_.empty() && failure_.ok() && attempts_.front()()) attempts_.pop_front();
-  if (!attempts_.empty() && failure_.ok()) retry_later();
+  while (!attempts_.empty() && attempts_.front()()) attempts_.pop_front();
+  if (!attempts_.empty()) retry_later();
   keep_reserve();
   try_checkpoint_ = out_of_space_;
 }
@@ -232,7 +231,7 @@ void DataStore::keep_reserve() {
 
 // --- writing records ---
 
-void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes,
+void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes, const FindLogged& find,
                       Engine::RecordsDone done) {
   HF_ASSERT(root_work_ == nullptr);
   auto slice = std::make_shared<Slice>();
@@ -241,15 +240,23 @@ void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes,
   slice->refs.reserve(writes.size());
   for (const RecordWrite& write : writes) {
     const size_t at = slice->bytes.size();
-    if (!write.erase) {
+    const LoggedRecord* logged = write.logged == 0 ? nullptr : find(write);
+    if (logged != nullptr) {
+      const bool fresh = shared_.insert(logged->extent.block).second;
+      HF_ASSERT(fresh);
+    } else if (!write.erase) {
       encode_record_at({shard, write.key.db, write.key.slot}, write.key.key, write.image,
                        &slice->bytes);
     }
-    slice->writes.push_back(
-        {{shard, write.key.db}, write.key.ref, write.erase, at, slice->bytes.size() - at});
+    slice->writes.push_back({{shard, write.key.db},
+                             write.key.ref,
+                             write.erase,
+                             at,
+                             slice->bytes.size() - at,
+                             logged == nullptr ? std::nullopt : std::optional(*logged)});
   }
   when_space([this, slice] {
-    if (!place(*slice)) return false;
+    if (failure_.ok() && !place(*slice)) return false;
     paced_.push_back([this, slice] { slice->done(failure_, slice->refs); });
     pace();
     return true;
@@ -261,16 +268,21 @@ bool DataStore::place(Slice& slice) {
     const Slice::Write& write = slice.writes[slice.placed];
     RecordRef ref = 0;
     const auto encoded = std::string_view(slice.bytes).substr(write.at, write.size);
-    if (!write.erase && !place_record(write.owner, encoded, &ref)) return false;
+    if (write.logged) {
+      ref = take_record(write.owner, *write.logged);
+    } else if (!write.erase && !place_record(write.owner, encoded, &ref)) {
+      return false;
+    }
     if (write.old != 0) segments_.kill(write.old);
     slice.refs.push_back(ref);
   }
   return true;
 }
 
-Segment& DataStore::add_segment(const Owner& owner, const Extent& extent, bool single) {
+Segment& DataStore::add_segment(const Owner& owner, uint64_t id, const Extent& extent,
+                                bool single) {
   Segment segment;
-  segment.id = next_segment_++;
+  segment.id = id;
   segment.extent = extent;
   segment.shard = owner.first;
   segment.db = owner.second;
@@ -292,8 +304,8 @@ bool DataStore::place_record(const Owner& owner, std::string_view encoded, Recor
     const auto extent = allocate(blocks_for(encoded.size()));
     if (!extent) return false;
     Builder builder{extent->block, AlignedBuffer(extent->bytes()), 0};
-    put(add_segment(owner, *extent, true), builder);
-    write_blocks(*extent, std::move(builder.buffer), {});
+    put(add_segment(owner, next_segment_++, *extent, true), builder);
+    write_blocks(*extent, std::move(builder.buffer));
     return true;
   }
   auto at = builders_.find(owner);
@@ -306,7 +318,7 @@ bool DataStore::place_record(const Owner& owner, std::string_view encoded, Recor
     auto extent = allocate(kSegmentBlocks);
     if (!extent) extent = allocate(kSmallestSegment);
     if (!extent) return false;
-    add_segment(owner, *extent, false);
+    add_segment(owner, next_segment_++, *extent, false);
     at = builders_.emplace(owner, Builder{extent->block, AlignedBuffer(extent->bytes()), 0}).first;
   }
   put(segments_.all().at(at->second.block), at->second);
@@ -326,7 +338,7 @@ void DataStore::seal(Builder builder) {
     std::memcpy(part.data(), builder.buffer.data(), part.size());
     builder.buffer = std::move(part);
   }
-  write_blocks(extent, std::move(builder.buffer), {});
+  write_blocks(extent, std::move(builder.buffer));
 }
 
 void DataStore::seal_all() {
@@ -339,21 +351,31 @@ void DataStore::drop_database(ShardId shard, DbId db) {
   segments_.drop_database(shard, db);
 }
 
-void DataStore::write_blocks(const Extent& extent, AlignedBuffer data, Done done) {
+void DataStore::write_blocks(const Extent& extent, AlignedBuffer data) {
   const uint64_t bytes = data.size();
   ++in_flight_;
   in_flight_bytes_ += bytes;
+  writer_->write(extent.offset(), std::move(data), [this, bytes](const Status& status) {
+    --in_flight_;
+    in_flight_bytes_ -= bytes;
+    written(status);
+  });
+}
+
+// A checkpoint neither waits for what is logged beside it nor is slowed by it.
+void DataStore::write_for_log(const Extent& extent, AlignedBuffer data, Done done) {
   writer_->write(extent.offset(), std::move(data),
-                 [this, bytes, done = std::move(done)](const Status& status) {
-                   --in_flight_;
-                   in_flight_bytes_ -= bytes;
-                   if (done) done(status);
-                   written(status);
+                 [this, done = std::move(done)](const Status& status) {
+                   if (!status.ok()) written(status);
+                   done(status);
                  });
 }
 
 void DataStore::written(const Status& status) {
-  if (!status.ok() && failure_.ok()) failure_ = status;
+  if (!status.ok() && failure_.ok()) {
+    failure_ = status;
+    post([this] { retry_space(); });  // what waits is told
+  }
   pace();
   if (root_work_ == nullptr) return;
   if (failure_.ok() && (!root_work_->issued || in_flight_ > 0)) return;
@@ -379,8 +401,9 @@ void DataStore::write_root(uint64_t id, const ShardMetas& metas, RootDone done) 
   root_work_->metas = metas;
   root_work_->done = std::move(done);
   dropped_ = segments_.take_dropped();
-  for (const auto& [block, segment] : segments_.all()) {
-    if (segment.changed) root_work_->changed.push_back(block);
+  for (auto& [block, segment] : segments_.all()) {
+    if (segment.changed && !segment.single) root_work_->changed.push_back(block);
+    if (segment.single) segment.changed = false;  // it has no page
   }
   when_space([this] { return write_pages(); });
 }
@@ -400,7 +423,6 @@ bool DataStore::write_pages() {
   for (size_t i = 0; i < count; ++i) {
     Segment& segment = segments_.all().at(changed[changed.size() - 1 - i]);
     segment.changed = false;
-    if (segment.single) continue;
     const auto page = pages.span().subspan(i * kBlock, kBlock);
     std::memcpy(page.data(), segment.bits.data(), kBlock);
     if (segment.page.count > 0) dropped_.push_back(segment.page);
@@ -408,7 +430,7 @@ bool DataStore::write_pages() {
     segment.page_hash = hash64(page, page_seed(segment.id));
   }
   changed.resize(changed.size() - count);
-  write_blocks(*extent, std::move(pages), {});
+  write_blocks(*extent, std::move(pages));
   post([this] { when_space([this] { return write_pages(); }); });
   return true;
 }
@@ -436,7 +458,7 @@ bool DataStore::write_root_blocks() {
   if (root_.count > 0) dropped_.push_back(root_);
   root_ = *extent;
   root_work_->issued = true;
-  write_blocks(*extent, std::move(blocks), {});
+  write_blocks(*extent, std::move(blocks));
   return true;
 }
 
@@ -444,10 +466,10 @@ void DataStore::became_current() {
   try_checkpoint_ = false;
   on_device_below_ = next_segment_;
   file_.will_read(0, 0);  // what is read ahead may become another's room now
-  for (const Extent& extent : waiting_) extents_.release(extent);
+  for (const Extent& extent : waiting_) give_back(extent);
   waiting_ = std::exchange(dropped_, {});
   if (mutant(Mutant::kReuseOlderExtents)) {
-    for (const Extent& extent : std::exchange(waiting_, {})) extents_.release(extent);
+    for (const Extent& extent : std::exchange(waiting_, {})) give_back(extent);
   }
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
   keep_reserve();
@@ -469,39 +491,6 @@ void DataStore::find_sparse() {
   for (const auto& [share, block] : found) sparse_.push_back(block);
   const Extent first = next_sparse();
   if (first.count > 0) file_.will_read(first.offset(), first.bytes());
-}
-
-// --- groups of the log ---
-
-void DataStore::spill(std::shared_ptr<const std::string> bytes,
-                      std::function<void(const Status&, const SpilledGroup&)> done) {
-  when_space([this, bytes = std::move(bytes), done = std::move(done)] {
-    const auto extent = allocate(blocks_for(bytes->size()));
-    if (!extent) return false;
-    AlignedBuffer blocks(extent->bytes());
-    std::memcpy(blocks.data(), bytes->data(), bytes->size());
-    const SpilledGroup spilled{*extent, bytes->size(), hash128({bytes->data(), bytes->size()})};
-    write_blocks(*extent, std::move(blocks),
-                 [done, spilled](const Status& status) { done(status, spilled); });
-    return true;
-  });
-}
-
-Result<std::string> DataStore::read_spilled(const SpilledGroup& spilled) {
-  const std::string name = "the log's group in data blocks " +
-                           std::to_string(spilled.extent.block) + ".." +
-                           std::to_string(spilled.extent.end());
-  if (spilled.extent.end() > extents_.blocks() || spilled.bytes > spilled.extent.bytes()) {
-    return Status::corrupt(name + " lies outside of the data file");
-  }
-  AlignedBuffer blocks(spilled.extent.bytes());
-  if (Status status = file_.read_at(spilled.extent.offset(), blocks.span()); !status.ok()) {
-    return status;
-  }
-  if (hash128(blocks.span().first(spilled.bytes)) != spilled.hash) {
-    return Status::corrupt(name + " is damaged");
-  }
-  return std::string(blocks.data(), spilled.bytes);
 }
 
 uint64_t DataStore::waiting_blocks() const {

@@ -1,5 +1,5 @@
-// DataStore: the data file of a DiskEngine: records in segments, roots of checkpoints, and groups
-// of the log that are too large for the ring.
+// DataStore: the data file of a DiskEngine: records in segments, roots of checkpoints, and what is
+// too large for the log: whole groups, and single values as records.
 //
 // Records are gathered in memory, a segment for each database of each shard, and written when a
 // segment is full or a checkpoint ends. Nothing that is on the device is ever changed: what
@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "base/block_writer.h"
 #include "base/disk.h"
 #include "base/reactor.h"
+#include "engine/disk/logged_record.h"
 #include "engine/disk/segments.h"
 #include "engine/disk/wal_format.h"
 #include "engine/engine.h"
@@ -54,13 +56,17 @@ class DataStore {
   Status load(const CheckpointPointer& current, const CheckpointPointer& older, ShardMetas* metas);
   // Blocks that the log names.
   Status take(const Extent& extent) { return extents_.take(extent); }
+  // The same of a record, which either checkpoint may hold too.
+  Status take(const LoggedRecord& record);
   // From here on it may write. `writer` outlives the store; ids of segments begin with
   // `generation`.
   void start(BlockWriter& writer, uint64_t generation);
 
   // --- records ---
-  // As Engine::write_records.
-  void write(ShardId shard, const std::vector<RecordWrite>& writes, Engine::RecordsDone done);
+  // As Engine::write_records. `find` gives the record that a write takes from the log.
+  using FindLogged = std::function<const LoggedRecord*(const RecordWrite& write)>;
+  void write(ShardId shard, const std::vector<RecordWrite>& writes, const FindLogged& find,
+             Engine::RecordsDone done);
   void drop_database(ShardId shard, DbId db);
   // Both read what is still in memory too, by writing it first: for start, tests and tools.
   Status visit(ShardId shard, const Engine::RecordVisitor& visit);
@@ -82,11 +88,19 @@ class DataStore {
   // The superblock names the root now: what was dropped before the previous one is free.
   void became_current();
 
-  // --- groups of the log ---
+  // --- groups of the log (data_log.cc) ---
   void spill(std::shared_ptr<const std::string> bytes,
              std::function<void(const Status&, const SpilledGroup&)> done);
   Result<std::string> read_spilled(const SpilledGroup& spilled);
-  void release(const Extent& extent) { extents_.release(extent); }
+  // Writes the large values of a group as records; `done` follows when all are on the device. None,
+  // and no `done`, when there is no room for them.
+  std::vector<LoggedRecord> log_records(ShardId shard, const LogGroup& group, Done done);
+  // The bytes of such a group. `payload`: of its record in the log.
+  Result<std::string> read_logged(std::string_view payload);
+  // A checkpoint holds the record as well as the log.
+  bool shared(const LoggedRecord& record) const { return shared_.contains(record.extent.block); }
+  // The log, or the last checkpoint that did, names the extent no more.
+  void give_back(const Extent& extent);
 
   // --- for the scrub (data_check.cc) ---
   // The segment is whole on the device: it was when the last checkpoint ended.
@@ -145,10 +159,13 @@ class DataStore {
   Extent next_sparse() const;
   bool place(Slice& slice);
   bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
-  Segment& add_segment(const Owner& owner, const Extent& extent, bool single);
+  RecordRef take_record(const Owner& owner, const LoggedRecord& record);
+  Segment& add_segment(const Owner& owner, uint64_t id, const Extent& extent, bool single);
   void seal(Builder builder);
   void seal_all();
-  void write_blocks(const Extent& extent, AlignedBuffer data, Done done);
+  void write_blocks(const Extent& extent, AlignedBuffer data);
+  void write_for_log(const Extent& extent, AlignedBuffer data, Done done);
+  Status read_logged_value(const LoggedRecord& record, std::string* out);
   void pace();
   Status flush_for_reading();
   struct RecordPlace;
@@ -176,7 +193,10 @@ class DataStore {
   std::vector<Extent> dropped_;   // by the checkpoint that is being written
   std::vector<Extent> waiting_;   // named by the older superblock's checkpoint only (G2)
   std::vector<uint64_t> sparse_;  // segments of the last checkpoint, by block, the sparsest last
-  uint64_t in_flight_ = 0;        // writes
+  // First blocks of extents that both the log and a checkpoint hold: as long as one is here, the
+  // first of the two to let go of it does not free it.
+  std::set<uint64_t> shared_;
+  uint64_t in_flight_ = 0;  // writes of the checkpoint
   uint64_t in_flight_bytes_ = 0;
   std::deque<Task> paced_;  // completions that wait for writes to arrive
   std::unique_ptr<RootWork> root_work_;

@@ -65,12 +65,13 @@ void DiskEngine::append(ShardId shard, LogGroup group, Done done) {
   ++stats_.appended_groups;
   stats_.appended_bytes += group.bytes.size();
   auto append = std::make_unique<Append>();
-  append->bytes = std::make_shared<const std::string>(std::move(group.bytes));
   LoggedGroup logged;
   logged.first = group.first;
   logged.last = logged.written_last = group.last;
-  logged.bytes = append->bytes->size();
+  logged.bytes = group.bytes.size();
   logged.at.batch.block = LoggedGroup::kUnplaced;
+  const bool large = !group.large.empty() && append_large(shard, group, &logged, append.get());
+  append->bytes = std::make_shared<const std::string>(std::move(group.bytes));
   logged.in_memory = append->bytes;
   logs_[shard].append(std::move(logged));
   data_->owes(log_bytes());
@@ -90,20 +91,38 @@ void DiskEngine::append(ShardId shard, LogGroup group, Done done) {
     }
     if (wait) done(status);
   };
-  if (append->bytes->size() > wal_->max_payload()) {
-    append->ready = false;
-    Append* waiting = append.get();
-    queue_.push_back(std::move(append));
-    data_->spill(waiting->bytes, [this, waiting](const Status& status, const SpilledGroup& where) {
-      spilled(status, where, waiting);
-    });
-    return;
-  }
+  Append* waiting = append.get();
+  const bool spill = !large && append->bytes->size() > wal_->max_payload();
+  append->ready = !large && !spill;
   queue_.push_back(std::move(append));
+  if (spill) {
+    data_->spill(waiting->bytes, [this, waiting](const Status& status, const SpilledGroup& where) {
+      in_data(status, waiting, WalRecordType::kSpilled, encode_spilled(where), {where.extent});
+    });
+  }
   forward();
 }
 
-void DiskEngine::spilled(const Status& status, const SpilledGroup& where, Append* append) {
+// Large values are written as records. False: not this group's, it goes as a whole.
+bool DiskEngine::append_large(ShardId shard, const LogGroup& group, LoggedGroup* logged,
+                              Append* append) {
+  if (store_.superblock.format < kFormat || encoded_logged_size(group) > wal_->max_payload()) {
+    return false;
+  }
+  auto payload = std::make_shared<std::string>();
+  auto extents = std::make_shared<std::vector<Extent>>();
+  logged->records =
+      data_->log_records(shard, group, [this, append, payload, extents](const Status& status) {
+        in_data(status, append, WalRecordType::kLarge, *payload, *extents);
+      });
+  *payload = encode_logged(logged->records, group.bytes);
+  for (const LoggedRecord& record : logged->records) extents->push_back(record.extent);
+  return !logged->records.empty();
+}
+
+// What the append's record in the log will name is on stable media: the record may follow.
+void DiskEngine::in_data(const Status& status, Append* append, WalRecordType type,
+                         const std::string& payload, const std::vector<Extent>& extents) {
   if (!status.ok()) {
     fail(status);
     for (const auto& waiting : std::exchange(queue_, {})) {
@@ -111,11 +130,13 @@ void DiskEngine::spilled(const Status& status, const SpilledGroup& where, Append
     }
     return;
   }
-  append->record.type = WalRecordType::kSpilled;
-  append->record.payload = std::make_shared<const std::string>(encode_spilled(where));
-  append->record.done = [this, extent = where.extent, done = std::move(append->record.done)](
-                            const Status& logged, const WalPlace& at) {
-    if (logged.ok()) spills_.push_back({extent, at.batch.block});
+  append->record.type = type;
+  append->record.payload = std::make_shared<const std::string>(payload);
+  append->record.done = [this, extents, done = std::move(append->record.done)](const Status& logged,
+                                                                               const WalPlace& at) {
+    for (const Extent& extent : extents) {
+      if (logged.ok()) spills_.push_back({extent, at.batch.block});
+    }
     done(logged, at);
   };
   append->bytes.reset();
@@ -197,10 +218,12 @@ Status DiskEngine::visit_group(const LoggedGroup& group, const EntryVisitor& vis
     return split_group(group.first, group.written_last, record.payload, counted);
   }
   SpilledGroup where;
-  if (!decode_spilled(record.payload, &where)) {
+  if (record.type == WalRecordType::kSpilled && !decode_spilled(record.payload, &where)) {
     return Status::corrupt("the place of a large group cannot be decoded");
   }
-  const Result<std::string> bytes = data_->read_spilled(where);
+  const Result<std::string> bytes = record.type == WalRecordType::kSpilled
+                                        ? data_->read_spilled(where)
+                                        : data_->read_logged(record.payload);
   if (!bytes.ok()) return bytes.status();
   return split_group(group.first, group.written_last, bytes.value(), counted);
 }
@@ -251,10 +274,26 @@ void DiskEngine::write_records(ShardId shard, const std::vector<RecordWrite>& wr
   if (refused([done](const Status& status) { done(status, {}); })) return;
   data_->write(
       shard, writes,
+      [this, shard](const RecordWrite& write) {
+        const LoggedRecord* record = logged_record(shard, write.key, write.logged);
+        HF_ASSERT(record != nullptr && !data_->shared(*record));
+        return record;
+      },
       [this, done = std::move(done)](const Status& status, const std::vector<RecordRef>& refs) {
         if (!status.ok()) fail(status);
         done(status, refs);
       });
+}
+
+const LoggedRecord* DiskEngine::logged_record(ShardId shard, const RecordKey& key, Seq seq) const {
+  const auto log = logs_.find(shard);
+  return log == logs_.end() ? nullptr : log->second.record_of(key, seq);
+}
+
+// One that a checkpoint took already, before a restart, stays the record it is.
+bool DiskEngine::has_logged_record(ShardId shard, const RecordKey& key, Seq seq) const {
+  const LoggedRecord* record = logged_record(shard, key, seq);
+  return record != nullptr && !data_->shared(*record);
 }
 
 void DiskEngine::erase_database(ShardId shard, DbId db, Done done) {
@@ -300,6 +339,7 @@ WalPosition DiskEngine::replay_from() const {
 void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
   auto next = std::make_shared<Superblock>(store_.superblock);
   ++next->sequence;
+  next->format = kFormat;
   next->durable_block = wal_->durable_block();
   next->checkpoint = pointer;
   write_copy(*next, 0, [this, next, done = std::move(done)](const Status& first) {
@@ -392,7 +432,7 @@ void DiskEngine::trim() {
     }
   }
   while (!spills_.empty() && spills_.front().block < block) {
-    data_->release(spills_.front().extent);
+    data_->give_back(spills_.front().extent);
     spills_.pop_front();
   }
   wal_->trim(block);

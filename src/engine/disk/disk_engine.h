@@ -12,8 +12,9 @@
 //     first is, and both are read back;
 //   - the first failed write ends everything: it and all later calls complete with an error (D4).
 //
-// Groups too large for a record of the log go to the data file first; the log then holds where they
-// are. They are acknowledged when both are durable, in order with all others.
+// Groups too large for a record of the log, and the large values of others, go to the data file
+// first; the log then holds where they are. They are acknowledged when both are durable, in order
+// with all others. A value that went there is a record, which the next checkpoint takes.
 #pragma once
 
 #include <deque>
@@ -64,6 +65,7 @@ class DiskEngine final : public Engine {
   void save_hard_state(ShardId shard, const HardState& state, Done done) override;
   void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
                      RecordsDone done) override;
+  bool has_logged_record(ShardId shard, const RecordKey& key, Seq seq) const override;
   void erase_database(ShardId shard, DbId db, Done done) override;
   void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) override;
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
@@ -81,7 +83,7 @@ class DiskEngine final : public Engine {
   void stop_scrub() override;
 
  private:
-  struct Spill {  // a group in the data file, until the log that names it is trimmed
+  struct Spill {  // a group, or a value, in the data file, until the log that names it is trimmed
     disk::Extent extent;
     uint64_t block;  // of the log
   };
@@ -101,7 +103,13 @@ class DiskEngine final : public Engine {
   Status with_place(Status status) const;
 
   void forward();
-  void spilled(const Status& status, const disk::SpilledGroup& where, Append* append);
+  bool append_large(ShardId shard, const LogGroup& group, disk::LoggedGroup* logged,
+                    Append* append);
+  void in_data(const Status& status, Append* append, disk::WalRecordType type,
+               const std::string& payload, const std::vector<disk::Extent>& extents);
+  Status take_extents(const disk::WalRecord& record, const disk::WalPlace& at,
+                      disk::LoggedGroup* group);
+  const disk::LoggedRecord* logged_record(ShardId shard, const RecordKey& key, Seq seq) const;
   Status visit_group(const disk::LoggedGroup& group, const EntryVisitor& visit, bool* more);
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);

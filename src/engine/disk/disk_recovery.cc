@@ -64,11 +64,8 @@ Status DiskEngine::load_log() {
   // What only the older checkpoint would replay is needed for nothing but to keep its large groups.
   if (older_wal_.block < from.block) {
     const auto keep = [this](const WalRecord& record, const WalPlace& at) {
-      SpilledGroup where;
-      const bool spill =
-          record.type == WalRecordType::kSpilled && decode_spilled(record.payload, &where);
-      if (spill && data_->take(where.extent).ok())
-        spills_.push_back({where.extent, at.batch.block});
+      LoggedGroup group;
+      (void)take_extents(record, at, &group);
       return Status();
     };
     const Result<WalScan> scan =
@@ -127,18 +124,35 @@ Status DiskEngine::recovered(const WalRecord& record, const WalPlace& at) {
   group.last = group.written_last = record.last;
   group.bytes = record.payload.size();
   group.at = at;
+  if (Status status = take_extents(record, at, &group); !status.ok()) {
+    return Status::corrupt(name + ": " + status.message());
+  }
+  if (!gap) log.append(std::move(group));
+  return {};
+}
+
+// What the record of a group names in the data file is not free as long as the log is kept.
+Status DiskEngine::take_extents(const WalRecord& record, const WalPlace& at, LoggedGroup* group) {
   if (record.type == WalRecordType::kSpilled) {
     SpilledGroup where;
     if (!decode_spilled(record.payload, &where)) {
-      return Status::corrupt(name + ": their place cannot be decoded");
+      return Status::corrupt("their place cannot be decoded");
     }
-    if (Status status = data_->take(where.extent); !status.ok()) {
-      return Status::corrupt(name + ": " + status.message());
-    }
+    if (Status status = data_->take(where.extent); !status.ok()) return status;
     spills_.push_back({where.extent, at.batch.block});
-    group.bytes = where.bytes;
+    group->bytes = where.bytes;
   }
-  if (!gap) log.append(std::move(group));
+  if (record.type != WalRecordType::kLarge) return {};
+  std::string_view rest;
+  if (!decode_logged(record.payload, &group->records, &rest)) {
+    return Status::corrupt("the places of their large values cannot be decoded");
+  }
+  group->bytes = rest.size();
+  for (const LoggedRecord& one : group->records) {
+    if (Status status = data_->take(one); !status.ok()) return status;
+    spills_.push_back({one.extent, at.batch.block});
+    group->bytes += one.size;
+  }
   return {};
 }
 

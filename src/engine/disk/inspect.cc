@@ -53,7 +53,7 @@ class Inspector {
 
   void superblocks() {
     const Superblock& newest = store_.superblock;
-    print_("store " + newest.uuid.to_string() + ", format " + number(kFormat) + ", log of " +
+    print_("store " + newest.uuid.to_string() + ", format " + number(newest.format) + ", log of " +
            number(newest.wal_blocks) + " blocks");
     for (const int slot : {0, 1}) {
       for (const int copy : {0, 1}) superblock(slot, copy);
@@ -168,11 +168,21 @@ class Inspector {
                              number(record.shard) + ", entries " + number(record.first) + ".." +
                              number(record.last);
     if (options_.log) print_("  " + name + ", " + number(record.payload.size()) + " bytes");
+    const bool large = record.type == WalRecordType::kLarge;
     const bool group =
-        record.type == WalRecordType::kGroup || record.type == WalRecordType::kSpilled;
+        large || record.type == WalRecordType::kGroup || record.type == WalRecordType::kSpilled;
     if (!group) return;
     ++report_.log_groups;
     std::string bytes(record.payload);
+    if (large) {
+      const Result<std::string> read = data_.read_logged(record.payload);
+      if (!read.ok()) {
+        problem(name + ": " + read.status().message());
+        return;
+      }
+      large_values(record.payload);
+      bytes = read.value();
+    }
     if (record.type == WalRecordType::kSpilled) {
       SpilledGroup where;
       const Result<std::string> read = decode_spilled(record.payload, &where)
@@ -188,6 +198,19 @@ class Inspector {
     const Status whole =
         split_group(record.first, record.last, bytes, [](Seq, std::string_view) { return true; });
     if (!whole.ok()) problem(name + ": " + whole.message());
+  }
+
+  void large_values(std::string_view payload) {
+    std::vector<LoggedRecord> records;
+    std::string_view rest;
+    if (!decode_logged(payload, &records, &rest)) return;  // told already
+    for (const LoggedRecord& record : records) {
+      live("data", record.extent.offset(), record.bytes);
+      if (!options_.log) continue;
+      print_("    large value in data blocks " + number(record.extent.block) + ".." +
+             number(record.extent.end()) + ": database " + number(record.db) + ", key '" +
+             record.key + "', " + number(record.size) + " bytes");
+    }
   }
 
   DiskStore& store_;

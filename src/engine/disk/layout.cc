@@ -98,7 +98,7 @@ uint64_t HashStream::digest() const { return XXH3_64bits_digest(&state_->xxh3); 
 
 void encode_superblock(const Superblock& superblock, int copy, std::span<char> block) {
   std::string out(kSuperblockMagic);
-  put_fixed(out, kFormat);
+  put_fixed(out, superblock.format);
   put_fixed(out, static_cast<uint32_t>(kBlock));
   put_fixed(out, static_cast<uint32_t>(superblock.slot()));
   put_fixed(out, static_cast<uint32_t>(copy));
@@ -117,14 +117,16 @@ Result<std::optional<Superblock>> decode_superblock(std::span<const char> block,
   if (!bytes.starts_with(kSuperblockMagic) || !sealed(block)) return std::optional<Superblock>();
   Reader in(bytes.substr(kSuperblockMagic.size()));
   const auto format = in.fixed<uint32_t>();
-  if (format != kFormat) {
+  if (format < kOldestFormat || format > kFormat) {
     return Status::invalid("the store has format " + std::to_string(format) +
-                           "; this version reads format " + std::to_string(kFormat));
+                           "; this version reads formats " + std::to_string(kOldestFormat) +
+                           " to " + std::to_string(kFormat));
   }
   const auto block_size = in.fixed<uint32_t>();
   const auto own_slot = in.fixed<uint32_t>();
   const auto own_copy = in.fixed<uint32_t>();
   Superblock superblock;
+  superblock.format = format;
   superblock.uuid.high = in.fixed<uint64_t>();
   superblock.uuid.low = in.fixed<uint64_t>();
   superblock.sequence = in.fixed<uint64_t>();

@@ -27,7 +27,8 @@
 
 namespace holdfast::disk {
 
-inline constexpr uint32_t kFormat = 1;
+inline constexpr uint32_t kFormat = 2;
+inline constexpr uint32_t kOldestFormat = 1;        // that is read; without kLarge in the log
 inline constexpr uint64_t kRegionOffset = 1 << 20;  // of the WAL ring and of the data blocks
 inline constexpr uint64_t kHardStateOffset = 2 * kBlock;
 inline constexpr uint64_t kHardStateSlots = 16;
@@ -69,6 +70,8 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
+constexpr uint64_t blocks_for(uint64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
+
 // The next place of the WAL: block numbers only grow, the ring's place is the number modulo its
 // size. `chain` is the hash of the record before, `generation` the one that wrote it.
 struct WalPosition {
@@ -89,6 +92,7 @@ struct CheckpointPointer {
 };
 
 struct Superblock {
+  uint32_t format = kFormat;
   StoreUuid uuid;
   uint64_t sequence = 0;         // of superblocks; odd ones are in slot A
   uint64_t wal_blocks = 0;       // size of the ring

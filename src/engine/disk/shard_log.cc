@@ -53,4 +53,14 @@ const LoggedGroup* ShardLog::first_above(Seq seq) const {
   return found == groups_.end() ? nullptr : &*found;
 }
 
+const LoggedRecord* ShardLog::record_of(const RecordKey& key, Seq seq) const {
+  const LoggedGroup* group = seq == 0 ? nullptr : first_above(seq - 1);
+  if (group == nullptr || group->first > seq || !group->placed()) return nullptr;
+  const auto found =
+      std::find_if(group->records.begin(), group->records.end(), [&](const LoggedRecord& record) {
+        return record.seq == seq && record.final && record.db == key.db && record.key == key.key;
+      });
+  return found == group->records.end() ? nullptr : &*found;
+}
+
 }  // namespace holdfast::disk

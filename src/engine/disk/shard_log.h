@@ -7,7 +7,9 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "engine/disk/logged_record.h"
 #include "engine/disk/wal_format.h"
 #include "engine/engine.h"
 
@@ -20,6 +22,7 @@ struct LoggedGroup {
   uint64_t bytes = 0;
   WalPlace at;                                   // block kUnplaced: not on the device yet
   std::shared_ptr<const std::string> in_memory;  // until it is
+  std::vector<LoggedRecord> records = {};        // of its large values
 
   static constexpr uint64_t kUnplaced = UINT64_MAX;
   bool placed() const { return at.batch.block != kUnplaced; }
@@ -41,6 +44,8 @@ class ShardLog {
   void release(Seq seq);
   // The first group with an entry above `seq`, or null.
   const LoggedGroup* first_above(Seq seq) const;
+  // The record of the key as the entry left it, if the log has one on the device, or null.
+  const LoggedRecord* record_of(const RecordKey& key, Seq seq) const;
 
  private:
   std::deque<LoggedGroup> groups_;

@@ -217,7 +217,7 @@ WalRecordState decode_wal_record(std::string_view stream, uint64_t chain, WalRec
   expected = hash64({record->payload.data(), record->payload.size()}, expected);
   if (expected != load_fixed<uint64_t>(in + kHashAt)) return WalRecordState::kBroken;
   const auto type = load_fixed<uint32_t>(in + kTypeAt);
-  if (type < 1 || type > static_cast<uint32_t>(WalRecordType::kOpened) ||
+  if (type < 1 || type > static_cast<uint32_t>(WalRecordType::kLarge) ||
       load_fixed<uint64_t>(in + kReservedAt) != 0) {
     return WalRecordState::kBroken;
   }

@@ -77,6 +77,7 @@ enum class WalRecordType : uint8_t {
   kSpilled = 2,   // the same, too large for the ring: where the bytes are in the data file
   kTruncate = 3,  // the shard's entries above `last` are no more
   kOpened = 4,    // a generation begins: first is its number, last the block it begins in
+  kLarge = 5,     // as kGroup, but for large values: which records of the data file hold them
 };
 
 struct WalRecord {

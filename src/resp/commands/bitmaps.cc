@@ -55,6 +55,7 @@ void setbit_command(CommandContext& c) {
     const char byte = offset >> 3 < value.size() ? value[offset >> 3] : '\0';
     const auto changed = static_cast<char>(wanted ? byte | mask : byte & ~mask);
     c.write_range(key, offset >> 3, {&changed, 1});
+    c.notify_string("setbit", key);
   }
   c.reply.integer(old ? 1 : 0);
 }
@@ -184,10 +185,13 @@ void bitop_command(CommandContext& c) {
   }
   const std::string result = combine_bits(op, operands);
   const KeyRef key = c.key(2);
+  const bool exists = (result.empty() || c.notifies()) && c.find_write(key) != nullptr;
   if (!result.empty()) {
     c.put_string(key, result, 0);
-  } else if (c.find_write(key) != nullptr) {
+    c.notify_string("set", key);
+  } else if (exists) {
     c.erase(key);
+    c.notify_generic("del", key);
   }
   c.reply.integer(static_cast<int64_t>(result.size()));
 }
@@ -268,7 +272,8 @@ std::string_view value_now(CommandContext& c, const KeyRef& key, IntScratch* scr
 }
 
 // Runs one write; the reply is the old value (SET), the new one (INCRBY), or nil on overflow.
-void run_field_write(CommandContext& c, const KeyRef& key, const FieldOp& op) {
+enum class FieldWrite : uint8_t { kRefused, kSame, kChanged };
+FieldWrite run_field_write(CommandContext& c, const KeyRef& key, const FieldOp& op) {
   IntScratch scratch;
   const std::string_view value = value_now(c, key, &scratch);
   const int64_t old = read_field(value, op.offset, op.field);
@@ -278,24 +283,30 @@ void run_field_write(CommandContext& c, const KeyRef& key, const FieldOp& op) {
                         : add_to_field(old, op.value, op.field, op.overflow, &fresh);
   if (!fits) {
     c.reply.null();
-    return;
+    return FieldWrite::kRefused;
   }
   c.reply.integer(op.kind == FieldOp::kSet ? old : fresh);
-  if (fresh == old) return;
+  if (fresh == old) return FieldWrite::kSame;
   const FieldBytes changed = with_field(value, op.offset, op.field, fresh);
   c.write_range(key, changed.offset, changed.view());
+  return FieldWrite::kChanged;
 }
 
-void run_field_ops(CommandContext& c, const KeyRef& key, const std::vector<FieldOp>& ops) {
+// `grown`: the string was made longer for the writes.
+void run_field_ops(CommandContext& c, const KeyRef& key, const std::vector<FieldOp>& ops,
+                   bool grown) {
+  bool changed = false;
   c.reply.array(ops.size());
   for (const FieldOp& op : ops) {
     if (op.kind == FieldOp::kGet) {
       IntScratch scratch;
       c.reply.integer(read_field(value_now(c, key, &scratch), op.offset, op.field));
     } else {
-      run_field_write(c, key, op);
+      const FieldWrite result = run_field_write(c, key, op);
+      changed |= result == FieldWrite::kChanged || (grown && result == FieldWrite::kSame);
     }
   }
+  if (changed) c.notify_string("setbit", key);
 }
 
 // Bytes that a string needs for all writes; 0 when there are none.
@@ -320,8 +331,9 @@ void bitfield(CommandContext& c, bool read_only) {
   if (!c.expect_type(object, ObjectType::kString)) return;
   // As in Redis the string is made long enough first, also for writes that then fail to fit.
   const uint64_t size = object == nullptr ? 0 : object->string_size();
-  if (needed > size) c.write_range(key, needed - 1, std::string_view("\0", 1));
-  run_field_ops(c, key, ops);
+  const bool grows = needed > size;
+  if (grows) c.write_range(key, needed - 1, std::string_view("\0", 1));
+  run_field_ops(c, key, ops, grows);
 }
 
 void bitfield_command(CommandContext& c) { bitfield(c, false); }

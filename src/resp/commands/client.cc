@@ -4,6 +4,7 @@
 // turn's end only.
 #include "resp/client_line.h"
 #include "resp/commands/families.h"
+#include "resp/commands/tracking.h"
 #include "resp/context.h"
 #include "resp/help.h"
 #include "resp/server.h"
@@ -53,7 +54,7 @@ struct KillFilter {
     return (id == 0 || session.id() == id) && type.matches(session) &&
            (address.empty() || session.conn().peer().to_string() == address) &&
            (local_address.empty() || session.conn().local().to_string() == local_address) &&
-           (user.empty() || session.state.user == user) &&
+           (user.empty() || session.state.user->name() == user) &&
            (min_age_s == 0 || (now_ms - session.created_ms()) / 1000 >= min_age_s);
   }
 };
@@ -81,7 +82,7 @@ bool parse_kill_option(CommandContext& c, size_t i, KillFilter* filter) {
   } else if (c.is(i, "LADDR")) {
     filter->local_address = value;
   } else if (c.is(i, "USER")) {
-    if (value != "default") {
+    if (c.server.acl().find(value) == nullptr) {
       c.fail("ERR No such user '" + std::string(value.substr(0, 128)) + "'");
       return false;
     }
@@ -254,33 +255,6 @@ void unblock(CommandContext& c) {
   c.reply.integer(waits && session->end_block(with_error) ? 1 : 0);
 }
 
-// --- client-side caching, which is not there yet ---
-
-void tracking(CommandContext& c) {
-  if (c.is(2, "OFF")) return c.reply.ok();
-  if (!c.is(2, "ON")) return c.fail();
-  c.fail("ERR CLIENT TRACKING is not supported by this server yet");
-}
-
-void tracking_info(CommandContext& c) {
-  c.reply.map(3);
-  c.reply.bulk("flags");
-  c.reply.set(1);
-  c.reply.bulk("off");
-  c.reply.bulk("redirect");
-  c.reply.integer(-1);
-  c.reply.bulk("prefixes");
-  c.reply.array(0);
-}
-
-void caching(CommandContext& c) {
-  c.fail(
-      "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-      "OPTOUT mode enabled");
-}
-
-void get_redirection(CommandContext& c) { c.reply.integer(-1); }
-
 void help(CommandContext& c) {
   reply_help(c, {
                     "CACHING (YES|NO)",
@@ -318,8 +292,9 @@ void help(CommandContext& c) {
                     "    The library that made this connection.",
                     "SETNAME <name>",
                     "    Name this connection.",
-                    "TRACKING (ON|OFF)",
-                    "    Client-side caching; only OFF so far.",
+                    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+                    "         [OPTIN] [OPTOUT] [NOLOOP]",
+                    "    Tell this connection when keys that it read change.",
                     "TRACKINGINFO",
                     "    The state of client-side caching of this connection.",
                     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -357,10 +332,10 @@ constexpr std::string_view kKillSyntax =
     "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] ...]>>";
 
 constexpr CommandSpec kSubcommands[] = {
-    row("caching", 3, kPlain, caching, "6.0.0", "O(1)",
+    row("caching", 3, kPlain, client_caching, "6.0.0", "O(1)",
         "Instructs the server whether to track the keys in the next request.", "<YES | NO>"),
     row("getname", 2, kPlain, get_name, "2.6.9", "O(1)", "Returns the name of the connection."),
-    row("getredir", 2, kPlain, get_redirection, "6.0.0", "O(1)",
+    row("getredir", 2, kPlain, client_getredir, "6.0.0", "O(1)",
         "Returns the client ID to which the connection's tracking notifications are redirected."),
     row("help", 2, kLoading | kStale, help, "5.0.0", "O(1)",
         "Returns helpful text about the different subcommands."),
@@ -384,12 +359,12 @@ constexpr CommandSpec kSubcommands[] = {
         "<LIB-NAME libname | LIB-VER libver>"),
     row("setname", 3, kPlain, set_name, "2.6.9", "O(1)", "Sets the connection name.",
         "connection-name"),
-    row("tracking", -3, kPlain, tracking, "6.0.0",
+    row("tracking", -3, kPlain, client_tracking, "6.0.0",
         "O(1). Some options may introduce additional complexity.",
         "Controls server-assisted client-side caching for the connection.",
         "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] "
         "[OPTOUT] [NOLOOP]"),
-    row("trackinginfo", 2, kPlain, tracking_info, "6.2.0", "O(1)",
+    row("trackinginfo", 2, kPlain, client_tracking_info, "6.2.0", "O(1)",
         "Returns information about server-assisted client-side caching for the connection."),
     row("unblock", -3, kPrivileged, unblock, "5.0.0", kSomeUnblock,
         "Unblocks a client blocked by a blocking command from a different connection.",

@@ -1,7 +1,4 @@
 // Connection commands: PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO.
-//
-// Until users can be defined there is one, "default", whose password is the configured one; with
-// none configured any password is right for it, as in Redis.
 #include <optional>
 #include <string>
 
@@ -27,6 +24,12 @@ constexpr std::string_view kHelloNeedsAuth =
 
 void ping(CommandContext& c) {
   if (c.argc() > 2) return c.fail("ERR wrong number of arguments for 'ping' command");
+  if (c.session.subscribed() && !c.reply.resp3()) {
+    c.reply.array(2);
+    c.reply.bulk("pong");
+    c.reply.bulk(c.argc() == 2 ? c.args[1] : std::string_view());
+    return;
+  }
   if (c.argc() == 2) {
     c.reply.bulk(c.args[1]);
   } else {
@@ -44,8 +47,10 @@ void quit(CommandContext& c) {
 void reset(CommandContext& c) {
   c.server.set_monitor(c.session, false);
   discard_transaction(c.server, c.session);
+  c.server.pubsub().leave(c.session);
+  c.server.tracking().disable(c.session);
   c.session.state = SessionState{};
-  c.session.state.authenticated = c.options().resp_password.empty();
+  c.server.reset_user(c.session);
   c.reply.set_protocol(2);
   c.reply.simple("RESET");
 }
@@ -58,34 +63,16 @@ void select(CommandContext& c) {
   c.reply.ok();
 }
 
-// Takes the same time wherever the two differ, so that a password cannot be guessed byte by byte.
-bool equal_in_constant_time(std::string_view given, std::string_view secret) {
-  unsigned difference = given.size() == secret.size() ? 0 : 1;
-  for (size_t i = 0; i < given.size(); ++i) {
-    const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
-    difference |= static_cast<unsigned char>(given[i] ^ expected);
-  }
-  return difference == 0;
-}
-
 // Replies with an error and returns false when the pair is wrong.
 bool authenticate(CommandContext& c, std::string_view user, std::string_view password) {
-  const std::string& secret = c.options().resp_password;
-  const bool right =
-      user == kDefaultUser && (secret.empty() || equal_in_constant_time(password, secret));
-  if (!right) {
-    ++c.server.stats().acl_denied_auth;
-    c.fail(errors::kWrongPass);
-    return false;
-  }
-  c.session.state.authenticated = true;
-  c.session.state.user = kDefaultUser;
-  return true;
+  if (c.server.authenticate(c.session, user, password, c.args[0])) return true;
+  c.fail(errors::kWrongPass);
+  return false;
 }
 
 void auth(CommandContext& c) {
   if (c.argc() > 3) return c.fail();
-  if (c.argc() == 2 && c.options().resp_password.empty()) return c.fail(kNoPassword);
+  if (c.argc() == 2 && c.server.acl().default_user().no_password()) return c.fail(kNoPassword);
   const bool named = c.argc() == 3;
   if (authenticate(c, named ? c.args[1] : kDefaultUser, c.args[named ? 2 : 1])) c.reply.ok();
 }
@@ -149,7 +136,7 @@ void hello(CommandContext& c) {
   Hello wanted;
   if (!parse_hello(c, &wanted)) return;
   if (wanted.user && !authenticate(c, *wanted.user, wanted.password)) return;
-  if (!c.session.state.authenticated) return c.fail(kHelloNeedsAuth);
+  if (c.server.needs_auth(c.session)) return c.fail(kHelloNeedsAuth);
   if (wanted.name) c.session.state.name = *wanted.name;
   if (wanted.protocol != 0) c.reply.set_protocol(static_cast<int>(wanted.protocol));
   reply_greeting(c);

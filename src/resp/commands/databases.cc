@@ -185,6 +185,7 @@ void swapdb_command(CommandContext& c) {
     std::swap(map[static_cast<size_t>(first)], map[static_cast<size_t>(second)]);
     static_assert(sizeof map == kDbCount);
     c.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+    c.server.tracking().flushed();  // the names mean other keys now
   }
   c.reply.ok();
 }
@@ -205,12 +206,14 @@ void flush(CommandContext& c, DbId db) {
 void flushdb_command(CommandContext& c) {
   if (!check_flush_mode(c)) return;
   flush(c, c.db());
+  c.server.tracking().flushed();
   c.reply.ok();
 }
 
 void flushall_command(CommandContext& c) {
   if (!check_flush_mode(c)) return;
   for (int db = 0; db < kDbCount; ++db) flush(c, static_cast<DbId>(db));
+  c.server.tracking().flushed();
   c.reply.ok();
 }
 

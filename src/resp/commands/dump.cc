@@ -99,11 +99,16 @@ void restore_command(CommandContext& c) {
   // Redis lets the sum wrap, which makes it lie in the past.
   if (ttl_ms != 0 && !options.absolute) __builtin_add_overflow(ttl_ms, c.now_ms, &expire_at_ms);
   if (expire_at_ms != 0 && expire_at_ms <= c.now_ms) {
-    if (old != nullptr) c.erase(key);
+    if (old != nullptr) {
+      c.erase(key);
+      c.notify_generic("del", key);
+    }
     c.reply.ok();
     return;
   }
   c.put_value(c.db(), key, value.type, value.bytes, expire_at_ms);
+  if (old != nullptr) c.notify(NotifyClass::kNew, "new", key);
+  c.notify_generic("restore", key);
   if (options.idle_s > 0) {
     const uint32_t now_s = c.keyspace.access_clock();
     const auto idle_s = static_cast<uint32_t>(std::min<int64_t>(options.idle_s, now_s));

@@ -94,8 +94,10 @@ void expire(CommandContext& c, int64_t base_ms, int64_t unit_ms) {
   }
   if (at_ms <= c.now_ms) {
     c.erase(key);
-  } else if (at_ms != current) {
-    c.set_expiry(key, at_ms);
+    c.notify_generic("del", key);
+  } else {
+    if (at_ms != current) c.set_expiry(key, at_ms);
+    c.notify_generic("expire", key);
   }
   c.reply.integer(1);
 }
@@ -115,14 +117,17 @@ void persist_command(CommandContext& c) {
   }
   touch(c, object);
   c.set_expiry(key, 0);
+  c.notify_generic("persist", key);
   c.reply.integer(1);
 }
 
 // Replies the key's expiry less `base_ms`, in units of `unit_ms`, rounded to the nearest.
 void tell_expiry(CommandContext& c, int64_t base_ms, int64_t unit_ms) {
-  const Object* object = c.find_write(c.key(1));  // asking is not a use of the key
+  const KeyRef key = c.key(1);
+  const Object* object = c.find_write(key);  // asking is not a use of the key
   ServerStats& stats = c.server.stats();
   ++(object == nullptr ? stats.keyspace_misses : stats.keyspace_hits);
+  if (object == nullptr) c.notify(NotifyClass::kKeyMiss, "keymiss", key);
   if (object == nullptr || object->expire_at_ms() == 0) {
     c.reply.integer(object == nullptr ? kTtlNoKey : kTtlNone);
     return;

@@ -10,6 +10,7 @@ namespace holdfast {
 
 std::span<const CommandSpec> string_commands();
 std::span<const CommandSpec> bitmap_commands();
+std::span<const CommandSpec> hyperloglog_commands();
 std::span<const CommandSpec> key_commands();            // DEL, RENAME, COPY, MOVE, OBJECT, ...
 std::span<const CommandSpec> dump_commands();           // DUMP, RESTORE
 std::span<const CommandSpec> expiry_commands();         // EXPIRE and TTL families
@@ -27,5 +28,6 @@ std::span<const CommandSpec> engine_commands();         // ENGINE, a command of 
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER
+std::span<const CommandSpec> pubsub_commands();         // SUBSCRIBE, PUBLISH, PUBSUB, ...
 
 }  // namespace holdfast

@@ -23,11 +23,19 @@ constexpr std::string_view kNotFrequencies =
 constexpr int64_t kSharedIntegers = 10000;
 constexpr int64_t kSharedReferences = std::numeric_limits<int32_t>::max();
 
-// Looks at a key as a read that does not count as a use of it.
-Object* find_untouched(CommandContext& c, size_t i) {
-  Object* object = c.find_write(c.key(i));
+// Looks at a key as a read that is no use of it and of which nobody is told.
+Object* find_unnoticed(CommandContext& c, const KeyRef& key) {
+  Object* object = c.find_write(key);
   ServerStats& stats = c.server.stats();
   ++(object == nullptr ? stats.keyspace_misses : stats.keyspace_hits);
+  return object;
+}
+
+// As a read that is no use of it.
+Object* find_untouched(CommandContext& c, size_t i) {
+  const KeyRef key = c.key(i);
+  Object* object = find_unnoticed(c, key);
+  if (object == nullptr) c.notify(NotifyClass::kKeyMiss, "keymiss", key);
   return object;
 }
 
@@ -67,15 +75,16 @@ bool database_argument(CommandContext& c, size_t i, int* db) {
 }
 
 // Writes a copy of `source`, expiry included, to another key. REQUIRES: the keys differ.
-void put_copy(CommandContext& c, const Object& source, DbId db, const KeyRef& key) {
-  if (source.is_collection()) {
-    std::string encoded;
-    collection_type(source.type()).encode(source.collection(), &encoded);
-    c.put_value(db, key, source.type(), encoded, source.expire_at_ms());
-    return;
-  }
+// `replaces`: there is one, which counts as deleted, and the key as new.
+void put_copy(CommandContext& c, const Object& source, DbId db, const KeyRef& key, bool replaces) {
   IntScratch scratch;
-  c.put_value(db, key, source.type(), source.string(scratch), source.expire_at_ms());
+  std::string encoded;
+  if (source.is_collection()) {
+    collection_type(source.type()).encode(source.collection(), &encoded);
+  }
+  c.put_value(db, key, source.type(), source.is_collection() ? encoded : source.string(scratch),
+              source.expire_at_ms());
+  if (replaces) c.notify(NotifyClass::kNew, "new", db, key);
 }
 
 void del_command(CommandContext& c) {
@@ -84,6 +93,7 @@ void del_command(CommandContext& c) {
     const KeyRef key = c.key(i);
     if (c.find_write(key) == nullptr) continue;
     c.erase(key);
+    c.notify_generic("del", key);
     ++erased;
   }
   c.reply.integer(erased);
@@ -121,10 +131,13 @@ void rename(CommandContext& c, bool only_to_new) {
     return;
   }
   const bool same = from.bytes == to.bytes;
-  const bool taken = only_to_new && (same || c.find_write(to) != nullptr);
+  const bool exists = same || c.find_write(to) != nullptr;
+  const bool taken = only_to_new && exists;
   if (!same && !taken) {
-    put_copy(c, *object, c.db(), to);
+    put_copy(c, *object, c.db(), to, exists);
     c.erase(from);
+    c.notify_generic("rename_from", from);
+    c.notify_generic("rename_to", to);
   }
   if (only_to_new) {
     c.reply.integer(taken ? 0 : 1);
@@ -158,8 +171,12 @@ void copy_command(CommandContext& c) {
     return;
   }
   const Object* object = c.find_read(from);
-  const bool copies = object != nullptr && (c.find_write(db, to) == nullptr || replace);
-  if (copies) put_copy(c, *object, db, to);
+  const bool exists = object != nullptr && c.find_write(db, to) != nullptr;
+  const bool copies = object != nullptr && (!exists || replace);
+  if (copies) {
+    put_copy(c, *object, db, to, exists);
+    c.notify(NotifyClass::kGeneric, "copy_to", db, to);
+  }
   c.reply.integer(copies ? 1 : 0);
 }
 
@@ -175,8 +192,10 @@ void move_command(CommandContext& c) {
   const Object* object = c.find_write(key);
   const bool moves = object != nullptr && c.find_write(db, key) == nullptr;
   if (moves) {
-    put_copy(c, *object, db, key);
+    put_copy(c, *object, db, key, false);
     c.erase(key);
+    c.notify_generic("move_from", key);
+    c.notify(NotifyClass::kGeneric, "move_to", db, key);
   }
   c.reply.integer(moves ? 1 : 0);
 }
@@ -185,7 +204,7 @@ void move_command(CommandContext& c) {
 
 // The object of OBJECT's key; replies null when there is none.
 const Object* inspected(CommandContext& c) {
-  const Object* object = find_untouched(c, 2);
+  const Object* object = find_unnoticed(c, c.key(2));
   if (object == nullptr) c.reply.null();
   return object;
 }

@@ -30,6 +30,7 @@ void append_command(CommandContext& c) {
   } else if (!c.args[2].empty()) {
     c.write_range(key, size, c.args[2]);
   }
+  c.notify_string("append", key);
   c.reply.integer(static_cast<int64_t>(size + c.args[2].size()));
 }
 
@@ -57,6 +58,7 @@ void setrange_command(CommandContext& c) {
   const uint64_t end = static_cast<uint64_t>(offset) + c.args[3].size();
   if (!check_size(c, end)) return;
   c.write_range(key, static_cast<uint64_t>(offset), c.args[3]);
+  c.notify_string("setrange", key);
   c.reply.integer(static_cast<int64_t>(std::max(size, end)));
 }
 

@@ -31,6 +31,7 @@ void increment(CommandContext& c, int64_t by) {
   }
   char text[24];
   c.put_string(key, format_int64(value, text), object == nullptr ? 0 : object->expire_at_ms());
+  c.notify_string("incrby", key);
   c.reply.integer(value);
 }
 
@@ -96,6 +97,7 @@ void incrbyfloat_command(CommandContext& c) {
   }
   const std::string text = format_long_double(value);
   c.put_string(key, text, object == nullptr ? 0 : object->expire_at_ms());
+  c.notify_string("incrbyfloat", key);
   c.reply.bulk(text);
 }
 

@@ -110,14 +110,24 @@ void reply_value(CommandContext& c, const Object* object) {
   c.reply.bulk(object->string(scratch));
 }
 
+void put(CommandContext& c, const KeyRef& key, std::string_view value) {
+  if (c.notifies()) c.find_write(key);
+  c.put_string(key, value, 0);
+  c.notify_string("set", key);
+}
+
 // Stores a value whose expiry may lie in the past already: then the key is simply gone.
 void store(CommandContext& c, const KeyRef& key, std::string_view value, int64_t expire_at_ms,
-           bool exists) {
-  if (expire_at_ms != 0 && expire_at_ms <= c.now_ms) {
-    if (exists) c.erase(key);
-    return;
+           const SetOptions& options, bool exists) {
+  const bool gone = expire_at_ms != 0 && expire_at_ms <= c.now_ms;
+  if (!gone) {
+    c.put_string(key, value, expire_at_ms);
+  } else if (exists) {
+    c.erase(key);
   }
-  c.put_string(key, value, expire_at_ms);
+  c.notify_string("set", key);
+  if (options.has(kTakesTime)) c.notify_generic("expire", key);
+  if (gone) c.notify(NotifyClass::kExpired, "expired", key);
 }
 
 void set_with_options(CommandContext& c, const KeyRef& key) {
@@ -137,14 +147,18 @@ void set_with_options(CommandContext& c, const KeyRef& key) {
     return;
   }
   if (options.has(kKeepTtl) && exists) expire_at_ms = old->expire_at_ms();
-  store(c, key, c.args[2], expire_at_ms, exists);
+  store(c, key, c.args[2], expire_at_ms, options, exists);
   if (!shows_old) c.reply.ok();
 }
 
 void set_with_time(CommandContext& c, unsigned option) {
   int64_t at_ms;
   if (!read_time(c, 2, option, &at_ms)) return;
-  c.put_string(c.key(1), c.args[3], at_ms);
+  const KeyRef key = c.key(1);
+  if (c.notifies()) c.find_write(key);
+  c.put_string(key, c.args[3], at_ms);
+  c.notify_string("set", key);
+  c.notify_generic("expire", key);
   c.reply.ok();
 }
 
@@ -156,7 +170,7 @@ bool check_pairs(CommandContext& c) {
 }
 
 void put_pairs(CommandContext& c) {
-  for (size_t i = 1; i < c.argc(); i += 2) c.put_string(c.key(i), c.args[i + 1], 0);
+  for (size_t i = 1; i < c.argc(); i += 2) put(c, c.key(i), c.args[i + 1]);
 }
 
 }  // namespace
@@ -167,14 +181,14 @@ void set_command(CommandContext& c) {
     set_with_options(c, key);
     return;
   }
-  c.put_string(key, c.args[2], 0);
+  put(c, key, c.args[2]);
   c.reply.ok();
 }
 
 void setnx_command(CommandContext& c) {
   const KeyRef key = c.key(1);
   const bool absent = c.find_write(key) == nullptr;
-  if (absent) c.put_string(key, c.args[2], 0);
+  if (absent) put(c, key, c.args[2]);
   c.reply.integer(absent ? 1 : 0);
 }
 
@@ -191,7 +205,7 @@ void getset_command(CommandContext& c) {
   const Object* old = c.find_read(key);
   if (!c.expect_type(old, ObjectType::kString)) return;
   reply_value(c, old);
-  c.put_string(key, c.args[2], 0);
+  put(c, key, c.args[2]);
 }
 
 void getdel_command(CommandContext& c) {
@@ -199,7 +213,9 @@ void getdel_command(CommandContext& c) {
   const Object* old = c.find_read(key);
   if (!c.expect_type(old, ObjectType::kString)) return;
   reply_value(c, old);
-  if (old != nullptr) c.erase(key);
+  if (old == nullptr) return;
+  c.erase(key);
+  c.notify_generic("del", key);
 }
 
 void getex_command(CommandContext& c) {
@@ -218,11 +234,14 @@ void getex_command(CommandContext& c) {
   if (options.has(kTakesTime)) {
     if (expire_at_ms <= c.now_ms) {
       c.erase(key);
+      c.notify_generic("del", key);
     } else {
       c.set_expiry(key, expire_at_ms);
+      c.notify_generic("expire", key);
     }
   } else if (options.has(kPersist) && object->expire_at_ms() != 0) {
     c.set_expiry(key, 0);
+    c.notify_generic("persist", key);
   }
 }
 

@@ -60,6 +60,17 @@ void abort_exec(Server& server, Session& session, std::string_view reason) {
   session.reply.error("EXECABORT Transaction discarded because of: " + std::string(reason));
 }
 
+// What the user may do can have changed since the command was queued.
+static void run_queued(CommandContext& c, const Command& command,
+                       std::span<const std::string_view> args) {
+  const AclDecision access = c.server.check_access(c.session, command, args);
+  if (access.allowed()) return c.server.run_nested(c, c.reply, command, args);
+  c.server.record_denial(c.session, access, AclContext::kMulti, command, args);
+  c.fail("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+         "call. This command is no longer allowed for the following reason: " +
+         std::string(acl_exec_denial_text(access.reason)));
+}
+
 void exec_command(CommandContext& c) {
   if (!c.session.in_multi()) return c.fail("ERR EXEC without MULTI");
   Transaction& transaction = c.session.transaction();
@@ -76,7 +87,7 @@ void exec_command(CommandContext& c) {
   c.server.watched_keys().unwatch_all(c.session);
   c.reply.array(transaction.commands().size());
   for (const Transaction::Queued& queued : transaction.commands()) {
-    c.server.run_nested(c, c.reply, *queued.command, transaction.args(queued));
+    run_queued(c, *queued.command, transaction.args(queued));
   }
   discard_transaction(c.server, c.session);
 }

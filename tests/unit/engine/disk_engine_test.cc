@@ -276,6 +276,28 @@ TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lo
   CHECK(records == finished);
 }
 
+TEST_CASE("disk engine: what waits for room is told of a failed write") {
+  SimDisk disk(6);
+  Store store(disk);
+  REQUIRE(store.append(1, 5).ok());
+  fill(disk);
+  std::string image(1'200'000, 'x');
+  for (char& byte : image) byte = static_cast<char>(store.random.next());
+  const auto write = [&](const char* key) {
+    auto result = std::make_shared<std::optional<Status>>();
+    store.engine->write_records(kShard, {{{0, 1, key}, false, image}},
+                                [result](const Status& status, const auto&) { *result = status; });
+    return result;
+  };
+  const auto fits = write("a"), waits = write("b");
+  disk.fail_sync(1);
+  store.reactor.run_for(100);
+  CHECK(fits->has_value());
+  REQUIRE(waits->has_value());
+  CHECK(!(*waits)->ok());
+  CHECK(store.append(6, 6).code() == Code::kPoisoned);
+}
+
 TEST_CASE("disk engine: on a full device it asks for checkpoints as long as they free room") {
   SimDisk disk(6);
   Store store(disk);

@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 #include "engine/disk/layout.h"
+#include "engine/disk/logged_record.h"
 #include "engine/disk/record.h"
 #include "engine/disk/wal_format.h"
 
@@ -47,7 +48,7 @@ TEST_CASE("disk format: a superblock") {
   encode_superblock(example(), 1, block.span());
   CHECK(hex(block.span().first(136)) ==
         "484f4c4446415354"
-        "01000000"
+        "02000000"
         "00100000"
         "00000000"
         "01000000"
@@ -65,7 +66,7 @@ TEST_CASE("disk format: a superblock") {
         "4200000000000000"
         "0400000000000000"
         "6300000000000000");
-  CHECK(hex(block.span().subspan(4080)) == "b431cc953ee501feeabbf0c1ceabf7ef");
+  CHECK(hex(block.span().subspan(4080)) == "6c22a3f5e28e95a021ee433cf616a5d5");
   const auto back = decode_superblock(block.span(), 0, 1);
   REQUIRE((back.ok() && back.value().has_value()));
   CHECK(back.value()->checkpoint == example().checkpoint);
@@ -78,11 +79,72 @@ TEST_CASE("disk format: a superblock") {
     CHECK(!decode_superblock(block.span(), 0, 1).value().has_value());
     block.data()[byte] ^= 1;
   }
-  store_fixed(block.data() + 8, uint32_t{2});
-  const Hash128 hash = hash128(block.span().first(4080));
-  store_fixed(block.data() + 4080, hash);
-  CHECK(decode_superblock(block.span(), 0, 1).status().message() ==
-        "the store has format 2; this version reads format 1");
+  for (const uint32_t other : {0, 3}) {
+    store_fixed(block.data() + 8, other);
+    const Hash128 hash = hash128(block.span().first(4080));
+    store_fixed(block.data() + 4080, hash);
+    CHECK(decode_superblock(block.span(), 0, 1).status().message() ==
+          "the store has format " + std::to_string(other) + "; this version reads formats 1 to 2");
+  }
+  // One of format 1 stays one until the next is written.
+  Superblock old = example();
+  old.format = 1;
+  encode_superblock(old, 1, block.span());
+  CHECK(hex(block.span().subspan(8, 4)) == "01000000");
+  CHECK(hex(block.span().subspan(4080)) == "b431cc953ee501feeabbf0c1ceabf7ef");
+  CHECK(decode_superblock(block.span(), 0, 1).value()->format == 1);
+}
+
+TEST_CASE("disk format: a group whose large values are records") {
+  std::vector<LoggedRecord> records(2);
+  records[0] = {3, 4, 5, {6, 1}, 48, 9, 2, true, "k1"};
+  records[1] = {7, 2, 8, {10, 1}, 50, 9, 2, false, "k"};
+  const std::string payload = encode_logged(records, "abcVVVVWWde");
+  CHECK(hex(payload) ==
+        "02000000"
+        "0300000000000000"
+        "0400000000000000"
+        "0500000000000000"
+        "0600000000000000"
+        "0100000000000000"
+        "3000000000000000"
+        "0900000000000000"
+        "02"
+        "01"
+        "02000000"
+        "6b31"
+        "0700000000000000"
+        "0200000000000000"
+        "0800000000000000"
+        "0a00000000000000"
+        "0100000000000000"
+        "3200000000000000"
+        "0900000000000000"
+        "02"
+        "00"
+        "01000000"
+        "6b"
+        "6162636465");
+  LogGroup group{9, 9, "abcVVVVWWde"};
+  group.large = {{3, 4, 9, 2, 0, "k1", ""}, {7, 2, 9, 2, 0, "k", ""}};
+  CHECK(encoded_logged_size(group) == payload.size());
+  std::vector<LoggedRecord> back;
+  std::string_view rest;
+  REQUIRE(decode_logged(payload, &back, &rest));
+  CHECK(rest == "abcde");
+  CHECK(encode_logged(back, "abcVVVVWWde") == payload);
+  CHECK(back[0].final);
+  CHECK(!back[1].final);
+  // Cut short, or with places that overlap or lie outside.
+  for (size_t size = 0; size < payload.size() - rest.size(); ++size) {
+    CHECK(!decode_logged(std::string_view(payload).substr(0, size), &back, &rest));
+  }
+  for (const uint64_t at : {6, 13}) {
+    records[1].at = at;
+    std::string wrong = payload;
+    store_fixed(wrong.data() + 4 + 64, at);
+    CHECK(!decode_logged(wrong, &back, &rest));
+  }
 }
 
 TEST_CASE("disk format: hard states") {

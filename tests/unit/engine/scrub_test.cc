@@ -7,11 +7,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/sim/sim_disk.h"
-#include "base/sim/sim_reactor.h"
-#include "engine/disk/disk_engine.h"
 #include "engine/disk/inspect.h"
-#include "tests/support/random_replica.h"
+#include "tests/support/sim_store.h"
 
 using namespace holdfast;
 
@@ -19,42 +16,12 @@ namespace {
 
 constexpr uint64_t kPace = 32 << 20;
 
-struct Store {
-  explicit Store(SimDisk& on)
-      : disk(on),
-        engine(reactor, disk, random, "store", {.wal_bytes = 32 << 20, .grow_bytes = 1 << 20}),
-        replica(reactor, engine) {
-    const auto recovered = replica.shard.recover();
-    REQUIRE_MESSAGE(recovered.ok(), recovered.status().message());
-  }
-  // Random bytes, which lz4 leaves alone.
-  void put(const std::string& key, size_t bytes) {
-    std::string value(bytes, '\0');
-    for (char& byte : value) byte = static_cast<char>(random.next());
-    replica.command(Effect::put_string(0, replica.keyspace.key(key), value, 0));
-    if (++puts % 16 == 0 || bytes > 4096) turn();
-  }
-  void turn() {
-    do {
-      replica.shard.submit();
-      reactor.run_for(5);
-    } while (replica.shard.wants_pause());
-  }
-  void checkpoint() {
-    turn();
-    bool done = false;
-    replica.shard.checkpoint().start([&done](const Status& status) { done = status.ok(); });
-    REQUIRE(reactor.run_until([&done] { return done; }, 60'000));
-  }
+struct Store : SimStore {
+  explicit Store(SimDisk& on) : SimStore(on, 32 << 20) {}
+
   void scrub() {
     REQUIRE(engine.start_scrub(kPace).ok());
     REQUIRE(reactor.run_until([this] { return number("running") == 0; }, 600'000));
-  }
-  std::variant<uint64_t, std::string> fact(EnginePart part, std::string_view name) {
-    for (const EngineFact& one : engine.describe(part)) {
-      if (one.name == name) return one.value;
-    }
-    return std::string("none");
   }
   uint64_t number(std::string_view name) { return std::get<0>(fact(EnginePart::kScrub, name)); }
   std::string first_damage() { return std::get<1>(fact(EnginePart::kScrub, "damage_1")); }
@@ -79,13 +46,6 @@ struct Store {
   }
   // Turns a bit of the key's value.
   void damage_record(const std::string& key) { damage("store/data", places().at(key) + 200); }
-
-  SimDisk& disk;
-  SimReactor reactor;
-  SeededRandom random{5};
-  DiskEngine engine;
-  RandomReplica replica;
-  uint64_t puts = 0;
 };
 
 void fill(Store& store, int keys) {

@@ -251,10 +251,10 @@ TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
   }
   r.shard.end_command();
   bool more = false;
-  CHECK(r.shard.expire_due(1999, 1000, &more) == 0);
-  CHECK(r.shard.expire_due(2499, 1000, &more) == 500);
+  CHECK(r.shard.expire_due(1999, 1000, {}, &more) == 0);
+  CHECK(r.shard.expire_due(2499, 1000, {}, &more) == 500);
   CHECK(r.keyspace.size(0) == 500);
-  CHECK(r.shard.expire_due(9999, 0, &more) == 64);  // no time: one entry's worth
+  CHECK(r.shard.expire_due(9999, 0, {}, &more) == 64);  // no time: one entry's worth
   CHECK(more);
   r.shard.submit();
   const auto survivor = engine.survivor();

@@ -255,22 +255,6 @@ TEST_CASE("debug: the rest") {
         "-ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP.\r\n");
 }
 
-TEST_CASE("acl: one user") {
-  CommandFixture f;
-  CHECK(f.run({"ACL", "WHOAMI"}) == "$7\r\ndefault\r\n");
-  CHECK(f.run({"ACL", "USERS"}) == "*1\r\n$7\r\ndefault\r\n");
-  CHECK(f.run({"ACL", "LIST"}) ==
-        "*1\r\n$51\r\nuser default on nopass sanitize-payload ~* &* +@all\r\n");
-  f.server().options().resp_password = "secret";
-  CHECK(f.run({"ACL", "LIST"}) ==
-        "*1\r\n$110\r\nuser default on sanitize-payload "
-        "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~* &* +@all\r\n");
-  CHECK(f.run({"ACL", "SETUSER", "bob"}).starts_with("-ERR users cannot be defined"));
-  CHECK(f.run({"ACL", "LOG"}) == "*0\r\n");
-  CHECK(f.run({"ACL", "LOG", "RESET"}) == "+OK\r\n");
-  CHECK(f.run({"ACL", "LOG", "x"}) == "-ERR value is not an integer or out of range\r\n");
-}
-
 TEST_CASE("acl: categories and passwords") {
   CommandFixture f;
   CHECK(f.run({"ACL", "CAT"}).starts_with("*21\r\n$8\r\nkeyspace\r\n$4\r\nread\r\n"));

@@ -224,8 +224,6 @@ TEST_CASE("client: switches and tracking") {
   CHECK(field(f.run({"CLIENT", "INFO"}), "flags") == "eT");
   CHECK(f.run({"CLIENT", "GETREDIR"}) == ":-1\r\n");
   CHECK(f.run({"CLIENT", "TRACKING", "off"}) == "+OK\r\n");
-  CHECK(f.run({"CLIENT", "TRACKING", "on"}) ==
-        "-ERR CLIENT TRACKING is not supported by this server yet\r\n");
   CHECK(f.run({"CLIENT", "CACHING", "yes"}) ==
         "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
         "OPTOUT mode enabled\r\n");

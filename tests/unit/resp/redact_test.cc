@@ -18,7 +18,7 @@ std::string shown(const std::vector<std::string_view>& args) {
 
 }  // namespace
 
-TEST_CASE("redact: passwords of AUTH, HELLO, ACL SETUSER and CONFIG SET") {
+TEST_CASE("redact: passwords of AUTH, HELLO and CONFIG SET, and the users of ACL") {
   CHECK(shown({"AUTH", "p"}) == "AUTH (redacted)");
   CHECK(shown({"auth", "u", "p"}) == "auth (redacted) (redacted)");
   CHECK(shown({"HELLO", "3", "AUTH", "u", "p", "SETNAME", "n"}) ==
@@ -27,6 +27,8 @@ TEST_CASE("redact: passwords of AUTH, HELLO, ACL SETUSER and CONFIG SET") {
   CHECK(shown({"HELLO", "3", "AUTH", "auth", "auth", "SETNAME", "n"}) ==
         "HELLO 3 AUTH (redacted) (redacted) SETNAME n");
   CHECK(shown({"acl", "setuser", "u", ">p"}) == "acl setuser (redacted) (redacted)");
+  CHECK(shown({"ACL", "GetUser", "u"}) == "ACL GetUser (redacted)");
+  CHECK(shown({"acl", "deluser", "u", "v"}) == "acl deluser (redacted) (redacted)");
   CHECK(shown({"config", "set", "maxmemory", "1", "RequirePass", "p", "timeout", "3"}) ==
         "config set maxmemory 1 RequirePass (redacted) timeout 3");
   CHECK(shown({"config", "set", "resp.password", "p"}) == "config set resp.password (redacted)");
@@ -36,7 +38,7 @@ TEST_CASE("redact: everything else is shown") {
   CHECK(shown({}) == "");
   CHECK(shown({"SET", "auth", "p"}) == "SET auth p");
   CHECK(shown({"HELLO", "3"}) == "HELLO 3");
-  CHECK(shown({"acl", "getuser", "u"}) == "acl getuser u");
+  CHECK(shown({"acl", "dryrun", "u", "ping"}) == "acl dryrun u ping");
   CHECK(shown({"config", "get", "requirepass"}) == "config get requirepass");
   CHECK(shown({"config", "set", "requirepass"}) == "config set requirepass");
 }

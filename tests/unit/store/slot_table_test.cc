@@ -90,7 +90,7 @@ TEST_CASE("slot table: an empty one") {
   CHECK(table.scan(0, [](Object*) { FAIL("nothing to visit"); }) == 0);
   CHECK(table.drain(10, [](Object*) { FAIL("nothing to take"); }) == 0);
   table.prefetch_bucket(key.hash);
-  table.prefetch_object(key.hash);
+  table.prefetch_entry(key.hash);
 }
 
 TEST_CASE("slot table: random operations agree with unordered_map") {
@@ -257,7 +257,7 @@ TEST_CASE("slot table: every object is about equally likely to be drawn") {
     constexpr uint64_t kDrawsPerKey = 400;
     std::unordered_map<Object*, uint64_t> drawn;
     for (uint64_t i = 0; i < keys * kDrawsPerKey; ++i) {
-      ++drawn[t.table.random_object([&](uint64_t below) { return random.below(below); })];
+      ++drawn[t.table.random_entry([&](uint64_t below) { return random.below(below); })];
     }
     CHECK(drawn.size() == keys);
     for (const auto& [object, times] : drawn) {
@@ -304,5 +304,5 @@ TEST_CASE("slot table: keys of one tag or one bucket stay apart") {
   for (const std::string& key : same_tag) CHECK(t.agrees_on(key));
   for (size_t i = 0; i < same_tag.size(); i += 2) t.erase(same_tag[i]);
   for (const std::string& key : same_tag) CHECK(t.agrees_on(key));
-  for (const std::string& key : same_tag) t.table.prefetch_object(make_key(key, kSeed).hash);
+  for (const std::string& key : same_tag) t.table.prefetch_entry(make_key(key, kSeed).hash);
 }
