@@ -97,6 +97,18 @@ bool CommandContext::expect_type(const Object* object, ObjectType type) {
   return false;
 }
 
+void CommandContext::block_on(std::span<const std::string_view> keys, int64_t timeout_ms,
+                              const AwaitedKeys& awaited,
+                              std::span<const std::string_view> args_then) {
+  HF_ASSERT(may_block());
+  waits_ = true;
+  if (KeyWait* wait = session.key_wait()) {
+    wait->found_nothing = true;  // its time runs on
+  } else {
+    session.wait_for_keys(command, args_then.empty() ? args : args_then, keys, timeout_ms, awaited);
+  }
+}
+
 void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {
   server.pubsub().publish_event(options_.notify_events, keyspace.logical(db), event, key.bytes);
 }

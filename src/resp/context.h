@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/options.h"
+#include "resp/blocked_keys.h"
 #include "resp/command.h"
 #include "resp/errors.h"
 #include "resp/reply_writer.h"
@@ -50,6 +51,13 @@ class CommandContext {
   bool may_block() const { return outer_ == nullptr; }
   // A script called the command.
   bool in_script() const { return in_script_; }
+  // The command has found nothing and replies nothing: it runs again, from the beginning, when one
+  // of the keys (of the session's database) has a value of the awaited type, and so on until it
+  // replies; `timeout_ms` (0: never) later it is given up. `args_then`: the command as it will run
+  // again, if that is not as it was given. REQUIRES: may_block(); nothing was emitted.
+  void block_on(std::span<const std::string_view> keys, int64_t timeout_ms,
+                const AwaitedKeys& awaited, std::span<const std::string_view> args_then = {});
+  bool waits() const { return waits_; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -148,6 +156,7 @@ class CommandContext {
   uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own
   KeyRef first_key_;            // hashed ahead of time by the session
   size_t first_key_index_ = 0;  // 0: none
+  bool waits_ = false;
 };
 
 }  // namespace holdfast

@@ -83,7 +83,7 @@ std::string unknown_subcommand(const Command& command, std::string_view name) {
 }  // namespace
 
 bool Server::paused_for(const Session& session, const Command* command, int64_t now_ms) const {
-  if (pause_.until_ms == 0 || now_ms >= pause_.until_ms || command == nullptr) return false;
+  if (!paused(now_ms) || command == nullptr) return false;
   if (command->full_name == "client") return false;  // CLIENT UNPAUSE must get through
   return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
 }
@@ -166,12 +166,90 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   const Seq depends_on = std::max(written, context.observed());
   session.depends_on = std::max(session.depends_on, depends_on);
   finish_reply(session, called, start, depends_on);
-  deliveries_.replied();
-  tracking_.after_reply(session);
+  settle_pushes(session);
   Tracking::end_caching(session, called);
-  deliveries_.settle(session.depends_on);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
   // here: its entry is complete and new ones may be begun.
+  if (blocked_keys_.any_ready()) {
+    serve_ready_keys();
+    *clock_ns = clock().mono_ns();
+  }
+}
+
+// What the command had to tell to others, and to its own client behind the reply.
+void Server::settle_pushes(Session& session) {
+  deliveries_.replied();
+  tracking_.after_reply(session);
+  deliveries_.settle(session.depends_on);
+}
+
+void Server::serve_ready_keys() {
+  const int64_t now_ms = clock().wall_ms();
+  if (paused(now_ms)) return;  // end_pause() asks again
+  while (blocked_keys_.any_ready()) {
+    blocked_keys_.begin_serving();
+    while (Session* session = blocked_keys_.next_to_serve()) run_again(*session, now_ms);
+  }
+}
+
+// As one command more, with an entry of its own.
+void Server::run_again(Session& session, int64_t now_ms) {
+  KeyWait& wait = *session.key_wait();
+  auto& command = const_cast<Command&>(wait.command);
+  const uint64_t start = session.output.position();
+  Seq depends_on = 0;
+  wait.found_nothing = false;
+  const std::string reason = refusal(session, command, wait.args);
+  if (!reason.empty()) {
+    ++command.stats.rejected;
+    session.reply.error(reason);
+    count_error(session.reply.last_error_code());
+  } else {
+    CommandContext context(*this, session, command, wait.args, now_ms);
+    int64_t clock_ns = clock().mono_ns();
+    shard_.begin_command(now_ms);
+    deliveries_.begin(session);
+    run(context, &clock_ns);
+    depends_on = std::max(shard_.end_command(), context.observed());
+    session.depends_on = std::max(session.depends_on, depends_on);
+  }
+  const bool goes_on = !wait.found_nothing;  // else it keeps its places
+  if (goes_on && !wait.wants_reply) {
+    session.output.rewind(start);
+  } else if (goes_on) {
+    send_reply(session, start, depends_on);
+  }
+  settle_pushes(session);
+  if (goes_on && !session.closing()) session.unblock();
+}
+
+void Server::key_wait_ends(Session& session, bool with_error) {
+  const KeyWait& wait = *session.key_wait();
+  auto& command = const_cast<Command&>(wait.command);
+  ++command.stats.calls;
+  ++stats_.commands_processed;
+  if (with_error) {
+    ++command.stats.failed;
+    count_error("UNBLOCKED");
+  }
+  if (!wait.wants_reply) return;
+  const uint64_t start = session.output.position();
+  if (with_error) {
+    session.reply.error(errors::kUnblocked);
+  } else {
+    wait.awaited.on_timeout(session.reply);
+  }
+  // That there is nothing is as much of an answer as what there is.
+  Seq depends_on = 0;
+  for (const auto& [entry, place] : wait.places) {
+    const DbId db = keyspace().physical(entry->first.db);
+    const KeyRef key = keyspace().key(entry->first.bytes);
+    const Object* object = keyspace().find(db, key);
+    depends_on = std::max({depends_on, keyspace().replaced_at(db),
+                           object == nullptr ? keyspace().erased_at(db, key) : object->mod_seq()});
+  }
+  session.depends_on = std::max(session.depends_on, depends_on);
+  send_reply(session, start, depends_on);
 }
 
 void Server::run(CommandContext& context, int64_t* clock_ns) {
@@ -180,6 +258,8 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   const uint64_t start = context.reply.output().position();
   const uint64_t errors_before = context.reply.error_count();
   const int64_t start_ns = *clock_ns;
+  // A command that waits for keys is shown when it comes and counted when it goes.
+  const bool runs_again = context.session.key_wait() != nullptr;
   try {
     command.spec.handler(context);
   } catch (const ValueUnreadable&) {
@@ -189,8 +269,8 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   Session& session = context.session;
   if (session.tracking != nullptr) tracking_.remember(session, command, context.args);
   *clock_ns = clock().mono_ns();
-  record_call(context, errors_before, start_ns, *clock_ns);
-  if (monitored) show_to_monitors(context);
+  if (!context.waits()) record_call(context, errors_before, start_ns, *clock_ns);
+  if (monitored && !runs_again) show_to_monitors(context);
 }
 
 void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
@@ -256,6 +336,10 @@ void Server::finish_reply(Session& session, const Command* ran, uint64_t start, 
     session.output.rewind(start);
     return;
   }
+  send_reply(session, start, depends_on);
+}
+
+void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
   if (depends_on > shard_.commit_seq()) {
     if (shard_.failed()) {  // it never will be
       session.close_now("the log failed: the outcome is unknown");

@@ -101,7 +101,9 @@ void clients_section(Server& s, Text& t) {
   t.number("client_recent_max_output_buffer", largest_out);
   t.number("blocked_clients", s.blocked_sessions());
   t.number("tracking_clients", s.tracking().clients());
-  t.zeros({"clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey"});
+  t.number("clients_in_timeout_table", s.sessions_with_timeout());
+  t.number("total_blocking_keys", s.blocked_keys().keys());
+  t.number("total_blocking_keys_on_nokey", s.blocked_keys().keys_or_gone());
 }
 
 void add_scripts(Server& s, Text& t) {

@@ -135,7 +135,8 @@ class Server {
   Session* session(uint64_t id) const;
   // False once this server is destroyed, for callbacks that may outlive it.
   std::shared_ptr<const bool> alive() const { return alive_; }
-  uint64_t blocked_sessions() const;
+  uint64_t blocked_sessions() const;       // in a command that waits
+  uint64_t sessions_with_timeout() const;  // of these
 
   // --- called by sessions ---
   // Runs one command: all checks, the handler, statistics, the hold of its reply. `command` null:
@@ -147,6 +148,9 @@ class Server {
   void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
                   std::span<const std::string_view> args, bool in_script);
   WatchedKeys& watched_keys() { return watched_keys_; }
+  BlockedKeys& blocked_keys() { return blocked_keys_; }
+  // Replies to a session whose wait for keys ends without any: in time, or by CLIENT UNBLOCK.
+  void key_wait_ends(Session& session, bool with_error);
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
@@ -184,6 +188,7 @@ class Server {
 
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
+  bool paused(int64_t now_ms) const { return pause_.until_ms != 0 && now_ms < pause_.until_ms; }
   // True when the command has to wait for the end of a pause.
   bool paused_for(const Session& session, const Command* command, int64_t now_ms) const;
   void end_pause();
@@ -261,6 +266,15 @@ class Server {
                    int64_t end_ns);
   static bool wants_reply(Session& session, const Command* ran);
   void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
+  void send_reply(Session& session, uint64_t start, Seq depends_on);
+  // Lets the sessions go on whose keys have been given what they wait for. Called when an entry is
+  // complete, never between two parts of one.
+  void serve_waiting() {
+    if (blocked_keys_.any_ready()) serve_ready_keys();
+  }
+  void serve_ready_keys();
+  void run_again(Session& session, int64_t now_ms);
+  void settle_pushes(Session& session);
   void count_error(const std::string& code);
 
   Reactor& reactor_;
@@ -286,6 +300,7 @@ class Server {
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;
+  BlockedKeys blocked_keys_{shard_};  // outlives the sessions
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<Session*> to_flush_;
   std::vector<Session*> to_free_;
