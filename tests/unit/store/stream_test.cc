@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -66,15 +67,6 @@ Entries model_range(const Entries& model, const StreamId& low, const StreamId& h
 std::string encoded(const Stream& stream) {
   std::string out;
   kStreamType.encode({Encoding::kStream, const_cast<Stream*>(&stream)}, &out);
-  return out;
-}
-
-// The bytes of a string in hex.
-std::string unhex(std::string_view hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
   return out;
 }
 
