@@ -107,15 +107,19 @@ uint32_t CommandTable::hash(std::string_view name) {
   return h ^ h >> 15;
 }
 
+using Family = std::span<const CommandSpec> (*)();
+constexpr Family kFamilies[] = {
+    string_commands,     bitmap_commands,        stream_commands,    hyperloglog_commands,
+    key_commands,        dump_commands,          expiry_commands,    database_commands,
+    connection_commands, transaction_commands,   scripting_commands, function_commands,
+    client_commands,     config_commands,        info_commands,      memory_commands,
+    latency_commands,    introspection_commands, admin_commands,     engine_commands,
+    debug_commands,      acl_commands,           cluster_commands,   pubsub_commands,
+};
+
 CommandTable::CommandTable() {
-  for (const auto& family :
-       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
-        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
-        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
-        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
-        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands(),
-        scripting_commands(),     function_commands()}) {
-    for (const CommandSpec& spec : family) {
+  for (const Family family : kFamilies) {
+    for (const CommandSpec& spec : family()) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
     }
@@ -243,6 +247,13 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
       if (count < 0 || count > argc - k.first - 1) return false;
       first = k.first + 1;
       last = k.first + count;
+    }
+    if (k.find == KeySpec::kKeyword) {
+      while (first < argc && !equals_ignoring_case(args[static_cast<size_t>(first)], k.keyword)) {
+        ++first;
+      }
+      if (first++ >= argc) continue;
+      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last : argc + k.last;
     }
     if (last >= argc) return false;
     const uint16_t flags = flags_of_call(spec, args, k.flags);
