@@ -23,7 +23,7 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       db_(owner.keyspace().physical(caller.state.db)) {}
 
 CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
-                               std::span<const std::string_view> arguments)
+                               std::span<const std::string_view> arguments, bool in_script)
     : server(outer.server),
       session(outer.session),
       command(called),
@@ -34,6 +34,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       now_ms(outer.now_ms),
       options_(outer.options()),
       outer_(&outer),
+      in_script_(in_script),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 bool CommandContext::is(size_t i, std::string_view word) const {
@@ -94,6 +95,18 @@ bool CommandContext::expect_type(const Object* object, ObjectType type) {
   if (object == nullptr || object->type() == type) return true;
   reply.error(errors::kWrongType);
   return false;
+}
+
+void CommandContext::block_on(std::span<const std::string_view> keys, int64_t timeout_ms,
+                              const AwaitedKeys& awaited,
+                              std::span<const std::string_view> args_then) {
+  HF_ASSERT(may_block());
+  waits_ = true;
+  if (KeyWait* wait = session.key_wait()) {
+    wait->found_nothing = true;  // its time runs on
+  } else {
+    session.wait_for_keys(command, args_then.empty() ? args : args_then, keys, timeout_ms, awaited);
+  }
 }
 
 void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {

@@ -34,9 +34,11 @@ void ReplyWriter::line(char kind, std::string_view text) {
   out_->commit(text.size() + 3);
 }
 
-void ReplyWriter::error(std::string_view text) {
-  ++error_count_;
-  last_error_code_.assign(text.substr(0, text.find(' ')));
+void ReplyWriter::error(std::string_view text, bool counted) {
+  if (counted) {
+    ++error_count_;
+    last_error_code_.assign(text.substr(0, text.find(' ')));
+  }
   line('-', text);
 }
 

@@ -27,7 +27,8 @@ class ReplyWriter {
   void ok() { out_->append("+OK\r\n"); }
   void simple(std::string_view text) { line('+', text); }
   // "ERR ..." with its prefix and no line end; line breaks inside are replaced by spaces.
-  void error(std::string_view text);
+  // `counted` false: it repeats one that is in the statistics.
+  void error(std::string_view text, bool counted = true);
   void integer(int64_t value) { number(':', value); }
   void bulk(std::string_view bytes);
   void null();        // a missing value

@@ -41,6 +41,9 @@ void zrevrangebylex_command(CommandContext& c);
 void zpopmin_command(CommandContext& c);
 void zpopmax_command(CommandContext& c);
 void zmpop_command(CommandContext& c);
+void bzpopmin_command(CommandContext& c);
+void bzpopmax_command(CommandContext& c);
+void bzmpop_command(CommandContext& c);
 
 // zsets_combine.cc
 void zunion_command(CommandContext& c);

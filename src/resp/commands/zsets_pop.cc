@@ -1,8 +1,12 @@
-// ZPOPMIN, ZPOPMAX, ZMPOP: members are taken from one end.
+// ZPOPMIN, ZPOPMAX, ZMPOP: members are taken from one end. BZPOPMIN, BZPOPMAX and BZMPOP wait for
+// some.
 #include <algorithm>
+#include <span>
 #include <string_view>
 
+#include "resp/blocked_keys.h"
 #include "resp/commands/zsets.h"
+#include "resp/help.h"
 
 namespace holdfast {
 namespace {
@@ -107,6 +111,32 @@ bool multi_pop(CommandContext& c, const MultiPop& call) {
   return false;
 }
 
+// Nothing was found: waits for the keys, or replies at once where that can't be.
+void wait_for(CommandContext& c, std::span<const std::string_view> keys, int64_t timeout_ms) {
+  if (!c.may_block()) {
+    c.reply.null_array();
+    return;
+  }
+  c.block_on(keys, timeout_ms, {ObjectType::kZset, [](ReplyWriter& reply) { reply.null_array(); }});
+}
+
+void blocking_pop(CommandContext& c, bool max) {
+  const size_t timeout_at = c.argc() - 1;
+  int64_t timeout_ms;
+  if (!timeout_in_seconds(c, timeout_at, &timeout_ms)) return;
+  for (size_t i = 1; i < timeout_at; ++i) {
+    const KeyRef key = c.key(i);
+    const Object* object = c.find_write(key);
+    if (object == nullptr) continue;
+    if (!c.expect_type(object, ObjectType::kZset)) return;
+    c.reply.array(3);
+    c.reply.bulk(key.bytes);
+    pop(c, key, *object, max, 1, false);
+    return;
+  }
+  wait_for(c, c.args.subspan(1, timeout_at - 1), timeout_ms);
+}
+
 }  // namespace
 
 void zpopmin_command(CommandContext& c) { pop_command(c, false); }
@@ -115,6 +145,16 @@ void zpopmax_command(CommandContext& c) { pop_command(c, true); }
 void zmpop_command(CommandContext& c) {
   MultiPop call;
   if (take_multi_pop(c, 1, &call) && !multi_pop(c, call)) c.reply.null_array();
+}
+
+void bzpopmin_command(CommandContext& c) { blocking_pop(c, false); }
+void bzpopmax_command(CommandContext& c) { blocking_pop(c, true); }
+
+void bzmpop_command(CommandContext& c) {
+  MultiPop call;
+  int64_t timeout_ms;
+  if (!take_multi_pop(c, 2, &call) || !timeout_in_seconds(c, 1, &timeout_ms)) return;
+  if (!multi_pop(c, call)) wait_for(c, c.args.subspan(call.first_key, call.keys), timeout_ms);
 }
 
 }  // namespace holdfast
