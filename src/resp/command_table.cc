@@ -88,7 +88,9 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
+      reads_values(s.name != "set" &&
+                   std::any_of(s.keys.begin(), s.keys.end(),
+                               [&s](const KeySpec& key) { return needs_value(s, key); })) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -114,7 +116,7 @@ CommandTable::CommandTable() {
         config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
         introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
         acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands(),
-        scripting_commands(),     function_commands(), zset_commands()}) {
+        scripting_commands(),     function_commands(), zset_commands(),        geo_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
@@ -243,6 +245,14 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
       if (count < 0 || count > argc - k.first - 1) return false;
       first = k.first + 1;
       last = k.first + count;
+    }
+    if (k.find == KeySpec::kKeyword) {
+      while (first < argc && !equals_ignoring_case(args[static_cast<size_t>(first)], k.keyword)) {
+        ++first;
+      }
+      if (first++ >= argc) continue;
+      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last
+                         : (k.last < 0 ? argc : first) + k.last;
     }
     if (last >= argc) return false;
     const uint16_t flags = flags_of_call(spec, args, k.flags);

@@ -39,7 +39,8 @@ class ReplyWriter {
   void push(uint64_t count) { number(resp3() ? '>' : '*', static_cast<int64_t>(count)); }
   // Extra information before a reply. RESP3 only: REQUIRES resp3().
   void attribute(uint64_t pairs) { number('|', static_cast<int64_t>(pairs)); }
-  void real(double value);  // shortest form that reads back; inf, -inf, nan
+  void real(double value);                  // shortest form that reads back; inf, -inf, nan
+  void real_text(std::string_view digits);  // the same with digits that are made already
   void boolean(bool value);
   void big_number(std::string_view digits);
   // `format`: three letters, "txt" or "mkd".

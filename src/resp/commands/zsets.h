@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "resp/context.h"
@@ -80,6 +81,9 @@ inline void reply_item(CommandContext& c, const ZsetItem& item, bool with_score)
 }
 
 // --- changes ---
+
+// ZADD, with its options at argument 2, of items that are computed. No score is NaN.
+void zadd_items(CommandContext& c, std::span<const ZsetItem> items);
 
 // Removes what is at these ranks and tells of it: the event, and "del" if nothing is left.
 // REQUIRES: the object's ranks, not none.

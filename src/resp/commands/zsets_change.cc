@@ -1,6 +1,7 @@
 // ZADD, ZINCRBY, ZREM and ZREMRANGEBY*: members that come, change their scores and go. Conditions
 // and sums are resolved here; the effect says the scores that come out.
 #include <cmath>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -100,24 +101,22 @@ Outcome resolve(const AddOptions& options, const Scores& scores, std::string_vie
   return *score == now ? Outcome::kUnchanged : Outcome::kUpdated;
 }
 
-void add(CommandContext& c, const AddOptions& options, size_t pairs_at) {
-  const size_t pairs = (c.argc() - pairs_at) / 2;
-  double score = 0;
-  // All are checked before anything is changed; a single one need not be read twice.
-  for (size_t i = pairs_at; i < c.argc(); i += 2) {
-    if (!c.real(i, &score)) return;
-  }
+// `item(i)`: the i-th member with the score that is given for it.
+template <typename Item>
+void add(CommandContext& c, const AddOptions& options, size_t items, Item item) {
   const KeyRef key = c.key(1);
   const Object* object = c.find_write(key);
   if (!c.expect_type(object, ObjectType::kZset)) return;
-  Scores scores(object, pairs);
+  Scores scores(object, items);
   std::string& operands = c.operands();
   int64_t added = 0;
   int64_t updated = 0;
   bool processed = false;
-  for (size_t i = pairs_at; i < c.argc(); i += 2) {
-    if (pairs > 1) parse_double(c.args[i], &score);
-    const std::string_view member = c.args[i + 1];
+  double score = 0;
+  for (size_t i = 0; i < items; ++i) {
+    const ZsetItem given = item(i);
+    const std::string_view member = given.member;
+    score = given.score;
     const Outcome outcome = resolve(options, scores, member, &score);
     if (outcome == Outcome::kNotANumber) {
       c.fail("ERR resulting score is not a number (NaN)");
@@ -143,6 +142,21 @@ void add(CommandContext& c, const AddOptions& options, size_t pairs_at) {
   }
 }
 
+// The arguments from `pairs_at` on: scores and members.
+void add_arguments(CommandContext& c, const AddOptions& options, size_t pairs_at) {
+  const size_t pairs = (c.argc() - pairs_at) / 2;
+  double score = 0;
+  // All are checked before anything is changed; a single one need not be read twice.
+  for (size_t i = pairs_at; i < c.argc(); i += 2) {
+    if (!c.real(i, &score)) return;
+  }
+  add(c, options, pairs, [&](size_t i) {
+    const size_t at = pairs_at + 2 * i;
+    if (pairs > 1) parse_double(c.args[at], &score);
+    return ZsetItem{c.args[at + 1], score};
+  });
+}
+
 // Replies how many were removed.
 void remove_range(CommandContext& c, const KeyRef& key, const Object& object,
                   const RankRange& ranks, std::string_view event) {
@@ -163,13 +177,23 @@ const Object* found_for_removal(CommandContext& c, const KeyRef& key) {
 void zadd_command(CommandContext& c) {
   AddOptions options;
   const size_t pairs_at = take_options(c, &options);
-  if (check_options(c, options, pairs_at)) add(c, options, pairs_at);
+  if (check_options(c, options, pairs_at)) add_arguments(c, options, pairs_at);
+}
+
+void zadd_items(CommandContext& c, std::span<const ZsetItem> items) {
+  AddOptions options;
+  take_options(c, &options);
+  if (items.empty()) {
+    c.fail();
+    return;
+  }
+  add(c, options, items.size(), [items](size_t i) { return items[i]; });
 }
 
 void zincrby_command(CommandContext& c) {
   AddOptions options;
   options.incr = true;
-  add(c, options, 2);
+  add_arguments(c, options, 2);
 }
 
 void zrem_command(CommandContext& c) {
