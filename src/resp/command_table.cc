@@ -88,7 +88,9 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
+      reads_values(s.name != "set" &&
+                   std::any_of(s.keys.begin(), s.keys.end(),
+                               [&s](const KeySpec& key) { return needs_value(s, key); })) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -109,12 +111,13 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 using Family = std::span<const CommandSpec> (*)();
 constexpr Family kFamilies[] = {
-    string_commands,     bitmap_commands,        stream_commands,    hyperloglog_commands,
-    key_commands,        dump_commands,          expiry_commands,    database_commands,
-    connection_commands, transaction_commands,   scripting_commands, function_commands,
-    client_commands,     config_commands,        info_commands,      memory_commands,
-    latency_commands,    introspection_commands, admin_commands,     engine_commands,
-    debug_commands,      acl_commands,           cluster_commands,   pubsub_commands,
+    string_commands,    bitmap_commands,   stream_commands,     hyperloglog_commands,
+    zset_commands,      geo_commands,      key_commands,        dump_commands,
+    expiry_commands,    database_commands, connection_commands, transaction_commands,
+    scripting_commands, function_commands, client_commands,     config_commands,
+    info_commands,      memory_commands,   latency_commands,    introspection_commands,
+    admin_commands,     engine_commands,   debug_commands,      acl_commands,
+    cluster_commands,   pubsub_commands,
 };
 
 CommandTable::CommandTable() {
@@ -253,7 +256,8 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
         ++first;
       }
       if (first++ >= argc) continue;
-      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last : argc + k.last;
+      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last
+                         : (k.last < 0 ? argc : first) + k.last;
     }
     if (last >= argc) return false;
     const uint16_t flags = flags_of_call(spec, args, k.flags);

@@ -2,9 +2,11 @@
 // hashing the digest again after each part.
 #include "resp/dataset_digest.h"
 
+#include <cstdio>
 #include <string>
 
 #include "store/types/stream.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -64,8 +66,21 @@ void add_stream(Sha1& digest, const Stream& stream) {
   }
 }
 
+void add_zset(Sha1& digest, const Collection& value) {
+  for (Zset::Cursor i = Zset(value).at(0); i.valid(); i.next()) {
+    const ZsetItem item = i.item();
+    Sha1 member{};
+    add_ordered(member, item.member);
+    char score[32];
+    const int size = std::snprintf(score, sizeof score, "%.17g", item.score);
+    add_ordered(member, {score, static_cast<size_t>(size)});
+    add_unordered(digest, bytes_of(member));
+  }
+}
+
 void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
   if (type == ObjectType::kStream) add_stream(digest, *static_cast<Stream*>(value.data));
+  if (type == ObjectType::kZset) add_zset(digest, value);
 }
 
 // `encoded`: as CollectionType::encode() gives it.

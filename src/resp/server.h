@@ -130,12 +130,7 @@ class Server {
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
   char* read_buffer() { return read_buffer_.get(); }
   Batch& batch() { return batch_; }
-  // Scratch, emptied; see CommandContext::operands().
-  std::string& empty_operands() {
-    if (operands_.capacity() > kKeptOperands) operands_ = std::string();
-    operands_.clear();
-    return operands_;
-  }
+  std::string& operands();  // see CommandContext::operands()
 
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
