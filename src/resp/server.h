@@ -124,6 +124,7 @@ class Server {
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
   char* read_buffer() { return read_buffer_.get(); }
   Batch& batch() { return batch_; }
+  std::string& operands();  // see CommandContext::operands()
 
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -198,6 +199,8 @@ class Server {
   // --- pub/sub, client-side caching ---
   // The key is about to be erased because its time has come.
   void key_expires(DbId db, const KeyRef& key);
+  // Fields of a hash have expired, all of them if it is `emptied`.
+  void fields_expired(DbId db, const KeyRef& key, bool emptied);
   PubSub& pubsub() { return pubsub_; }
   Tracking& tracking() { return tracking_; }
 
@@ -247,6 +250,7 @@ class Server {
   Reactor& reactor_;
   Net& net_;
   Random& random_;
+  std::string operands_;
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;
