@@ -2,7 +2,7 @@
 
 UNORDERED = {"HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD"}
 KEYS = [f"k{i}" for i in range(8)]
-SETUP = [["SET", "str", "no hash"], ["RPUSH", "k9", "a"]]
+SETUP = [["SET", "str", "no hash"]]
 VALUES = ["", "0", "1", "-1", "abc", "9223372036854775807", "-9223372036854775808", "1.5", " 1",
           "0012", "x" * 63, "y" * 64, "z" * 65, "\x00\xff", "1e3", "inf", "nan", "3.0e-10"]
 
