@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/collection_limits.h"
 #include "base/log.h"
 #include "base/notify_class.h"
 #include "base/status.h"
@@ -71,12 +72,14 @@ struct Options {
   int64_t script_busy_ms = 5000;           // 0: a script may run for ever
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
-  uint64_t hll_sparse_max_bytes = 3000;    // a HyperLogLog above this is dense
-  int64_t latency_threshold_ms = 0;  // 0: off
+  uint64_t hll_sparse_max_bytes = 3000;  // a HyperLogLog above this is dense
+  int64_t latency_threshold_ms = 0;      // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
+
+  CollectionLimits collections;
 
   LogOptions log;
 
@@ -98,6 +101,8 @@ struct OptionSpec {
   Status (*set)(Options&, std::string_view);
   // The value in Redis's words where they differ from ours (CONFIG GET loglevel); else null.
   std::string (*redis_get)(const Options&) = nullptr;
+  // The name that Redis had before and still takes, if any.
+  std::string_view redis_old_name = {};
 };
 
 std::span<const OptionSpec> option_table();

@@ -6,6 +6,7 @@
 #include "resp/command_table.h"
 #include "resp/server.h"
 #include "resp/session.h"
+#include "store/types/hash.h"
 
 namespace holdfast {
 
@@ -72,6 +73,12 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
     }
     ++server.stats().expired_keys;
     return nullptr;
+  }
+  if (object->type() == ObjectType::kHash && !object->cold() && !shard.failed() &&
+      hash_next_expiry_ms(object->collection()) <= now_ms) {
+    const bool emptied = shard.expire_fields(db, key, *object, now_ms);
+    server.fields_expired(db, key, emptied);
+    return find(db, key, with_value);
   }
   observe(object->mod_seq());
   observe(keyspace.replaced_at(db));  // SWAPDB shows objects that are older than itself

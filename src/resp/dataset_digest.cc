@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string>
 
+#include "store/types/hash.h"
+#include "store/types/set.h"
 #include "store/types/stream.h"
 #include "store/types/zset.h"
 
@@ -78,9 +80,26 @@ void add_zset(Sha1& digest, const Collection& value) {
   }
 }
 
+void add_hash(Sha1& digest, const Collection& hash) {
+  HashCursor cursor(hash);
+  while (cursor.next()) {
+    Sha1 field{};
+    add_ordered(field, cursor.field());
+    add_ordered(field, cursor.value());
+    add_unordered(digest, bytes_of(field));
+  }
+}
+
+void add_set(Sha1& digest, const Collection& set) {
+  SetCursor cursor(set);
+  while (cursor.next()) add_unordered(digest, cursor.member());
+}
+
 void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
   if (type == ObjectType::kStream) add_stream(digest, *static_cast<Stream*>(value.data));
   if (type == ObjectType::kZset) add_zset(digest, value);
+  if (type == ObjectType::kHash) add_hash(digest, value);
+  if (type == ObjectType::kSet) add_set(digest, value);
 }
 
 // `encoded`: as CollectionType::encode() gives it.

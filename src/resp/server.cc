@@ -249,6 +249,12 @@ uint64_t Server::expire_due(bool* more) {
   const auto expiring = [this](DbId db, const KeyRef& key) { key_expires(db, key); };
   const uint64_t erased =
       shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, expiring, more);
+  if (!*more) {
+    shard_.expire_due_fields(
+        clock().wall_ms(), options_.expire_budget_us,
+        [this](DbId db, const KeyRef& key, bool emptied) { fields_expired(db, key, emptied); },
+        more);
+  }
   deliveries_.settle(shard_.last_seq());
   return erased;
 }
@@ -257,6 +263,17 @@ void Server::key_expires(DbId db, const KeyRef& key) {
   if ((options_.notify_events & mask_of(NotifyClass::kExpired)) != 0) {
     pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "expired", key.bytes);
   }
+  tracking_.changed(key.bytes, nullptr);
+}
+
+void Server::fields_expired(DbId db, const KeyRef& key, bool emptied) {
+  const NotifyMask asked = options_.notify_events;
+  const auto publish = [&](NotifyClass what, std::string_view event) {
+    if ((asked & mask_of(what)) == 0) return;
+    pubsub_.publish_event(asked, keyspace().logical(db), event, key.bytes);
+  };
+  publish(NotifyClass::kHash, "hexpired");
+  if (emptied) publish(NotifyClass::kGeneric, "del");
   tracking_.changed(key.bytes, nullptr);
 }
 
@@ -303,6 +320,7 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
+  if (option.name.starts_with("collections.")) keyspace().set_limits(options_.collections);
   if (option.name == "tracking.table_max_keys") tracking_.trim(0);
   if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
   if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);

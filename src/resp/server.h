@@ -226,6 +226,8 @@ class Server {
   // --- pub/sub, client-side caching ---
   // The key is about to be erased because its time has come.
   void key_expires(DbId db, const KeyRef& key);
+  // Fields of a hash have expired, all of them if it is `emptied`.
+  void fields_expired(DbId db, const KeyRef& key, bool emptied);
   PubSub& pubsub() { return pubsub_; }
   Tracking& tracking() { return tracking_; }
 
@@ -282,6 +284,7 @@ class Server {
   Reactor& reactor_;
   Net& net_;
   Random& random_;
+  std::string operands_;
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;

@@ -14,6 +14,8 @@ std::span<const CommandSpec> stream_commands();
 std::span<const CommandSpec> hyperloglog_commands();
 std::span<const CommandSpec> zset_commands();
 std::span<const CommandSpec> geo_commands();
+std::span<const CommandSpec> hash_commands();
+std::span<const CommandSpec> set_commands();
 std::span<const CommandSpec> key_commands();            // DEL, RENAME, COPY, MOVE, OBJECT, ...
 std::span<const CommandSpec> dump_commands();           // DUMP, RESTORE
 std::span<const CommandSpec> expiry_commands();         // EXPIRE and TTL families

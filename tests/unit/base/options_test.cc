@@ -83,6 +83,16 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"latency.threshold_ms", "9223372036854775807"},
       {"notify.keyspace_events", "g$lshzxetnKEm"},
       {"tracking.table_max_keys", "0"},
+      {"collections.hash_max_listpack_entries", "77"},
+      {"collections.hash_max_listpack_value", "77"},
+      {"collections.list_max_listpack_size", "-5"},
+      {"collections.set_max_intset_entries", "77"},
+      {"collections.set_max_listpack_entries", "77"},
+      {"collections.set_max_listpack_value", "77"},
+      {"collections.zset_max_listpack_entries", "77"},
+      {"collections.zset_max_listpack_value", "77"},
+      {"collections.stream_node_max_bytes", "77"},
+      {"collections.stream_node_max_entries", "77"},
       {"log.level", "off"},
       {"log.format", "json"},
       {"log.file", "log"},
@@ -100,6 +110,7 @@ TEST_CASE("options: every row explains itself, and no name is given twice") {
     CAPTURE(each.name);
     CHECK(names.insert(each.name).second);
     if (!each.redis_name.empty()) CHECK(names.insert(each.redis_name).second);
+    if (!each.redis_old_name.empty()) CHECK(names.insert(each.redis_old_name).second);
     CHECK(!each.type.empty());
     CHECK(!each.allowed.empty());
     CHECK(each.doc.ends_with('.'));
@@ -116,6 +127,7 @@ TEST_CASE("options: found by either name in any case") {
   CHECK(find_option("MaxClients") == find_option("resp.max_clients"));
   CHECK(find_option("requirepass")->name == "resp.password");
   CHECK(find_option("appendfsync")->runtime == false);
+  CHECK(find_option("Hash-Max-Ziplist-Entries") == find_option("hash-max-listpack-entries"));
   CHECK(find_option("") == nullptr);
   CHECK(find_option("resp") == nullptr);
   CHECK(find_option("save") == nullptr);
