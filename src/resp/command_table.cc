@@ -108,11 +108,12 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 CommandTable::CommandTable() {
   for (const auto& family :
-       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
-        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
-        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
-        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
-        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands()}) {
+       {string_commands(),  list_commands(),          bitmap_commands(),   key_commands(),
+        dump_commands(),    expiry_commands(),        database_commands(), connection_commands(),
+        client_commands(),  config_commands(),        info_commands(),     memory_commands(),
+        latency_commands(), introspection_commands(), admin_commands(),    engine_commands(),
+        debug_commands(),   acl_commands(),           cluster_commands(),  transaction_commands(),
+        pubsub_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));

@@ -2,6 +2,8 @@
 // hashing the digest again after each part.
 #include "resp/dataset_digest.h"
 
+#include "store/types/list.h"
+
 namespace holdfast {
 namespace {
 
@@ -44,9 +46,40 @@ uint32_t type_number(ObjectType type) {
   return 0;
 }
 
-void add_value(Sha1& digest, const Object& object, std::string_view value) {
+void add_list(Sha1& digest, const Collection& list) {
+  IntScratch scratch;
+  for (ListCursor at(list, 0, true); at.valid(); at.step()) {
+    add_ordered(digest, element_text(at.get(), scratch));
+  }
+}
+
+void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
+  if (type == ObjectType::kList) add_list(digest, value);
+}
+
+// `encoded`: as CollectionType::encode() gives it.
+void add_encoded(Sha1& digest, std::string_view encoded, const CollectionLimits& limits) {
+  ObjectType type;
+  Collection value;
+  if (!decode_collection(encoded, limits, &type, &value)) return;
+  add_collection(digest, type, value);
+  destroy_collection(type, value);
+}
+
+void add_value(Sha1& digest, const Object& object, const Keyspace* keyspace, DbId db) {
   add_number(digest, type_number(object.type()));
-  add_ordered(digest, value);
+  IntScratch scratch;
+  if (object.is_collection()) {
+    if (object.cold()) {
+      add_encoded(digest, keyspace->read_cold(db, object), keyspace->limits());
+    } else {
+      add_collection(digest, object.type(), object.collection());
+    }
+  } else if (object.cold()) {
+    add_ordered(digest, keyspace->read_cold(db, object));
+  } else {
+    add_ordered(digest, object.string(scratch));
+  }
   if (object.expire_at_ms() != 0) add_unordered(digest, "!!expire!!");
 }
 
@@ -54,8 +87,7 @@ void add_value(Sha1& digest, const Object& object, std::string_view value) {
 
 Sha1 value_digest(const Object* object) {
   Sha1 digest{};
-  IntScratch scratch;
-  if (object != nullptr) add_value(digest, *object, object->string(scratch));
+  if (object != nullptr) add_value(digest, *object, nullptr, 0);
   return digest;
 }
 
@@ -71,12 +103,7 @@ Sha1 dataset_digest(const Keyspace& keyspace) {
       cursor = keyspace.scan(db, cursor, [&](Object* object) {
         Sha1 digest{};
         add_ordered(digest, object->key());
-        IntScratch scratch;
-        if (object->cold()) {
-          add_value(digest, *object, keyspace.read_cold(db, *object));
-        } else {
-          add_value(digest, *object, object->string(scratch));
-        }
+        add_value(digest, *object, &keyspace, db);
         add_unordered(all, bytes_of(digest));
       });
     } while (cursor != 0);

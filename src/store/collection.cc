@@ -2,6 +2,7 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/list.h"
 
 namespace holdfast {
 namespace {
@@ -12,6 +13,7 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
     case ObjectType::kList:
+      return &kListType;
     case ObjectType::kSet:
     case ObjectType::kZset:
     case ObjectType::kHash:
