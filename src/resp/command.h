@@ -39,6 +39,7 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1 << 14,
   kAllowBusy = 1 << 15,
   kNoAsyncLoading = 1 << 16,
+  kNoMandatoryKeys = 1 << 17,  // it may be called without any key
 };
 
 // ACL categories that do not follow from the flags (those that do: read, write, admin, dangerous,
@@ -83,6 +84,9 @@ struct KeySpec {
   int16_t first = 0;  // kRange: the first key. kCounted: the argument that says how many follow it
   int16_t last = 0;   // kRange: the last key; negative counts from the end
   int16_t step = 1;
+
+  // True when it leads to keys: shard channels are none, though they have slots as keys have.
+  bool has_keys() const { return find != kNone && (flags & kKeyNotKey) == 0; }
 
   static constexpr KeySpec range(int flags, int first, int last, int step = 1) {
     return {kRange, static_cast<uint16_t>(flags), static_cast<int16_t>(first),

@@ -32,6 +32,7 @@ constexpr Named kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
+    {kNoMandatoryKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
 };
@@ -113,7 +114,7 @@ CommandTable::CommandTable() {
         client_commands(),  config_commands(),        info_commands(),     memory_commands(),
         latency_commands(), introspection_commands(), admin_commands(),    engine_commands(),
         debug_commands(),   acl_commands(),           cluster_commands(),  transaction_commands(),
-        pubsub_commands()}) {
+        pubsub_commands(),  scripting_commands(),     function_commands()}) {
     for (const CommandSpec& spec : family) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
@@ -183,6 +184,10 @@ std::vector<std::string> category_names(const CommandSpec& spec) {
   add(has(kFast), "@fast");
   add(!has(kFast), "@slow");
   add(has(kBlocking), "@blocking");
+  // As Redis lists them: these three come last.
+  std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
+    return name != "@connection" && name != "@transaction" && name != "@scripting";
+  });
   return names;
 }
 
@@ -229,7 +234,7 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
                std::vector<FoundKey>* keys) {
   const auto argc = static_cast<int64_t>(args.size());
   for (const KeySpec& k : spec.keys) {
-    if (k.find == KeySpec::kNone) continue;
+    if (!k.has_keys()) continue;
     int64_t first = k.first;
     int64_t last = k.last >= 0 ? k.last : argc + k.last;
     if (k.find == KeySpec::kCounted) {

@@ -1,10 +1,7 @@
 // See context.h.
 #include "resp/context.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
-
+#include "base/double_text.h"
 #include "replica/shard.h"
 #include "resp/command_table.h"
 #include "resp/server.h"
@@ -26,7 +23,7 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       db_(owner.keyspace().physical(caller.state.db)) {}
 
 CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
-                               std::span<const std::string_view> arguments)
+                               std::span<const std::string_view> arguments, bool in_script)
     : server(outer.server),
       session(outer.session),
       command(called),
@@ -37,6 +34,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       now_ms(outer.now_ms),
       options_(outer.options()),
       outer_(&outer),
+      in_script_(in_script),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 bool CommandContext::is(size_t i, std::string_view word) const {
@@ -50,17 +48,9 @@ bool CommandContext::integer(size_t i, int64_t* out, std::string_view error) {
 }
 
 bool CommandContext::real(size_t i, double* out, std::string_view error) {
-  // strtod, like Redis: it takes inf, hex and exponents. It needs a terminator behind the text.
-  const std::string text(args[i]);
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  const bool whole = !text.empty() && end == text.c_str() + text.size();
-  if (!whole || std::isspace(static_cast<unsigned char>(text[0])) || std::isnan(value)) {
-    reply.error(error);
-    return false;
-  }
-  *out = value;
-  return true;
+  if (parse_double(args[i], out)) return true;
+  reply.error(error);
+  return false;
 }
 
 KeyRef CommandContext::key(size_t i) const {

@@ -35,7 +35,7 @@ class CommandContext {
   // A command that runs inside of another (EXEC, a script): the same time, effects in the same
   // entry, and what it observes counts for the whole.
   CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
-                 std::span<const std::string_view> args);
+                 std::span<const std::string_view> args, bool in_script);
 
   Server& server;
   Session& session;
@@ -49,6 +49,8 @@ class CommandContext {
   const Options& options() const { return options_; }
   // False inside of a transaction or a script: a command that would wait answers at once then.
   bool may_block() const { return outer_ == nullptr; }
+  // A script called the command.
+  bool in_script() const { return in_script_; }
   // The command has found nothing and replies nothing: it runs again, from the beginning, when one
   // of the keys (of the session's database) has a value of the awaited type, and so on until it
   // replies; `timeout_ms` (0: never) later it is given up. `args_then`: the command as it will run
@@ -150,6 +152,7 @@ class CommandContext {
 
   const Options& options_;
   CommandContext* const outer_ = nullptr;
+  const bool in_script_ = false;
   const DbId db_;
   Seq observed_ = 0;
   uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own

@@ -10,6 +10,8 @@
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
+#include "resp/script/functions.h"
+#include "resp/script/scripts.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -102,7 +104,7 @@ std::string Server::refusal(Session& session, const Command& command,
   const uint32_t flags = session.effective_flags(command);
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;
-  if (over_memory_limit_ && needs_memory && !memory_can_be_freed()) {
+  if (needs_memory && out_of_memory()) {
     return std::string(errors::kOutOfMemory);
   }
   if ((flags & kDenyOom) != 0 && shard_.engine().out_of_space()) {
@@ -114,6 +116,7 @@ std::string Server::refusal(Session& session, const Command& command,
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
            "context";
   }
+  if (running_script_ != nullptr && !command.has(kAllowBusy)) return std::string(busy_error());
   return {};
 }
 
@@ -150,6 +153,12 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   }
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
+  session.set_last_command(called);
+  if (running_script_ != nullptr) {  // another client's, whose entry is open: this writes nothing
+    run(context, clock_ns);
+    finish_reply(session, called, start, context.observed());
+    return;
+  }
   shard_.begin_command(now_ms);
   deliveries_.begin(session);
   run(context, clock_ns);
@@ -251,7 +260,6 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   const int64_t start_ns = *clock_ns;
   // A command that waits for keys is shown when it comes and counted when it goes.
   const bool runs_again = context.session.key_wait() != nullptr;
-  context.session.set_last_command(&command);
   try {
     command.spec.handler(context);
   } catch (const ValueUnreadable&) {
@@ -262,14 +270,12 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   if (session.tracking != nullptr) tracking_.remember(session, command, context.args);
   *clock_ns = clock().mono_ns();
   if (!context.waits()) record_call(context, errors_before, start_ns, *clock_ns);
-  if (monitored && !runs_again && !monitors_.empty()) {
-    feed_monitors(context.session, context.args, clock().wall_us());
-  }
+  if (monitored && !runs_again) show_to_monitors(context);
 }
 
 void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
-                        std::span<const std::string_view> args) {
-  CommandContext context(outer, reply, command, args);
+                        std::span<const std::string_view> args, bool in_script) {
+  CommandContext context(outer, reply, command, args, in_script);
   int64_t clock_ns = clock().mono_ns();
   const uint64_t errors_before = reply.error_count();
   run(context, &clock_ns);
@@ -346,13 +352,15 @@ void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
   session.check_output_limit(start);
 }
 
-void Server::feed_monitors(const Session& session, std::span<const std::string_view> args,
-                           int64_t now_us) {
+void Server::show_to_monitors(const CommandContext& context) {
+  if (monitors_.empty()) return;
+  const int64_t now_us = clock().wall_us();
   char head[64];
   std::snprintf(head, sizeof head, "%lld.%06lld [%d ", static_cast<long long>(now_us / 1000000),
-                static_cast<long long>(now_us % 1000000), session.state.db);
-  std::string line = head + session.conn().peer().to_string() + "]";
-  for (const std::string_view arg : redact(args)) {
+                static_cast<long long>(now_us % 1000000), context.session.state.db);
+  std::string line =
+      head + (context.in_script() ? "lua" : context.session.conn().peer().to_string()) + "]";
+  for (const std::string_view arg : redact(context.args)) {
     line.push_back(' ');
     append_quoted(arg, &line);
   }
@@ -364,6 +372,22 @@ void Server::feed_monitors(const Session& session, std::span<const std::string_v
     monitor->flush_soon();
     monitor->check_output_limit(start);
   }
+}
+
+void Server::count_refused(const Command* command, std::string_view reason) {
+  if (command != nullptr) ++const_cast<Command*>(command)->stats.rejected;
+  const bool coded = reason.starts_with('-');
+  count_error(std::string(coded ? reason.substr(1, reason.find(' ') - 1) : "ERR"));
+}
+
+Scripts& Server::scripts() {
+  if (scripts_ == nullptr) scripts_ = std::make_unique<Scripts>(*this);
+  return *scripts_;
+}
+
+Functions& Server::functions() {
+  if (functions_ == nullptr) functions_ = std::make_unique<Functions>(*this);
+  return *functions_;
 }
 
 void Server::count_error(const std::string& code) {

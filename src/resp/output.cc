@@ -88,6 +88,13 @@ size_t Output::gather(std::span<iovec> parts) const {
   return count;
 }
 
+void Output::copy_to(std::string* out) const {
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    const size_t skip = i == 0 ? first_offset_ : 0;
+    out->append(chunks_[i].data + skip, used(i) - skip);
+  }
+}
+
 void Output::consume(size_t size) {
   sent_ += size;
   if (sent_ == appended_) {

@@ -73,6 +73,8 @@ class Output {
   void release(Seq committed);
   // Fills `parts` with bytes that may leave; returns how many parts.
   size_t gather(std::span<iovec> parts) const;
+  // Everything that was not sent, released or not.
+  void copy_to(std::string* out) const;
   // `size` of the gathered bytes were written.
   void consume(size_t size);
   void clear();

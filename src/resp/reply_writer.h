@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/double_text.h"
 #include "resp/output.h"
 #include "store/object.h"
 
@@ -26,7 +27,8 @@ class ReplyWriter {
   void ok() { out_->append("+OK\r\n"); }
   void simple(std::string_view text) { line('+', text); }
   // "ERR ..." with its prefix and no line end; line breaks inside are replaced by spaces.
-  void error(std::string_view text);
+  // `counted` false: it repeats one that is in the statistics.
+  void error(std::string_view text, bool counted = true);
   void integer(int64_t value) { number(':', value); }
   void bulk(std::string_view bytes);
   void null();        // a missing value
@@ -57,8 +59,5 @@ class ReplyWriter {
   uint64_t error_count_ = 0;
   std::string last_error_code_;
 };
-
-// The shortest decimal that reads back as `value`; "inf", "-inf", "nan". `out` holds 40 bytes.
-std::string_view format_double(double value, char* out);
 
 }  // namespace holdfast

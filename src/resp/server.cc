@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "resp/script/functions.h"
+#include "resp/script/scripts.h"
 
 namespace holdfast {
 namespace {

@@ -70,6 +70,7 @@ struct Pause {
 // All optional: without a hook the figure is 0, as in the simulation.
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
+  std::function<void()> exit_now;                 // the same while a script cannot be waited for
   std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
   std::function<uint64_t()> memory_used;          // bytes allocated now
   std::function<std::string()> allocator_name;    // "jemalloc-5.3.0"
@@ -81,6 +82,10 @@ struct ServerHooks {
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
+
+class Functions;
+class Scripts;
+struct ScriptRun;
 
 class Server {
  public:
@@ -148,7 +153,7 @@ class Server {
   // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
   // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
   void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
-                  std::span<const std::string_view> args);
+                  std::span<const std::string_view> args, bool in_script);
   WatchedKeys& watched_keys() { return watched_keys_; }
   BlockedKeys& blocked_keys() { return blocked_keys_; }
   // Replies to a session whose wait for keys ends without any: in time, or by CLIENT UNBLOCK.
@@ -205,7 +210,23 @@ class Server {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
            (session.effective_flags(*command) & kDenyOom) != 0;
   }
+  bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
+  void show_to_monitors(const CommandContext& context);
+
+  // --- scripts (serving beside a long one: busy.cc) ---
+  Scripts& scripts();
+  Functions& functions();
+  // Null while nothing was used yet, which costs nothing.
+  const Scripts* known_scripts() const { return scripts_.get(); }
+  const Functions* known_functions() const { return functions_.get(); }
+  ScriptRun* running_script() const { return running_script_; }
+  void set_running_script(ScriptRun* run) { running_script_ = run; }
+  // Looks after all clients but the caller, from within its script.
+  void serve_while_busy(Session& caller);
+  std::string_view busy_error() const;
+  // A command of a script was refused, for `reason`; null: there is none of that name.
+  void count_refused(const Command* command, std::string_view reason);
 
   // --- pub/sub, client-side caching ---
   // The key is about to be erased because its time has come.
@@ -261,8 +282,6 @@ class Server {
   void serve_ready_keys();
   void run_again(Session& session, int64_t now_ms);
   void settle_pushes(Session& session);
-  void feed_monitors(const Session& session, std::span<const std::string_view> args,
-                     int64_t now_us);
   void count_error(const std::string& code);
 
   Reactor& reactor_;
@@ -296,6 +315,10 @@ class Server {
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
   WatchedKeys watched_keys_{shard_};
+  std::unique_ptr<Scripts> scripts_;  // made at the first use
+  std::unique_ptr<Functions> functions_;
+  ScriptRun* running_script_ = nullptr;
+  int64_t served_while_busy_ns_ = 0;
 
   Pause pause_;
   bool stopping_ = false;

@@ -123,7 +123,9 @@ void Session::resolve(ParsedRequest& parsed) {
   parsed.key_index = 0;
   if (parsed.command == nullptr) return;
   const KeySpec& spec = parsed.command->spec.keys[0];
-  if (spec.find != KeySpec::kRange || static_cast<size_t>(spec.first) >= parsed.argc) return;
+  if (spec.find != KeySpec::kRange || !spec.has_keys() ||
+      static_cast<size_t>(spec.first) >= parsed.argc)
+    return;
   parsed.key_index = static_cast<uint32_t>(spec.first);
   parsed.key = server_.keyspace().key(args[parsed.first_arg + parsed.key_index]);
 }

@@ -2,7 +2,10 @@
 #include "store/collection.h"
 
 #include "base/assert.h"
+#include "store/types/hash.h"
 #include "store/types/list.h"
+#include "store/types/set.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -12,11 +15,14 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
+    case ObjectType::kZset:
+      return &kZsetType;
+    case ObjectType::kHash:
+      return &kHashType;
+    case ObjectType::kSet:
+      return &kSetType;
     case ObjectType::kList:
       return &kListType;
-    case ObjectType::kSet:
-    case ObjectType::kZset:
-    case ObjectType::kHash:
     case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;

@@ -16,10 +16,14 @@ enum class EffectType : uint8_t {
   kFlushDb = 5,       //
   kMapDatabases = 6,  // the whole map from logical to physical database numbers
   kPutValue = 7,      // the whole value and expiry of a key of any other type
+  kPutLibrary = 8,    // a library of functions, in place of one of its name
+  kEraseLibrary = 9,
 
   // Changes of a part of a collection. Sixteen numbers for each type.
   kHashSet = 32,    // (field, value)...; creates the key; a field's expiry is removed
   kHashDelete,      // field...
+  kHashUpdate,      // (field, value)...; creates the key; a field's expiry stays
+  kHashExpire,      // (expires at, field)...; 0: never
   kListPush = 48,   // side, element...: pushed one after the other; creates the key
   kListPop,         // side, count
   kListSet,         // index, element

@@ -4,6 +4,7 @@
 // kilobytes, is put as a whole. PFCOUNT keeps its estimate in the value, as Redis does.
 #include "store/types/hyperloglog.h"
 
+#include "replica/shard.h"
 #include "resp/commands/families.h"
 #include "resp/context.h"
 

@@ -256,11 +256,12 @@ bool keys_of(CommandContext& c, std::vector<FoundKey>* keys) {
   }
   if (command == nullptr) {
     c.fail("ERR Invalid command specified");
-  } else if (command->spec.keys[0].find == KeySpec::kNone) {
+  } else if (!command->spec.keys[0].has_keys()) {
     c.fail("ERR The command has no key arguments");
   } else if (!command->arity_ok(line.size())) {
     c.fail("ERR Invalid number of arguments specified for command");
-  } else if (!find_keys(command->spec, line, keys) || keys->empty()) {
+  } else if ((!find_keys(command->spec, line, keys) || keys->empty()) &&
+             !command->has(kNoMandatoryKeys)) {
     c.fail("ERR Invalid arguments specified for command");
   } else {
     return true;

@@ -2,6 +2,8 @@
 #include "store/types/list.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "base/assert.h"
 #include "store/rdb_codec.h"
@@ -192,9 +194,9 @@ void encode(const Collection& list, std::string* out) {
 bool take_ziplist(Reader& in, const ChunkLimit& limit, Quicklist* chain) {
   std::string bytes;
   if (!take_rdb_string(in, Listpack::kMaxBytes, &bytes)) return false;
-  char* pack = listpack_of_ziplist(bytes);
-  if (pack == nullptr) return false;
-  chain->append_pack(pack, limit);
+  std::vector<std::string> elements;
+  if (!read_ziplist(bytes, &elements)) return false;
+  for (const std::string& element : elements) chain->push(false, element, limit);
   return true;
 }
 

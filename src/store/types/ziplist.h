@@ -1,24 +1,25 @@
-// Ziplists: what listpacks were before Redis 7. They come in payloads of older servers and are
-// turned into listpacks; none is ever written.
+// Ziplist: the compact form that Redis wrote before 7.0 (before listpacks), for reading only:
+// values that come in DUMP payloads of older servers.
 //
-//   total      4 bytes: of the whole
-//   tail       4 bytes: where the last element begins
-//   count      2 bytes: elements; 65535 when there are as many or more
-//   elements   each: the length of the one before it (1 byte, or 0xfe and 4 bytes), then
-//              00xxxxxx             a string of 0..63 bytes
-//              01xxxxxx y           a string; its length in 14 bits, big-endian
-//              10______             a string; its length in the next 4 bytes, big-endian
-//              11000000 11010000 11100000 11110000 11111110
-//                                   an integer in the next 2, 4, 8, 3, 1 bytes
-//              1111xxxx             the integer xxxx - 1, 0..12
-//   end        0xff
+//   total 4 bytes, offset of the last element 4, count 2 (65535: unknown), elements, 0xff
+//
+// An element: the length of the one before (a byte below 254, or 254 and 4 bytes), the encoding,
+// the content. First byte of the encoding:
+//   00xxxxxx             a string, length in 6 bits
+//   01xxxxxx y           a string, length in 14 bits
+//   10000000             a string, length in the next 4 bytes, big-endian
+//   1100/1101/1110 0000  an integer in the next 2, 4, 8 bytes, signed, little-endian
+//   11110000, 11111110   an integer in the next 3, 1 bytes
+//   1111xxxx             the integer xxxx - 1, for xxxx from 1 to 13
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace holdfast {
 
-// The same elements as a new listpack; null when the bytes are no ziplist. Any bytes are safe.
-char* listpack_of_ziplist(std::string_view bytes);
+// All elements as strings. Any bytes are safe; false when they are no ziplist.
+bool read_ziplist(std::string_view bytes, std::vector<std::string>* elements);
 
 }  // namespace holdfast
