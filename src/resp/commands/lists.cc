@@ -145,18 +145,9 @@ void ltrim_command(CommandContext& c) {
 
 // --- searching ---
 
-bool any_number(CommandContext& c, size_t i, int64_t* out) {
-  if (!c.integer(i, out)) return false;
-  if (*out != INT64_MIN) return true;  // its opposite is none
-  c.fail(
-      "ERR value is out of range, value must between -9223372036854775807 and "
-      "9223372036854775807");
-  return false;
-}
-
 void lrem_command(CommandContext& c) {
   int64_t wanted;
-  if (!any_number(c, 2, &wanted)) return;
+  if (!c.integer(2, &wanted)) return;
   const KeyRef key = c.key(1);
   const Object* object = c.find_write(key);
   if (object == nullptr) return c.reply.integer(0);
@@ -166,7 +157,8 @@ void lrem_command(CommandContext& c) {
   // An entry is written only if there is something to remove; how much shows afterwards.
   if (index_of(list, c.args[3]) == size) return c.reply.integer(0);
   const ListSide side = wanted < 0 ? ListSide::kBack : ListSide::kFront;
-  const uint64_t count = wanted == 0 ? size : static_cast<uint64_t>(std::abs(wanted));
+  const auto number = static_cast<uint64_t>(wanted);
+  const uint64_t count = wanted == 0 ? size : wanted < 0 ? 0 - number : number;
   std::string& operands = c.operands();
   put_list_remove(operands, side, count, c.args[3]);
   c.edit(EffectType::kListRemove, key, operands);
@@ -182,6 +174,16 @@ struct Search {
   int64_t count = -1;  // 0: all. -1: not given, one and not as an array
   int64_t most = 0;    // elements to look at; 0: all
 };
+
+// A number whose opposite is one.
+bool any_number(CommandContext& c, size_t i, int64_t* out) {
+  if (!c.integer(i, out)) return false;
+  if (*out != INT64_MIN) return true;
+  c.fail(
+      "ERR value is out of range, value must between -9223372036854775807 and "
+      "9223372036854775807");
+  return false;
+}
 
 bool number_or(CommandContext& c, size_t i, std::string_view error, int64_t* out) {
   if (!c.integer(i, out, error)) return false;

@@ -19,8 +19,9 @@ using Pos = Listpack::Pos;
 constexpr double kMaxIntegral = 4611686018427387903.0;
 
 // RDB's types.
-constexpr uint8_t kRdbText = 3;    // members, scores as text
-constexpr uint8_t kRdbBinary = 5;  // members, scores of 8 bytes
+constexpr uint8_t kRdbText = 3;      // members, scores as text
+constexpr uint8_t kRdbBinary = 5;    // members, scores of 8 bytes
+constexpr uint8_t kRdbZiplist = 12;  // before Redis 7
 constexpr uint8_t kRdbListpack = 17;
 
 // Lengths of a score as text that mean something else.

@@ -7,8 +7,8 @@ NUMBERS = ["0", "1", "-1", "2", "-2", "3", "-3", "5", "-100", "100", "7", "-7", 
            "9223372036854775807", "-9223372036854775808", "-9223372036854775807", "1.5", "x", "",
            "9223372036854775808"]
 WORDS = ["LEFT", "RIGHT", "left", "right", "MIDDLE", "LEFT", "RIGHT"]
-TIMES = ["0.001", "0.002", "0.001", "1e-3", "-1", "x", "", "nan", "inf", "-inf", "1e300", "0x1p-9",
-         " 1", "9223372036854775", "0.001 "]
+TIMES = ["0.001", "0.002", "0.001", "1e-3", "-1", "x", "", "nan", "-inf", "0x1p-9", " 1",
+         "0.001 "]
 
 
 def key(rng):
@@ -46,7 +46,9 @@ def many(rng):
 def search(rng):
     options = []
     for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-        options += [rng.choice(["RANK", "COUNT", "MAXLEN", "rank", "NO"]), number(rng)]
+        value = number(rng)
+        if value != "-9223372036854775808":  # a rank that 7.0 takes for its opposite
+            options += [rng.choice(["RANK", "COUNT", "MAXLEN", "rank", "NO"]), value]
     return options + (["RANK"] if rng.random() < 0.03 else [])
 
 

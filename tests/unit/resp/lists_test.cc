@@ -116,9 +116,11 @@ TEST_CASE("lists: LREM and LPOS") {
                    {{"LREM", "k", "5", "b"}, ":1\r\n"},
                    {{"LREM", "k", "-5", "c"}, ":1\r\n"},
                    {{"EXISTS", "k"}, ":0\r\n"},
-                   {{"LREM", "k", "-9223372036854775808", "c"},
+                   {{"LPOS", "k", "a", "RANK", "-9223372036854775808"},
                     "-ERR value is out of range, value must between -9223372036854775807 and "
                     "9223372036854775807\r\n"},
+                   {{"RPUSH", "k", "c", "d", "c"}, ":3\r\n"},
+                   {{"LREM", "k", "-9223372036854775808", "c"}, ":2\r\n"},
                });
 }
 
