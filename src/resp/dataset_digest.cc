@@ -6,6 +6,7 @@
 #include <string>
 
 #include "store/types/hash.h"
+#include "store/types/list.h"
 #include "store/types/set.h"
 #include "store/types/stream.h"
 #include "store/types/zset.h"
@@ -95,11 +96,19 @@ void add_set(Sha1& digest, const Collection& set) {
   while (cursor.next()) add_unordered(digest, cursor.member());
 }
 
+void add_list(Sha1& digest, const Collection& list) {
+  IntScratch scratch;
+  for (ListCursor at(list, 0, true); at.valid(); at.step()) {
+    add_ordered(digest, element_text(at.get(), scratch));
+  }
+}
+
 void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
   if (type == ObjectType::kStream) add_stream(digest, *static_cast<Stream*>(value.data));
   if (type == ObjectType::kZset) add_zset(digest, value);
   if (type == ObjectType::kHash) add_hash(digest, value);
   if (type == ObjectType::kSet) add_set(digest, value);
+  if (type == ObjectType::kList) add_list(digest, value);
 }
 
 // `encoded`: as CollectionType::encode() gives it.
