@@ -70,8 +70,8 @@ struct Options {
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
-  uint64_t hll_sparse_max_bytes = 3000;    // a HyperLogLog above this is dense
-  int64_t latency_threshold_ms = 0;  // 0: off
+  uint64_t hll_sparse_max_bytes = 3000;  // a HyperLogLog above this is dense
+  int64_t latency_threshold_ms = 0;      // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
 
