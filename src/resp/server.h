@@ -91,7 +91,6 @@ class Server {
  public:
   static constexpr size_t kReadBufferBytes = 64 * 1024;
   static constexpr size_t kMaxErrorCodes = 128;
-  static constexpr size_t kKeptOperands = 64 * 1024;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
   Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
