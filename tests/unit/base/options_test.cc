@@ -74,6 +74,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"memory.limit", "1"},
       {"reactor.poll_us", "0"},
       {"expire.budget_us", "50"},
+      {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
       {"latency.threshold_ms", "9223372036854775807"},
