@@ -283,7 +283,6 @@ class Server {
   Reactor& reactor_;
   Net& net_;
   Random& random_;
-  std::string operands_;
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;
