@@ -42,11 +42,9 @@ bool take_streams(CommandContext& c, size_t at, ReadOptions* options) {
   const size_t left = c.argc() - at;
   options->streams = left / 2;
   if (left % 2 == 0) return true;
-  return fail(c, options->grouped
-                     ? "ERR Unbalanced XREADGROUP list of streams: for each stream key an ID or "
-                       "'>' must be specified."
-                     : "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' "
-                       "must be specified.");
+  return fail(c,
+              "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
+              "specified.");
 }
 
 bool parse_options(CommandContext& c, ReadOptions* options) {

@@ -54,7 +54,7 @@ void Stream::add(const StreamId& id, const StreamPairs& pairs, const CollectionL
     const uint64_t most_entries = limits.stream_node_max_entries;
     full = full || (most_entries != 0 && block.live() + block.dead() >= most_entries);
     // A dead entry may have a higher id: XSETID goes below those.
-    full = full || block.last().id >= id;
+    full = full || (block.dead() > 0 && block.last().id >= id);
   }
   if (full) {
     block = StreamBlock(StreamBlock::create(pairs), id);

@@ -63,7 +63,8 @@ void Stream::acknowledge(StreamGroup& group, const StreamId& id) {
 }
 
 bool Stream::has_deleted_from(const StreamId& id) const {
-  return length_ > 0 && !max_deleted_id_.zero() && id <= max_deleted_id_;
+  if (length_ == 0 || max_deleted_id_.zero() || first_id_ > max_deleted_id_) return false;
+  return id <= max_deleted_id_;
 }
 
 int64_t Stream::entries_up_to(const StreamId& id) const {
