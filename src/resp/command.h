@@ -105,6 +105,10 @@ struct KeySpec {
   static constexpr KeySpec behind(int flags, std::string_view word, int from) {
     return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), 0, 1, 0, word};
   }
+  // Half of the arguments behind the word.
+  static constexpr KeySpec half_behind(int flags, std::string_view word, int from) {
+    return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), -1, 1, 2, word};
+  }
 };
 
 struct CommandSpec {

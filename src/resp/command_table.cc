@@ -109,15 +109,20 @@ uint32_t CommandTable::hash(std::string_view name) {
   return h ^ h >> 15;
 }
 
+using Family = std::span<const CommandSpec> (*)();
+constexpr Family kFamilies[] = {
+    string_commands,    zset_commands,        geo_commands,        bitmap_commands,
+    stream_commands,    hyperloglog_commands, key_commands,        dump_commands,
+    expiry_commands,    database_commands,    connection_commands, transaction_commands,
+    scripting_commands, function_commands,    client_commands,     config_commands,
+    info_commands,      memory_commands,      latency_commands,    introspection_commands,
+    admin_commands,     engine_commands,      debug_commands,      acl_commands,
+    cluster_commands,   pubsub_commands,
+};
+
 CommandTable::CommandTable() {
-  for (const auto& family :
-       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
-        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
-        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
-        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
-        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands(),
-        scripting_commands(),     function_commands(), zset_commands(),        geo_commands()}) {
-    for (const CommandSpec& spec : family) {
+  for (const Family family : kFamilies) {
+    for (const CommandSpec& spec : family()) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
     }

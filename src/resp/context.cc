@@ -113,7 +113,7 @@ void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef
   server.pubsub().publish_event(options_.notify_events, keyspace.logical(db), event, key.bytes);
 }
 
-std::string& CommandContext::operands() { return server.operands(); }
+std::string& CommandContext::operands() { return server.empty_operands(); }
 
 void CommandContext::emit(const Effect& effect) {
   if (!has_key(effect.type)) {

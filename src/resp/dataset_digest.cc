@@ -3,7 +3,9 @@
 #include "resp/dataset_digest.h"
 
 #include <cstdio>
+#include <string>
 
+#include "store/types/stream.h"
 #include "store/types/zset.h"
 
 namespace holdfast {
@@ -60,8 +62,25 @@ void add_zset(Sha1& digest, const Collection& value) {
   }
 }
 
+void add_stream(Sha1& digest, const Stream& stream) {
+  StreamIterator entry(stream, StreamId(), StreamId::max());
+  while (entry.next()) {
+    std::string id(std::to_string(entry.id().ms));
+    id += '.';
+    id += std::to_string(entry.id().seq);
+    add_ordered(digest, id);
+    for (uint64_t i = 0; i < entry.pairs(); ++i) {
+      std::string_view field, value;
+      entry.pair(&field, &value);
+      add_ordered(digest, field);
+      add_ordered(digest, value);
+    }
+  }
+}
+
 void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
   if (type == ObjectType::kZset) add_zset(digest, value);
+  if (type == ObjectType::kStream) add_stream(digest, *static_cast<Stream*>(value.data));
 }
 
 // `encoded`: as CollectionType::encode() gives it.

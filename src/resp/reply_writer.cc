@@ -25,6 +25,12 @@ void ReplyWriter::number(char kind, int64_t value) {
   out_->commit(static_cast<size_t>(write_number(start, kind, value) - start));
 }
 
+void ReplyWriter::fill(const Late& late, char kind, uint64_t count) {
+  char text[kNumberLine];
+  const char* end = write_number(text, kind, static_cast<int64_t>(count));
+  out_->fill(late, {text, static_cast<size_t>(end - text)});
+}
+
 void ReplyWriter::line(char kind, std::string_view text) {
   char* out = out_->reserve(text.size() + 3);
   *out++ = kind;

@@ -39,6 +39,14 @@ class ReplyWriter {
   void push(uint64_t count) { number(resp3() ? '>' : '*', static_cast<int64_t>(count)); }
   // Extra information before a reply. RESP3 only: REQUIRES resp3().
   void attribute(uint64_t pairs) { number('|', static_cast<int64_t>(pairs)); }
+  // An array (or map) of which it is not known yet how many elements (or pairs) will be written; it
+  // is told when they are. An array within it is told before.
+  using Late = Output::Late;
+  Late late() { return out_->leave_room(); }
+  void array_was(const Late& late, uint64_t count) { fill(late, '*', count); }
+  void map_was(const Late& late, uint64_t pairs) {
+    fill(late, resp3() ? '%' : '*', resp3() ? pairs : pairs * 2);
+  }
   void real(double value);                  // shortest form that reads back; inf, -inf, nan
   void real_text(std::string_view digits);  // the same with digits that are made already
   void boolean(bool value);
@@ -54,6 +62,7 @@ class ReplyWriter {
  private:
   void line(char kind, std::string_view text);
   void number(char kind, int64_t value);
+  void fill(const Late& late, char kind, uint64_t count);
 
   Output* out_;
   int protocol_ = 2;

@@ -260,13 +260,6 @@ void Server::key_expires(DbId db, const KeyRef& key) {
   tracking_.changed(key.bytes, nullptr);
 }
 
-std::string& Server::operands() {
-  constexpr size_t kKept = 1 << 20;
-  if (operands_.capacity() > kKept) operands_ = std::string();
-  operands_.clear();
-  return operands_;
-}
-
 void Server::sample_rates(int64_t now_ns) {
   if (now_ns - sampled_ns_ < kRateSampleNs) return;
   const double seconds = double(now_ns - sampled_ns_) / 1e9;

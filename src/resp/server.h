@@ -91,6 +91,7 @@ class Server {
  public:
   static constexpr size_t kReadBufferBytes = 64 * 1024;
   static constexpr size_t kMaxErrorCodes = 128;
+  static constexpr size_t kKeptOperands = 64 * 1024;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
   Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
@@ -129,7 +130,12 @@ class Server {
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
   char* read_buffer() { return read_buffer_.get(); }
   Batch& batch() { return batch_; }
-  std::string& operands();  // see CommandContext::operands()
+  // Scratch, emptied; see CommandContext::operands().
+  std::string& empty_operands() {
+    if (operands_.capacity() > kKeptOperands) operands_ = std::string();
+    operands_.clear();
+    return operands_;
+  }
 
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -281,7 +287,6 @@ class Server {
   Reactor& reactor_;
   Net& net_;
   Random& random_;
-  std::string operands_;
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;
@@ -299,6 +304,7 @@ class Server {
   std::string run_id_;
   std::unique_ptr<char[]> read_buffer_;
   Batch batch_;
+  std::string operands_;
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;

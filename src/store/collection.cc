@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "store/types/hash.h"
 #include "store/types/set.h"
+#include "store/types/stream.h"
 #include "store/types/zset.h"
 
 namespace holdfast {
@@ -21,9 +22,10 @@ const CollectionType* find_type(ObjectType type) {
     case ObjectType::kSet:
       return &kSetType;
     case ObjectType::kList:
-    case ObjectType::kStream:
     case ObjectType::kString:
       return nullptr;
+    case ObjectType::kStream:
+      return &kStreamType;
   }
   return nullptr;
 }

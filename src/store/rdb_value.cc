@@ -31,7 +31,8 @@ uint64_t crc64(std::string_view bytes) {
 std::string dump_value(const Object& object) {
   std::string out;
   if (object.is_collection()) {
-    collection_type(object.type()).encode(object.collection(), &out);
+    const CollectionType& functions = collection_type(object.type());
+    (functions.dump != nullptr ? functions.dump : functions.encode)(object.collection(), &out);
   } else {
     IntScratch scratch;
     const std::string_view value = object.string(scratch);

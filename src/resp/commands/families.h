@@ -10,6 +10,7 @@ namespace holdfast {
 
 std::span<const CommandSpec> string_commands();
 std::span<const CommandSpec> bitmap_commands();
+std::span<const CommandSpec> stream_commands();
 std::span<const CommandSpec> hyperloglog_commands();
 std::span<const CommandSpec> zset_commands();
 std::span<const CommandSpec> geo_commands();
