@@ -282,10 +282,17 @@ void Quicklist::merge_small(Chunk* chunk, const ChunkLimit& limit) {
 uint64_t remove_from_pack(Listpack* pack, bool front, uint64_t count, std::string_view element) {
   uint64_t removed = 0;
   if (front) {
-    for (Listpack::Pos at = pack->first(); removed < count; ++removed) {
-      at = pack->find(at, element);
-      if (at == pack->end()) break;
-      pack->erase(at);
+    Listpack::Pos at = pack->first();
+    while (removed < count && (at = pack->find(at, element)) != pack->end()) {
+      // Equal neighbours go at once, so that what is behind them is moved once.
+      uint32_t run = 1;
+      for (auto next = pack->next(at);
+           removed + run < count && next != pack->end() && pack->equals(next, element);
+           next = pack->next(next)) {
+        ++run;
+      }
+      pack->erase(at, run);
+      removed += run;
     }
     return removed;
   }

@@ -81,7 +81,7 @@ def commands(rng):
                  rng.choice(TIMES)],
         lambda: ["BRPOPLPUSH", key(rng), key(rng), rng.choice(TIMES)],
         lambda: ["EXPIRE", key(rng), "1000"] if rng.random() < 0.1 else ["PTTL", "none"],
-        lambda: ["TTL", key(rng)] if rng.random() < 0.2 else ["TYPE", key(rng)],
+        lambda: ["PERSIST", key(rng)] if rng.random() < 0.2 else ["TYPE", key(rng)],
         lambda: [rng.choice(["COPY", "RENAME"]), key(rng), key(rng)],
         lambda: ["COPY", key(rng), key(rng), "REPLACE"],
         lambda: ["DEL", key(rng)] if rng.random() < 0.3 else ["EXISTS", key(rng)],
