@@ -101,6 +101,8 @@ class CommandContext {
   void edit(EffectType type, const KeyRef& key, std::string_view operands) {
     emit(Effect::edit(type, db_, key, operands));
   }
+  // Empty, to put an edit's operands together. One at a time: it is the server's.
+  std::string& operands();
   void write_range(const KeyRef& key, uint64_t offset, std::string_view bytes) {
     emit(Effect::write_range(db_, key, offset, bytes));
   }
