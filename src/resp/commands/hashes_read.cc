@@ -70,7 +70,7 @@ void hrandfield_command(CommandContext& c) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   int64_t count;
   if (!c.integer(2, &count)) return;
-  if (count < -kMax) return c.fail("ERR value is out of range");
+  if (count < -kMax) return c.fail(kOutOfLong);
   const bool values = c.argc() > 3;
   if (c.argc() > 4 || (values && !c.is(3, "withvalues"))) return c.fail();
   if (values && (count < -kMax / 2 || count > kMax / 2)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <unordered_set>
 
 #include "base/random.h"
@@ -23,6 +24,10 @@ void sample_by_cursor(Cursor& cursor, uint64_t size, uint64_t count, Random& ran
     --count;
   }
 }
+
+// Of the lowest 64-bit number, which has no positive twin.
+inline constexpr std::string_view kOutOfLong =
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
 
 // Whether drawing one by one, and drawing again what came before, is the better way.
 inline bool few_of_many(uint64_t size, uint64_t count) { return count * 3 < size; }

@@ -230,7 +230,7 @@ constexpr CommandSpec kCommands[] = {
      "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of "
      "sets.",
      "Returns the number of members of the intersect of multiple sets.",
-     "numkeys key [key ...] [LIMIT limit]"},
+     "numkeys key [key ...] [LIMIT limit:integer]"},
     {"sinterstore",
      -3,
      kWrite | kDenyOom,

@@ -90,7 +90,7 @@ void srandmember_command(CommandContext& c) {
   }
   int64_t count;
   if (!c.integer(2, &count)) return;
-  if (count == std::numeric_limits<int64_t>::min()) return c.fail("ERR value is out of range");
+  if (count == std::numeric_limits<int64_t>::min()) return c.fail(kOutOfLong);
   if (!read_set(c, c.key(1), &set)) return;
   if (!set || count == 0) return c.reply.array(0);
   if (count > 0) {

@@ -241,9 +241,9 @@ TEST_CASE("hash: what Redis writes is read") {
 
 TEST_CASE("hash: any bytes are safe to decode") {
   SeededRandom random(5);
-  for (const char type : {4, 9, 13, 16, 24}) {
+  for (const int type : {4, 9, 13, 16, 24}) {
     for (int i = 0; i < 20000; ++i) {
-      std::string bytes(1, type);
+      std::string bytes(1, static_cast<char>(type));
       const uint64_t size = random.below(40);
       for (uint64_t b = 0; b < size; ++b) {
         bytes.push_back(static_cast<char>(random.one_in(2) ? random.below(6) : random.below(256)));

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "store/types/intset.h"
 
@@ -148,9 +149,9 @@ TEST_CASE("set: each member is about equally likely to be drawn") {
 
 TEST_CASE("set: any bytes are safe to decode") {
   SeededRandom random(6);
-  for (const char type : {2, 11, 20}) {
+  for (const int type : {2, 11, 20}) {
     for (int i = 0; i < 30000; ++i) {
-      std::string bytes(1, type);
+      std::string bytes(1, static_cast<char>(type));
       const uint64_t size = random.below(30);
       for (uint64_t b = 0; b < size; ++b) {
         bytes.push_back(static_cast<char>(random.one_in(2) ? random.below(6) : random.below(256)));
