@@ -234,6 +234,23 @@ bool read_for_group(CommandContext& c, const ReadOptions& options, const ReadStr
   return true;
 }
 
+// The command runs again when something is added to one of the streams. "$" means what it means
+// now.
+void wait_for_entries(CommandContext& c, const ReadOptions& options,
+                      const std::vector<ReadStream>& reads) {
+  std::vector<std::string_view> args(c.args.begin(), c.args.end());
+  std::vector<StreamIdScratch> ids(reads.size());
+  for (size_t i = 0; i < reads.size(); ++i) {
+    std::string_view& id = args[options.streams_at + options.streams + i];
+    if (id == "$") id = format_stream_id(reads[i].after, ids[i]);
+  }
+  const auto on_timeout = [](ReplyWriter& reply) { reply.null_array(); };
+  // Who reads for a group is told when the key, or the group, is gone.
+  const AwaitedKeys awaited{ObjectType::kStream, on_timeout, options.grouped};
+  c.block_on(c.args.subspan(options.streams_at, options.streams), options.timeout_ms, awaited,
+             args);
+}
+
 void read_streams(CommandContext& c, bool grouped) {
   ReadOptions options;
   options.grouped = grouped;
@@ -255,6 +272,7 @@ void read_streams(CommandContext& c, bool grouped) {
     return;
   }
   c.reply.output().rewind(start);
+  if (options.timeout_ms >= 0 && c.may_block()) return wait_for_entries(c, options, reads);
   c.reply.null_array();
 }
 

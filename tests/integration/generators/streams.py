@@ -63,7 +63,7 @@ def new_id(rng):
         return f"{ms(rng)}-*"
     if r < 0.53:
         return f"{2050 + rng.randrange(100)}-*"
-    return an_id(rng) if rng.random() < 0.3 else f"{ms(rng)}-{rng.randrange(6)}"
+    return an_id(rng).replace("*", "x") if rng.random() < 0.3 else f"{ms(rng)}-{rng.randrange(6)}"
 
 
 def low(rng):
@@ -211,16 +211,21 @@ def xautoclaim(rng):
 
 
 def xsetid(rng):
-    # Below the highest id removed is an error since 7.2, so nothing goes there.
-    if rng.random() < 0.5:
-        return ["XSETID", rng.choice(["s0", "absent"]), an_id(rng)]
-    if rng.random() < 0.5:
+    # Below the highest id removed is an error since 7.2: of this key nothing is removed.
+    if rng.random() < 0.3:
+        return ["XSETID", rng.choice(["s0", "never"]), an_id(rng)]
+    if rng.random() < 0.3:
         return ["XSETID", key(rng), an_id(rng), rng.choice(["BOGUS", "ENTRIESADDED", "MAXDELETEDID"])]
-    out = ["XSETID", key(rng), f"{2000 + rng.randrange(100)}-{rng.randrange(3)}"]
+    if rng.random() < 0.4:
+        return rng.choice([["XADD", "set", new_id(rng), "f", "v"], ["XINFO", "STREAM", "set"],
+                           ["XREADGROUP", "GROUP", "g0", "a", "COUNT", "1", "STREAMS", "set", ">"],
+                           ["XINFO", "GROUPS", "set"], ["XGROUP", "CREATE", "set", "g0", "0", "ENTRIESREAD", "2"],
+                           ["DEL", "set"], ["XSETID", "set", "1-0", "MAXDELETEDID", "2-0"], ["XREAD", "STREAMS", "set", "40"]])
+    out = ["XSETID", "set", an_id(rng)]
     if rng.random() < 0.3:
         out += ["ENTRIESADDED", str(rng.choice([0, 5, 100, -1, "x"]))]
     if rng.random() < 0.3:
-        out += ["MAXDELETEDID", an_id(rng)]
+        out += ["MAXDELETEDID", rng.choice(["0-0", "x"])]
     return out
 
 

@@ -266,3 +266,56 @@ TEST_CASE("streams: keys of XREAD for clients") {
                   "$7\r\nkeyword\r\n$7\r\nSTREAMS\r\n$9\r\nstartfrom\r\n:1\r\n") !=
         std::string::npos);
 }
+
+TEST_CASE("streams: waiting for entries") {
+  CommandFixture f;
+  TestClient& reader = f.connect();
+  TestClient& ann = f.connect();
+  TestClient& bob = f.connect();
+  const auto delivered = [](const std::string& entries) {
+    return "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n" + entries;
+  };
+  reader.send({"XREAD", "BLOCK", "0", "STREAMS", "x", "y", "$", "$"});
+  CHECK(reader.received().empty());
+  f.run({"XADD", "x", "1", "f", "1"});
+  CHECK(reader.received() == delivered(entry("1-0", {"f", "1"})));
+  // "$" is what it was when the command came.
+  reader.send({"XREAD", "COUNT", "1", "BLOCK", "5000", "STREAMS", "x", "$"});
+  CHECK(reader.received().empty());
+  f.run({"XADD", "x", "2", "f", "2"});
+  CHECK(reader.received() == delivered(entry("2-0", {"f", "2"})));
+  reader.send({"XREAD", "BLOCK", "100", "STREAMS", "x", "$"});
+  CHECK(reader.received(50).empty());
+  f.run({"SET", "y", "no stream"});
+  f.run({"XDEL", "x", "1"});
+  CHECK(reader.received(20).empty());
+  CHECK(reader.received(100) == "*-1\r\n");
+
+  f.run({"XGROUP", "CREATE", "x", "g", "$"});
+  ann.send({"XREADGROUP", "GROUP", "g", "ann", "BLOCK", "0", "STREAMS", "x", ">"});
+  bob.send({"XREADGROUP", "GROUP", "g", "bob", "BLOCK", "0", "STREAMS", "x", ">"});
+  CHECK((ann.received().empty() && bob.received().empty()));
+  f.run({"XADD", "x", "3", "f", "3"});
+  CHECK(ann.received() == delivered(entry("3-0", {"f", "3"})));  // who came first
+  CHECK(bob.received().empty());
+  // The consumer was made when it came.
+  CHECK(f.run({"XGROUP", "CREATECONSUMER", "x", "g", "bob"}) == ":0\r\n");
+  CHECK(f.run({"XGROUP", "DESTROY", "x", "g"}) == ":1\r\n");
+  const std::string gone =
+      "-NOGROUP No such key 'x' or consumer group 'g' in XREADGROUP with GROUP option\r\n";
+  CHECK(bob.received() == gone);
+  f.run({"XGROUP", "CREATE", "x", "g", "$"});
+  for (const std::vector<std::string>& end : std::vector<std::vector<std::string>>{
+           {"DEL", "x"}, {"SET", "x", "other"}, {"RENAME", "x", "elsewhere"}}) {
+    f.run({"DEL", "x"});
+    f.run({"XGROUP", "CREATE", "x", "g", "$", "MKSTREAM"});
+    bob.send({"XREADGROUP", "GROUP", "g", "bob", "BLOCK", "0", "STREAMS", "x", ">"});
+    CHECK(bob.received().empty());
+    f.run(end);
+    CHECK(bob.received() == (end[0] == "SET" ? kWrongType : gone));
+  }
+  // Inside of a transaction nothing waits.
+  run_all(f, {{{"MULTI"}, "+OK\r\n"},
+              {{"XREAD", "BLOCK", "0", "STREAMS", "no", "0"}, "+QUEUED\r\n"},
+              {{"EXEC"}, "*1\r\n*-1\r\n"}});
+}
