@@ -70,15 +70,6 @@ std::string encoded(const Stream& stream) {
   return out;
 }
 
-// The bytes of a string in hex.
-std::string unhex(std::string_view hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
-  return out;
-}
-
 StreamId random_id(Random& random, uint64_t most) { return {random.below(most), random.below(3)}; }
 
 }  // namespace
