@@ -71,6 +71,15 @@ struct LogFileField {
   auto& operator()(auto& o) const { return o.log.file; }
 };
 
+template <auto Member>
+struct CollectionField {
+  auto& operator()(auto& o) const { return o.collections.*Member; }
+};
+template <auto Member>
+using CollectionNumber = Integer<CollectionField<Member>{}, 0, kMaxBytes>;
+template <auto Member>
+using CollectionBytes = Bytes<CollectionField<Member>{}, 0, kMaxBytes>;
+
 template <typename T, size_t N>
 struct WordSet {
   std::string_view allowed;
@@ -276,10 +285,11 @@ constexpr bool kAtStart = false;
 template <typename Kind>
 constexpr OptionSpec row(std::string_view name, std::string_view redis, std::string_view unit,
                          bool runtime, std::string_view doc,
-                         std::string (*redis_get)(const Options&) = nullptr) {
+                         std::string (*redis_get)(const Options&) = nullptr,
+                         std::string_view redis_old_name = {}) {
   return {name,           redis,      Kind::kType, unit,
           Kind::kAllowed, doc,        runtime,     std::is_same_v<Kind, Bind>,
-          &Kind::get,     &Kind::set, redis_get};
+          &Kind::get,     &Kind::set, redis_get,   redis_old_name};
 }
 
 constexpr size_t kMaxPath = 4095;
@@ -414,14 +424,6 @@ constexpr std::array kTable = {
         "Up to this size a HyperLogLog is kept as runs of equal registers; above, as all of them "
         "(12 KiB), which is faster to add to."),
 
-    row<Bytes<&O::stream_node_max_bytes, 0, 1 << 30>>(
-        "stream.node_max_bytes", "stream-node-max-bytes", "bytes", kRuntime,
-        "Entries of a stream lie in blocks of up to this size. 0: of any size."),
-
-    row<Integer<&O::stream_node_max_entries, 0, kMaxBytes>>(
-        "stream.node_max_entries", "stream-node-max-entries", "", kRuntime,
-        "Entries that a block of a stream takes. 0: any number."),
-
     row<Integer<&O::latency_threshold_ms, 0, kMaxBytes>>(
         "latency.threshold_ms", "latency-monitor-threshold", "ms", kRuntime,
         "Events that take at least so long are kept for LATENCY. 0: off."),
@@ -432,6 +434,43 @@ constexpr std::array kTable = {
         "__keyevent@<db>__:<event>; one of the two is needed. g: DEL, EXPIRE and other general "
         "commands; $ strings, l lists, s sets, h hashes, z sorted sets, t streams; x: expired, e: "
         "evicted keys; n: new keys; m: misses. A: all but n and m. Empty: nothing is published."),
+
+    row<CollectionNumber<&CollectionLimits::hash_max_listpack_entries>>(
+        "collections.hash_max_listpack_entries", "hash-max-listpack-entries", "fields", kRuntime,
+        "A hash with no more fields than this is kept in one compact block. As all of this "
+        "section: it holds for collections that change from now on.",
+        nullptr, "hash-max-ziplist-entries"),
+    row<CollectionBytes<&CollectionLimits::hash_max_listpack_value>>(
+        "collections.hash_max_listpack_value", "hash-max-listpack-value", "bytes", kRuntime,
+        "The longest field or value in a compact hash.", nullptr, "hash-max-ziplist-value"),
+    row<Integer<CollectionField<&CollectionLimits::list_max_listpack_size>{}, -kMaxInt - 1,
+                kMaxInt>>("collections.list_max_listpack_size", "list-max-listpack-size", "",
+                          kRuntime,
+                          "How much is in one compact block, of which a list may have many. Above "
+                          "0: so many elements. -1 to -5: up to 4, 8, 16, 32, 64 KiB.",
+                          nullptr, "list-max-ziplist-size"),
+    row<CollectionNumber<&CollectionLimits::set_max_intset_entries>>(
+        "collections.set_max_intset_entries", "set-max-intset-entries", "members", kRuntime,
+        "A set of integers only with no more members than this is kept as a sorted array."),
+    row<CollectionNumber<&CollectionLimits::set_max_listpack_entries>>(
+        "collections.set_max_listpack_entries", "set-max-listpack-entries", "members", kRuntime,
+        "A set with no more members than this is kept in one compact block."),
+    row<CollectionBytes<&CollectionLimits::set_max_listpack_value>>(
+        "collections.set_max_listpack_value", "set-max-listpack-value", "bytes", kRuntime,
+        "The longest member of a compact set."),
+    row<CollectionNumber<&CollectionLimits::zset_max_listpack_entries>>(
+        "collections.zset_max_listpack_entries", "zset-max-listpack-entries", "members", kRuntime,
+        "A sorted set with no more members than this is kept in one compact block.", nullptr,
+        "zset-max-ziplist-entries"),
+    row<CollectionBytes<&CollectionLimits::zset_max_listpack_value>>(
+        "collections.zset_max_listpack_value", "zset-max-listpack-value", "bytes", kRuntime,
+        "The longest member of a compact sorted set.", nullptr, "zset-max-ziplist-value"),
+    row<CollectionBytes<&CollectionLimits::stream_node_max_bytes>>(
+        "collections.stream_node_max_bytes", "stream-node-max-bytes", "bytes", kRuntime,
+        "How large one compact block of a stream grows. 0: no limit."),
+    row<CollectionNumber<&CollectionLimits::stream_node_max_entries>>(
+        "collections.stream_node_max_entries", "stream-node-max-entries", "entries", kRuntime,
+        "How many entries one compact block of a stream has at most. 0: no limit."),
 
     row<Integer<&O::tracking_table_max_keys, 0, kMaxBytes>>(
         "tracking.table_max_keys", "tracking-table-max-keys", "keys", kRuntime,
@@ -457,6 +496,7 @@ const OptionSpec* find_option(std::string_view name) {
   for (const OptionSpec& option : kTable) {
     if (same_word(option.name, name)) return &option;
     if (!option.redis_name.empty() && same_word(option.redis_name, name)) return &option;
+    if (!option.redis_old_name.empty() && same_word(option.redis_old_name, name)) return &option;
   }
   return nullptr;
 }
@@ -484,13 +524,6 @@ Result<uint64_t> parse_bytes(std::string_view text) {
     return number * factor;
   }
   return Status::invalid(shown(text) + " has an unknown unit; units are k, kb, m, mb, g, gb");
-}
-
-CollectionLimits collection_limits(const Options& options) {
-  CollectionLimits limits;
-  limits.stream_node_max_bytes = options.stream_node_max_bytes;
-  limits.stream_node_max_entries = options.stream_node_max_entries;
-  return limits;
 }
 
 }  // namespace holdfast

@@ -73,13 +73,13 @@ struct Options {
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
   uint64_t hll_sparse_max_bytes = 3000;  // a HyperLogLog above this is dense
-  uint64_t stream_node_max_bytes = 4096;
-  uint64_t stream_node_max_entries = 100;
-  int64_t latency_threshold_ms = 0;  // 0: off
+  int64_t latency_threshold_ms = 0;      // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
+
+  CollectionLimits collections;
 
   LogOptions log;
 
@@ -101,6 +101,8 @@ struct OptionSpec {
   Status (*set)(Options&, std::string_view);
   // The value in Redis's words where they differ from ours (CONFIG GET loglevel); else null.
   std::string (*redis_get)(const Options&) = nullptr;
+  // The name that Redis had before and still takes, if any.
+  std::string_view redis_old_name = {};
 };
 
 std::span<const OptionSpec> option_table();
@@ -124,8 +126,5 @@ const FixedSetting* find_fixed_setting(std::string_view name);
 
 // "100mb", "1gb", "512" -> bytes, Redis's units (k = 1000, kb = 1024).
 Result<uint64_t> parse_bytes(std::string_view text);
-
-// Up to where collections stay compact, as the options say.
-CollectionLimits collection_limits(const Options& options);
 
 }  // namespace holdfast

@@ -42,6 +42,7 @@ std::string facts(const OptionSpec& option, const Options& defaults) {
   if (!option.unit.empty()) out.append("; unit: ").append(option.unit);
   out.append("; default: ").append(default_text(option, defaults));
   if (!option.redis_name.empty()) out.append("; Redis: ").append(option.redis_name);
+  if (!option.redis_old_name.empty()) out.append(", ").append(option.redis_old_name);
   return out.append(option.runtime ? "; at run time: yes" : "; at run time: no");
 }
 

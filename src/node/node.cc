@@ -56,7 +56,7 @@ Status Node::start() {
   Status status = make_engine();
   if (!status.ok()) return status;
   keyspace_ = std::make_unique<Keyspace>(random_.next());
-  keyspace_->set_limits(collection_limits(options_));
+  keyspace_->set_limits(options_.collections);
   shard_ = std::make_unique<Shard>(
       reactor_, *engine_, *keyspace_,
       ShardOptions{0, options_.checkpoint_log_bytes, [this] { return memory_is_short(); }});

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "replica/record_loader.h"
 #include "store/entry_replay.h"
+#include "store/types/hash.h"
 
 namespace holdfast {
 
@@ -183,6 +184,43 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& 
   }
   end_command();
   return erased;
+}
+
+uint64_t Shard::expire_due_fields(int64_t now_ms, int64_t budget_us, const FieldsVisitor& expired,
+                                  bool* more) {
+  constexpr uint32_t kPerEntry = 64;
+  *more = false;
+  if (failed()) return 0;
+  const int64_t deadline_ns = reactor_.clock().mono_ns() + budget_us * 1000;
+  uint64_t deleted = 0;
+  std::string fields;
+  for (int i = 0; i < kDbCount; ++i) {
+    const auto db = static_cast<DbId>(i);
+    while (Object* hash = keyspace_.next_hash_due(db, now_ms)) {
+      begin_command(now_ms);
+      const std::string name(hash->key());  // the object may go
+      const KeyRef key = keyspace_.key(name);
+      fields.clear();
+      const uint32_t taken = hash_take_due(hash->collection(), now_ms, kPerEntry, &fields);
+      const bool emptied = taken == hash_size(hash->collection());
+      emit(Effect::edit(EffectType::kHashDelete, db, key, fields));
+      end_command();
+      deleted += taken;
+      if (expired) expired(db, key, emptied);
+      if (reactor_.clock().mono_ns() < deadline_ns) continue;
+      *more = true;
+      return deleted;
+    }
+  }
+  return deleted;
+}
+
+bool Shard::expire_fields(DbId db, const KeyRef& key, const Object& hash, int64_t now_ms) {
+  std::string fields;
+  const uint32_t taken = hash_take_due(hash.collection(), now_ms, UINT32_MAX, &fields);
+  const bool emptied = taken == hash_size(hash.collection());
+  emit(Effect::edit(EffectType::kHashDelete, db, key, fields));
+  return emptied;
 }
 
 }  // namespace holdfast

@@ -113,6 +113,14 @@ class Shard {
   // work did.
   using KeyVisitor = std::function<void(DbId db, const KeyRef& key)>;
   uint64_t expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& expiring, bool* more);
+  // The same for fields of hashes; `expired` is called after some of a key's went, with whether the
+  // key went too. Gives the number of fields.
+  using FieldsVisitor = std::function<void(DbId db, const KeyRef& key, bool emptied)>;
+  uint64_t expire_due_fields(int64_t now_ms, int64_t budget_us, const FieldsVisitor& expired,
+                             bool* more);
+  // Deletes those of this hash that are due, all at once. REQUIRES: begin_command(), !failed().
+  // True when the hash is empty now and gone.
+  bool expire_fields(DbId db, const KeyRef& key, const Object& hash, int64_t now_ms);
 
   Checkpoint& checkpoint() { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }

@@ -5,6 +5,26 @@
 #include "resp/session.h"
 
 namespace holdfast {
+namespace {
+
+// Whether there may be more in the key than before, or less of what a wait stands on. A stream has
+// readers that wait while it is there: what they do to their groups must not wake all the others.
+bool may_end_a_wait(EffectType type) {
+  switch (type) {
+    case EffectType::kPutValue:
+    case EffectType::kPutString:
+    case EffectType::kWriteRange:
+    case EffectType::kListPush:
+    case EffectType::kZsetAdd:
+    case EffectType::kStreamAdd:
+    case EffectType::kStreamGroupDrop:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 void KeyWait::keep(std::span<const std::string_view> arguments) {
   size_t total = 0;
@@ -76,10 +96,11 @@ void BlockedKeys::applied(const Effect& effect, bool emptied) {
     case EffectType::kMapDatabases:
       for (auto& entry : registry_) mark_ready(entry);
       return;
-    case EffectType::kSetExpiry:
+    case EffectType::kErase:
+      key_changed(effect, true);
       return;
     default:
-      key_changed(effect, emptied || effect.type == EffectType::kErase);
+      if (emptied || may_end_a_wait(effect.type)) key_changed(effect, emptied);
   }
 }
 

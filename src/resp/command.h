@@ -84,7 +84,9 @@ struct KeySpec {
   // kRange: the first key. kCounted: the argument that says how many follow it. kKeyword: from
   // where the word is looked for that the keys follow.
   int16_t first = 0;
-  int16_t last = 0;  // kRange: the last key; negative counts from the end
+  // kRange: the last key; negative counts from the end. kKeyword: the last key behind the word; 0
+  // is the first.
+  int16_t last = 0;
   int16_t step = 1;
   int16_t limit = 0;  // kKeyword: 2 when only the first half of what follows are keys
   std::string_view keyword = {};
@@ -103,6 +105,10 @@ struct KeySpec {
   static constexpr KeySpec half_behind(int flags, std::string_view word, int from) {
     return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), -1, 1, 2, word};
   }
+  // The argument behind the word.
+  static constexpr KeySpec behind(int flags, std::string_view word, int from) {
+    return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), 0, 1, 0, word};
+  }
 };
 
 struct CommandSpec {
@@ -110,7 +116,7 @@ struct CommandSpec {
   int arity = 0;            // arguments with the name; negative: at least that many
   uint32_t flags = 0;       // CommandFlag
   uint32_t categories = 0;  // Category
-  std::array<KeySpec, 2> keys = {};
+  std::array<KeySpec, 3> keys = {};
   Handler handler = nullptr;  // null only for a container that needs a subcommand
   std::string_view group;     // "string", "generic", "connection", "server", "bitmap"
   std::string_view since;

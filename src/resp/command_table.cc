@@ -88,7 +88,9 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
+      reads_values(s.name != "set" &&
+                   std::any_of(s.keys.begin(), s.keys.end(),
+                               [&s](const KeySpec& key) { return needs_value(s, key); })) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -107,15 +109,21 @@ uint32_t CommandTable::hash(std::string_view name) {
   return h ^ h >> 15;
 }
 
+using Family = std::span<const CommandSpec> (*)();
+constexpr Family kFamilies[] = {
+    string_commands,   bitmap_commands,     stream_commands,        hyperloglog_commands,
+    zset_commands,     geo_commands,        hash_commands,          set_commands,
+    list_commands,     key_commands,        dump_commands,          expiry_commands,
+    database_commands, connection_commands, transaction_commands,   scripting_commands,
+    function_commands, client_commands,     config_commands,        info_commands,
+    memory_commands,   latency_commands,    introspection_commands, admin_commands,
+    engine_commands,   debug_commands,      acl_commands,           cluster_commands,
+    pubsub_commands,
+};
+
 CommandTable::CommandTable() {
-  for (const auto& family :
-       {string_commands(),        bitmap_commands(),   key_commands(),         dump_commands(),
-        expiry_commands(),        database_commands(), connection_commands(),  client_commands(),
-        config_commands(),        info_commands(),     memory_commands(),      latency_commands(),
-        introspection_commands(), admin_commands(),    engine_commands(),      debug_commands(),
-        acl_commands(),           cluster_commands(),  transaction_commands(), pubsub_commands(),
-        scripting_commands(),     function_commands(), stream_commands()}) {
-    for (const CommandSpec& spec : family) {
+  for (const Family family : kFamilies) {
+    for (const CommandSpec& spec : family()) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
     }
@@ -249,7 +257,8 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
         ++first;
       }
       if (first++ >= argc) continue;
-      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last : argc + k.last;
+      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last
+                         : (k.last < 0 ? argc : first) + k.last;
     }
     if (last >= argc) return false;
     const uint16_t flags = flags_of_call(spec, args, k.flags);

@@ -6,6 +6,7 @@
 #include "resp/command_table.h"
 #include "resp/server.h"
 #include "resp/session.h"
+#include "store/types/hash.h"
 
 namespace holdfast {
 
@@ -73,6 +74,12 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
     ++server.stats().expired_keys;
     return nullptr;
   }
+  if (object->type() == ObjectType::kHash && !object->cold() && !shard.failed() &&
+      hash_next_expiry_ms(object->collection()) <= now_ms) {
+    const bool emptied = shard.expire_fields(db, key, *object, now_ms);
+    server.fields_expired(db, key, emptied);
+    return find(db, key, with_value);
+  }
   observe(object->mod_seq());
   observe(keyspace.replaced_at(db));  // SWAPDB shows objects that are older than itself
   return object;
@@ -113,7 +120,7 @@ void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef
   server.pubsub().publish_event(options_.notify_events, keyspace.logical(db), event, key.bytes);
 }
 
-std::string& CommandContext::operands() { return server.empty_operands(); }
+std::string& CommandContext::operands() { return server.operands(); }
 
 void CommandContext::emit(const Effect& effect) {
   if (!has_key(effect.type)) {

@@ -97,12 +97,12 @@ class CommandContext {
     emit(type == ObjectType::kString ? Effect::put_string(db, key, bytes, expire_at_ms)
                                      : Effect::put_value(db, key, bytes, expire_at_ms));
   }
-  // Scratch for the operands of an effect: empty, and the same one at each call.
-  std::string& operands();
   // A part of a collection. What is taken out last takes the key away.
   void edit(EffectType type, const KeyRef& key, std::string_view operands) {
     emit(Effect::edit(type, db_, key, operands));
   }
+  // Empty, to put an edit's operands together. One at a time: it is the server's.
+  std::string& operands();
   void write_range(const KeyRef& key, uint64_t offset, std::string_view bytes) {
     emit(Effect::write_range(db_, key, offset, bytes));
   }

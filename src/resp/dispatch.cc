@@ -80,12 +80,18 @@ std::string unknown_subcommand(const Command& command, std::string_view name) {
   return "ERR unknown subcommand '" + std::string(shown(name)) + "'. Try " + container + " HELP.";
 }
 
+// What a script does is known only when it has run.
+bool may_write(uint32_t flags) {
+  const bool script = (flags & kNoMandatoryKeys) != 0 && (flags & kReadonly) == 0;
+  return script || (flags & kWrite) != 0;
+}
+
 }  // namespace
 
 bool Server::paused_for(const Session& session, const Command* command, int64_t now_ms) const {
   if (!paused(now_ms) || command == nullptr) return false;
   if (command->full_name == "client") return false;  // CLIENT UNPAUSE must get through
-  return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
+  return !pause_.writes_only || may_write(session.effective_flags(*command));
 }
 
 std::string Server::refusal(Session& session, const Command& command,

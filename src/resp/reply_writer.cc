@@ -69,7 +69,10 @@ void ReplyWriter::map(uint64_t pairs) {
 
 void ReplyWriter::real(double value) {
   char text[kMaxDoubleText];
-  const std::string_view digits = format_double(value, text);
+  real_text(format_double(value, text));
+}
+
+void ReplyWriter::real_text(std::string_view digits) {
   if (resp3()) {
     line(',', digits);
   } else {

@@ -47,7 +47,8 @@ class ReplyWriter {
   void map_was(const Late& late, uint64_t pairs) {
     fill(late, resp3() ? '%' : '*', resp3() ? pairs : pairs * 2);
   }
-  void real(double value);  // shortest form that reads back; inf, -inf, nan
+  void real(double value);                  // shortest form that reads back; inf, -inf, nan
+  void real_text(std::string_view digits);  // the same with digits that are made already
   void boolean(bool value);
   void big_number(std::string_view digits);
   // `format`: three letters, "txt" or "mkd".

@@ -36,7 +36,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
-  keyspace().set_limits(collection_limits(options));
+  keyspace().set_limits(options.collections);
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
   acl_.set_all_channels_by_default(options.resp_acl_all_channels);
   acl_.set_default_password(options.resp_password);
@@ -250,6 +250,12 @@ uint64_t Server::expire_due(bool* more) {
   const auto expiring = [this](DbId db, const KeyRef& key) { key_expires(db, key); };
   const uint64_t erased =
       shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, expiring, more);
+  if (!*more) {
+    shard_.expire_due_fields(
+        clock().wall_ms(), options_.expire_budget_us,
+        [this](DbId db, const KeyRef& key, bool emptied) { fields_expired(db, key, emptied); },
+        more);
+  }
   deliveries_.settle(shard_.last_seq());
   return erased;
 }
@@ -259,6 +265,24 @@ void Server::key_expires(DbId db, const KeyRef& key) {
     pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "expired", key.bytes);
   }
   tracking_.changed(key.bytes, nullptr);
+}
+
+void Server::fields_expired(DbId db, const KeyRef& key, bool emptied) {
+  const NotifyMask asked = options_.notify_events;
+  const auto publish = [&](NotifyClass what, std::string_view event) {
+    if ((asked & mask_of(what)) == 0) return;
+    pubsub_.publish_event(asked, keyspace().logical(db), event, key.bytes);
+  };
+  publish(NotifyClass::kHash, "hexpired");
+  if (emptied) publish(NotifyClass::kGeneric, "del");
+  tracking_.changed(key.bytes, nullptr);
+}
+
+std::string& Server::operands() {
+  constexpr size_t kKept = 1 << 20;
+  if (operands_.capacity() > kKept) operands_ = std::string();
+  operands_.clear();
+  return operands_;
 }
 
 void Server::sample_rates(int64_t now_ns) {
@@ -297,7 +321,7 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
-  if (option.name.starts_with("stream.")) keyspace().set_limits(collection_limits(options_));
+  if (option.name.starts_with("collections.")) keyspace().set_limits(options_.collections);
   if (option.name == "tracking.table_max_keys") tracking_.trim(0);
   if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
   if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);

@@ -91,7 +91,6 @@ class Server {
  public:
   static constexpr size_t kReadBufferBytes = 64 * 1024;
   static constexpr size_t kMaxErrorCodes = 128;
-  static constexpr size_t kKeptOperands = 64 * 1024;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
   Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
@@ -130,12 +129,7 @@ class Server {
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }
   char* read_buffer() { return read_buffer_.get(); }
   Batch& batch() { return batch_; }
-  // Scratch, emptied; see CommandContext::operands().
-  std::string& empty_operands() {
-    if (operands_.capacity() > kKeptOperands) operands_ = std::string();
-    operands_.clear();
-    return operands_;
-  }
+  std::string& operands();  // see CommandContext::operands()
 
   // In order of id.
   const std::map<uint64_t, std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -231,6 +225,8 @@ class Server {
   // --- pub/sub, client-side caching ---
   // The key is about to be erased because its time has come.
   void key_expires(DbId db, const KeyRef& key);
+  // Fields of a hash have expired, all of them if it is `emptied`.
+  void fields_expired(DbId db, const KeyRef& key, bool emptied);
   PubSub& pubsub() { return pubsub_; }
   Tracking& tracking() { return tracking_; }
 

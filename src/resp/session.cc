@@ -43,7 +43,8 @@ uint32_t Session::effective_flags(const Command& command) const {
 size_t Session::memory() const {
   return sizeof(*this) + buffer_.capacity() + output.allocated_bytes() +
          (has_transaction() ? transaction_->memory() : 0) +
-         (key_wait_ != nullptr ? key_wait_->memory() : 0);
+         (key_wait_ != nullptr ? key_wait_->memory() : 0) +
+         (subscribed() ? subscriptions->memory() : 0);
 }
 
 // Reads behind what is kept of an unfinished request: in the server's shared buffer when it all

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "store/types/hash.h"
+#include "store/types/list.h"
 #include "store/types/set.h"
 #include "store/types/stream.h"
 #include "store/types/zset.h"
@@ -22,6 +23,7 @@ const CollectionType* find_type(ObjectType type) {
     case ObjectType::kSet:
       return &kSetType;
     case ObjectType::kList:
+      return &kListType;
     case ObjectType::kString:
       return nullptr;
     case ObjectType::kStream:

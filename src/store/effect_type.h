@@ -26,6 +26,9 @@ enum class EffectType : uint8_t {
   kHashExpire,            // (expires at, field)...; 0: never
   kListPush = 48,         // side, element...: pushed one after the other; creates the key
   kListPop,               // side, count
+  kListSet,               // index, element
+  kListInsert,            // index, element: before that index
+  kListRemove,            // side, count, element: as many that are equal, from that side
   kSetAdd = 64,           // member...; creates the key
   kSetRemove,             // member...
   kZsetAdd = 80,          // (score, member)...; creates the key

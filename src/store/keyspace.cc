@@ -5,6 +5,7 @@
 #include <bitset>
 
 #include "base/assert.h"
+#include "store/types/hash.h"
 
 namespace holdfast {
 namespace {
@@ -14,6 +15,12 @@ constexpr int kSlotBits = 14;
 static_assert(1 << kSlotBits == kSlotCount);
 // Empty slots that one scan call may step over.
 constexpr int kScanSlotsPerCall = kSlotCount;
+
+// A hash with a place for when its fields expire.
+bool may_track_fields(const Object& object) {
+  return object.type() == ObjectType::kHash && !object.cold() &&
+         object.encoding() != Encoding::kListpack;
+}
 
 // Roughly, of a collection.
 uint64_t value_size(const Object& object) {
@@ -208,6 +215,49 @@ void Keyspace::insert(DbId db, const KeyRef& key, Object* object) {
 void Keyspace::replace(DbId db, const KeyRef& key, Object** place, Object* object) {
   *place = object;
   if (object->expire_at_ms() != 0) databases_[db].slots[key.slot].heap->moved(object);
+  if (may_track_fields(*object)) track_fields(db, object);
+}
+
+int64_t Keyspace::HashAccess::expire_at_ms(const Object* hash) {
+  return hash_next_expiry_ms(hash->collection());
+}
+uint32_t Keyspace::HashAccess::heap_index(const Object* hash) {
+  return hash_place_in_keyspace(hash->collection());
+}
+void Keyspace::HashAccess::set_heap_index(Object* hash, uint32_t index) {
+  set_hash_place_in_keyspace(hash->collection(), index);
+}
+
+// After any change of a hash, or of where its object is.
+void Keyspace::track_fields(DbId db, Object* object) {
+  const Collection hash = object->collection();
+  const bool tracked = hash_place_in_keyspace(hash) != UINT32_MAX;
+  if (hash_next_expiry_ms(hash) == kNoFieldExpires) {
+    if (tracked) forget_fields(db, object);
+    return;
+  }
+  auto& hashes = databases_[db].hashes;
+  if (hashes == nullptr) hashes = std::make_unique<HashHeap>();
+  if (tracked) {
+    hashes->moved(object);
+    hashes->update(object);
+  } else {
+    hashes->add(object);
+  }
+}
+
+// Before the object goes, or when none of its fields expires any more.
+void Keyspace::forget_fields(DbId db, Object* object) {
+  if (hash_place_in_keyspace(object->collection()) == UINT32_MAX) return;
+  auto& hashes = databases_[db].hashes;
+  hashes->remove(object);
+  set_hash_place_in_keyspace(object->collection(), UINT32_MAX);
+  if (hashes->size() == 0) hashes.reset();
+}
+
+Object* Keyspace::next_hash_due(DbId db, int64_t now_ms) {
+  const auto& hashes = databases_[db].hashes;
+  return hashes != nullptr && hashes->first_ms() <= now_ms ? hashes->first() : nullptr;
 }
 
 void Keyspace::reserve(DbId db, uint64_t keys) {
@@ -243,6 +293,7 @@ Object* Keyspace::put_string(DbId db, const KeyRef& key, std::string_view value,
 Object* Keyspace::overwrite(DbId db, const KeyRef& key, Object** place, Object* fresh) {
   Object* old = *place;
   if (old->expire_at_ms() != 0) leave_heap(db, key.slot, old);
+  if (may_track_fields(*old)) forget_fields(db, old);
   fresh->inherit_place(*old);
   discard(old);
   *place = fresh;
@@ -272,6 +323,7 @@ Object* Keyspace::put_collection(DbId db, const KeyRef& key, ObjectType type, Co
   } else {
     overwrite(db, key, place, object);
   }
+  if (may_track_fields(*object)) track_fields(db, object);
   object->set_access(access_now_);
   note_change(db, object, seq);
   return object;
@@ -302,6 +354,7 @@ Object* Keyspace::edit(DbId db, const KeyRef& key, EffectType type, std::string_
     erase(db, key, seq);
     return nullptr;
   }
+  if (may_track_fields(*object)) track_fields(db, object);
   object->set_access(access_now_);
   note_change(db, object, seq);
   return object;
@@ -343,6 +396,7 @@ void Keyspace::set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq 
       object->set_expire_at_ms(expire_at_ms);
     } else {
       *place = object = Object::into_prefixed(object, expire_at_ms);
+      if (may_track_fields(*object)) track_fields(db, object);
     }
     enter_heap(db, key.slot, object);
   }
@@ -387,6 +441,7 @@ void Keyspace::erase(DbId db, const KeyRef& key, Seq seq) {
   Object* object = *place;
   if (!object->dirty()) note_dirty(db, key.bytes, object->take_ref());
   if (object->expire_at_ms() != 0) leave_heap(db, key.slot, object);
+  if (may_track_fields(*object)) forget_fields(db, object);
   table.erase(key, place);
   --database.size;
   discard(object);
@@ -465,6 +520,10 @@ uint64_t Keyspace::cool_some(const std::function<bool(RecordRef)>& on_device) {
   const DbId db = cool_db_;
   cool_cursor_ = scan(db, cool_cursor_, [&](Object* object) {
     if (!object->has_ref() || object->cold() || value_size(*object) < kMinCold) return;
+    // Who would know when its fields are due?
+    if (may_track_fields(*object) && hash_place_in_keyspace(object->collection()) != UINT32_MAX) {
+      return;
+    }
     if (object->used()) {
       object->clear_used();
     } else if (on_device(object->ref())) {

@@ -102,6 +102,9 @@ class Keyspace {
   Object* random_object(DbId db, Random& random) const;
   // An object of the database whose expiry is at or before now, or null.
   Object* next_due(DbId db, int64_t now_ms);
+  // A hash with fields whose expiry is at or before now, or null. Of those that are on the device
+  // only nothing is known.
+  Object* next_hash_due(DbId db, int64_t now_ms);
 
   // Seconds that objects get as their access clock from now on.
   void set_access_clock(uint32_t seconds) { access_now_ = seconds; }
@@ -182,9 +185,17 @@ class Keyspace {
     SlotTable table;
     std::unique_ptr<ExpiryHeap> heap;
   };
+  // How the hashes whose fields expire are kept in a heap.
+  struct HashAccess {
+    static int64_t expire_at_ms(const Object* hash);
+    static uint32_t heap_index(const Object* hash);
+    static void set_heap_index(Object* hash, uint32_t index);
+  };
+  using HashHeap = BasicExpiryHeap<Object, HashAccess>;
   struct Database {
     std::unique_ptr<Slot[]> slots;              // null while the database was never used
     std::unique_ptr<int64_t[]> next_expiry_ms;  // per slot; null while no key expires
+    std::unique_ptr<HashHeap> hashes;           // whose fields expire; null while there is none
     uint64_t size = 0;
     uint64_t with_expiry = 0;
     Seq last_change = 0;
@@ -207,6 +218,8 @@ class Keyspace {
   void enter_heap(DbId db, SlotId slot, Object* object);
   void leave_heap(DbId db, SlotId slot, Object* object);
   void refresh_next_expiry(Database& db, SlotId slot);
+  void track_fields(DbId db, Object* object);
+  void forget_fields(DbId db, Object* object);
   static size_t filter_place(DbId db, const KeyRef& key);
 
   const uint64_t seed_;

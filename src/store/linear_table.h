@@ -138,6 +138,7 @@ class LinearTable {
 template <typename Entry, typename Traits>
 class LinearTable<Entry, Traits>::Iterator {
  public:
+  Iterator() = default;  // of nothing
   explicit Iterator(const LinearTable* table) : table_(table) { enter(0); }
   // The next entry; null behind the last one.
   Entry* next() {
@@ -162,7 +163,7 @@ class LinearTable<Entry, Traits>::Iterator {
     in_ = bucket_ == nullptr ? 0 : bucket_->used & kEntries;
   }
 
-  const LinearTable* table_;
+  const LinearTable* table_ = nullptr;
   Bucket* bucket_ = nullptr;
   uint32_t index_ = 0;
   unsigned in_ = 0;

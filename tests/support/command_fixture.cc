@@ -105,6 +105,7 @@ CommandFixture::CommandFixture(std::function<void(Options&)> change, std::unique
   if (change) change(options_);
   if (engine_ == nullptr) engine_ = std::make_unique<MemEngine>();
   keyspace_ = std::make_unique<Keyspace>(random_.next());
+  keyspace_->set_limits(options_.collections);
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, ShardOptions{});
   HF_ASSERT(shard_->recover().ok());
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));

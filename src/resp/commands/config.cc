@@ -52,6 +52,8 @@ void get_command(CommandContext& c) {
     found.offer(option.name, [&] { return option.get(options); });
     if (option.redis_name.empty()) continue;
     found.offer(option.redis_name, [&] { return redis_text(option, options); });
+    if (option.redis_old_name.empty()) continue;
+    found.offer(option.redis_old_name, [&] { return redis_text(option, options); });
   }
   for (const FixedSetting& setting : fixed_settings()) {
     found.offer(setting.name, [&] { return setting.get(options); });

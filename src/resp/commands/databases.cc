@@ -4,11 +4,11 @@
 // a key that has expired is in no listing, though DBSIZE counts it until it is erased, as Redis's
 // does; emptying a database that is empty changes nothing.
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "resp/commands/collection_scan.h"
 #include "resp/commands/families.h"
 #include "resp/context.h"
 #include "resp/server.h"
@@ -62,20 +62,6 @@ struct ScanOptions {
   bool match = false;
   bool wanted_type = true;  // strings are the only type there is
 };
-
-// As strtoul reads it, which is what clients can rely on: a sign is allowed, "" is 0, and what
-// follows a zero byte is not looked at.
-bool parse_cursor(std::string_view text, uint64_t* cursor) {
-  text = text.substr(0, text.find('\0'));
-  *cursor = 0;
-  if (text.empty()) return true;
-  const bool negative = text[0] == '-';
-  if (negative || text[0] == '+') text.remove_prefix(1);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *cursor);
-  if (error != std::errc() || end != text.data() + text.size()) return false;
-  if (negative) *cursor = 0 - *cursor;
-  return true;
-}
 
 bool parse_scan(CommandContext& c, ScanOptions* options) {
   if (!parse_cursor(c.args[1], &options->cursor)) {

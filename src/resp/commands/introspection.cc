@@ -51,7 +51,8 @@ void reply_find_keys(CommandContext& c, const KeySpec& key) {
   c.reply.bulk("range");
   c.reply.bulk("spec");
   c.reply.map(3);
-  number("lastkey", key.last < 0 ? key.last : key.last - key.first);
+  const bool relative = key.last < 0 || key.find == KeySpec::kKeyword;
+  number("lastkey", relative ? key.last : key.last - key.first);
   number("keystep", key.step);
   number("limit", key.limit);
 }

@@ -67,10 +67,11 @@ Function described_function(lua_State* lua) {
   }
   lua_pushnil(lua);
   while (lua_next(lua, 1) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) {
+    if (lua_isstring(lua, -2) == 0) {
       fail(lua, "named argument key given to redis.register_function is not a string");
     }
-    const std::string_view key = lua_tostring(lua, -2);
+    // A number is no argument; turning it into text would disturb lua_next.
+    const std::string_view key = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
     if (equals_ignoring_case(key, "function_name")) {
       if (lua_isstring(lua, -1) == 0) {
         fail(lua, "function_name argument given to redis.register_function must be a string");
@@ -204,22 +205,22 @@ size_t Functions::code_bytes() const {
 
 const Function* Functions::find(std::string_view name) const {
   const auto found = by_name_.find(lower(name));
-  return found == by_name_.end() ? nullptr : found->second;
+  return found == by_name_.end() ? nullptr : found->second.function;
 }
 
 bool Functions::add(Function function, std::string* error) {
   if (!is_name(function.name)) {
     *error =
-        "Function names can only contain letters, numbers, or underscores(_) and must be at least "
+        "Library names can only contain letters, numbers, or underscores(_) and must be at least "
         "one character long";
     return false;
   }
-  std::string key = lower(function.name);
-  if (loading_->functions.contains(key)) {
+  if (loading_->functions.contains(function.name)) {
     *error = "Function already exists in the library";
     return false;
   }
-  loading_->functions.emplace(std::move(key), std::move(function));
+  std::string name = function.name;
+  loading_->functions.emplace(std::move(name), std::move(function));
   return true;
 }
 
@@ -255,10 +256,8 @@ bool Functions::compile(std::string_view code, Library* library, std::string* er
 
 const Function* Functions::clash(const Library& library) const {
   for (const auto& [key, function] : library.functions) {
-    const auto other = by_name_.find(key);
-    if (other == by_name_.end()) continue;
-    const auto own = libraries_.find(library.name);
-    if (own == libraries_.end() || !own->second.functions.contains(key)) return &function;
+    const auto other = by_name_.find(lower(key));
+    if (other != by_name_.end() && other->second.library->name != library.name) return &function;
   }
   return nullptr;
 }
@@ -271,7 +270,9 @@ void Functions::drop(Library& library) {
 }
 
 void Functions::index(const Library& library) {
-  for (const auto& [key, function] : library.functions) by_name_[key] = &function;
+  for (const auto& [key, function] : library.functions) {
+    by_name_[lower(key)] = {&library, &function};
+  }
 }
 
 void Functions::adopt(Library library) {
@@ -284,7 +285,7 @@ void Functions::adopt(Library library) {
 void Functions::forget(const std::string& name) {
   const auto found = libraries_.find(name);
   if (found != libraries_.end()) {
-    for (const auto& [key, function] : found->second.functions) by_name_.erase(key);
+    for (const auto& [key, function] : found->second.functions) by_name_.erase(lower(key));
     drop(found->second);
     libraries_.erase(found);
   }

@@ -3,7 +3,8 @@
 // keyspace's libraries are not those that were compiled.
 //
 // A library is code that registers functions when it is loaded; nothing else can be called then.
-// Functions are found without regard to case.
+// Functions are found without regard to case; of two in a library whose names differ in case only,
+// one is.
 // Threads: the reactor's only.
 #pragma once
 
@@ -29,7 +30,7 @@ struct Function {
 struct Library {
   std::string name;
   std::string code;
-  std::map<std::string, Function> functions;  // by lower-case name
+  std::map<std::string, Function> functions;  // by name
 };
 
 class Functions {
@@ -73,7 +74,11 @@ class Functions {
   Server& server_;
   std::unique_ptr<LuaMachine> machine_;
   std::map<std::string, Library> libraries_;
-  std::map<std::string, const Function*> by_name_;
+  struct Place {
+    const Library* library;
+    const Function* function;
+  };
+  std::map<std::string, Place> by_name_;  // by lower-case name
   Library* loading_ = nullptr;
   uint64_t version_ = 0;  // of the keyspace's libraries that are compiled
 };

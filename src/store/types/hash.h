@@ -38,7 +38,7 @@ class HashCursor {
   Listpack pack_{nullptr};
   Listpack::Pos at_ = 0;
   uint32_t step_ = 0;  // 0: a table
-  HashTable::Table::Iterator entries_{nullptr};
+  HashTable::Table::Iterator entries_;
   IntScratch field_scratch_, value_scratch_;
   std::string_view field_, value_;
   int64_t expire_at_ms_ = 0;

@@ -221,11 +221,8 @@ bool decode_members(Reader& in, const CollectionLimits& limits, Collection* out)
 bool decode_intset(Reader& in, const CollectionLimits& limits, Collection* out) {
   std::string bytes;
   if (!take_rdb_string(in, kMaxString, &bytes) || !Intset::valid(bytes)) return false;
-  const std::string_view given = bytes;
-  if (given.size() <= Intset(bytes.data()).bytes().size() && Intset(bytes.data()).count() == 0) {
-    return false;
-  }
-  *out = {Encoding::kIntset, Intset::copy(given)};
+  if (Intset(bytes.data()).count() == 0) return false;
+  *out = {Encoding::kIntset, Intset::copy(bytes)};
   if (set_size(*out) > max_intset(limits)) into_table(out, 0, limits.hash_seed);
   return true;
 }

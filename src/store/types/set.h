@@ -28,7 +28,7 @@ class SetCursor {
  private:
   const Collection set_;
   uint64_t at_ = 0;  // index or position
-  SetTable::Table::Iterator entries_{nullptr};
+  SetTable::Table::Iterator entries_;
   IntScratch scratch_;
   std::string_view member_;
 };

@@ -19,8 +19,9 @@ using Pos = Listpack::Pos;
 constexpr double kMaxIntegral = 4611686018427387903.0;
 
 // RDB's types.
-constexpr uint8_t kRdbText = 3;    // members, scores as text
-constexpr uint8_t kRdbBinary = 5;  // members, scores of 8 bytes
+constexpr uint8_t kRdbText = 3;      // members, scores as text
+constexpr uint8_t kRdbBinary = 5;    // members, scores of 8 bytes
+constexpr uint8_t kRdbZiplist = 12;  // before Redis 7
 constexpr uint8_t kRdbListpack = 17;
 
 // Lengths of a score as text that mean something else.
@@ -349,7 +350,7 @@ bool LexRange::behind(std::string_view member) const {
 
 bool Zset::score(std::string_view member, double* score) const {
   if (!compact_) {
-    const ScoredMember* entry = index().find(member);
+    const ScoredMember* entry = large().find(member);
     if (entry != nullptr) *score = entry->score;
     return entry != nullptr;
   }
@@ -361,9 +362,9 @@ bool Zset::score(std::string_view member, double* score) const {
 
 bool Zset::rank(std::string_view member, uint64_t* rank, double* score) const {
   if (!compact_) {
-    const ScoredMember* entry = index().find(member);
+    const ScoredMember* entry = large().find(member);
     if (entry == nullptr) return false;
-    *rank = index().order().rank(entry);
+    *rank = large().order().rank(entry);
     *score = entry->score;
     return true;
   }
@@ -401,7 +402,7 @@ RankRange Zset::within(const ScoreRange& range) const {
   if (compact_) {
     return within_pack(range, [this](Pos at) { return score_at(pack(), pack().next(at)); });
   }
-  const RankTree& order = index().order();
+  const RankTree& order = large().order();
   RankRange ranks;
   ranks.first =
       order.count_before([&](double score, const ScoredMember*) { return range.before(score); });
@@ -416,7 +417,7 @@ RankRange Zset::within(const LexRange& range) const {
     IntScratch scratch;
     return within_pack(range, [&](Pos at) { return pack().text(at, scratch); });
   }
-  const RankTree& order = index().order();
+  const RankTree& order = large().order();
   RankRange ranks;
   ranks.first = order.count_before(
       [&](double, const ScoredMember* entry) { return range.before(entry->member()); });
@@ -429,7 +430,7 @@ RankRange Zset::within(const LexRange& range) const {
 Zset::Cursor::Cursor(const Zset& owner, uint64_t rank)
     : compact_(owner.compact_), pack_(owner.data_) {
   if (!compact_) {
-    place_ = owner.index().order().at(rank);
+    place_ = owner.large().order().at(rank);
     return;
   }
   if (rank >= owner.size()) return;

@@ -62,7 +62,7 @@ class Zset {
     data_ = value.data;
   }
 
-  uint64_t size() const { return compact_ ? pack().count() / 2 : index().size(); }
+  uint64_t size() const { return compact_ ? pack().count() / 2 : large().size(); }
   // False when there is no such member.
   bool score(std::string_view member, double* score) const;
   bool rank(std::string_view member, uint64_t* rank, double* score) const;
@@ -91,31 +91,18 @@ class Zset {
   };
   Cursor at(uint64_t rank) const { return Cursor(*this, rank); }
 
-  // Visits some members with visit(item), from the table of a large one; gives the next cursor, 0
-  // at the end. A small one is visited in one go.
-  template <typename Visit>
-  uint64_t scan(uint64_t cursor, Visit&& visit) const;
+  // Of a large one; null of a small one.
+  const ZsetIndex* index() const { return compact_ ? nullptr : &large(); }
 
  private:
   Listpack pack() const { return Listpack(data_); }
-  const ZsetIndex& index() const { return *static_cast<const ZsetIndex*>(data_); }
+  const ZsetIndex& large() const { return *static_cast<const ZsetIndex*>(data_); }
   template <typename Range, typename Of>
   RankRange within_pack(const Range& range, Of of) const;
 
   bool compact_;
   void* data_;
 };
-
-template <typename Visit>
-uint64_t Zset::scan(uint64_t cursor, Visit&& visit) const {
-  if (compact_) {
-    for (Cursor c = at(0); c.valid(); c.next()) visit(c.item());
-    return 0;
-  }
-  return index().table().scan(cursor, [&](const ScoredMember* e) {
-    visit(ZsetItem{e->member(), e->score});
-  });
-}
 
 // A sorted set in the making, to be written as a whole: members in any order, the last score of
 // each counts.

@@ -77,14 +77,23 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"memory.limit", "1"},
       {"reactor.poll_us", "0"},
       {"expire.budget_us", "50"},
+      {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
       {"hyperloglog.sparse_max_bytes", "3001"},
-      {"stream.node_max_bytes", "0"},
-      {"stream.node_max_entries", "7"},
       {"latency.threshold_ms", "9223372036854775807"},
       {"notify.keyspace_events", "g$lshzxetnKEm"},
       {"tracking.table_max_keys", "0"},
+      {"collections.hash_max_listpack_entries", "77"},
+      {"collections.hash_max_listpack_value", "77"},
+      {"collections.list_max_listpack_size", "-5"},
+      {"collections.set_max_intset_entries", "77"},
+      {"collections.set_max_listpack_entries", "77"},
+      {"collections.set_max_listpack_value", "77"},
+      {"collections.zset_max_listpack_entries", "77"},
+      {"collections.zset_max_listpack_value", "77"},
+      {"collections.stream_node_max_bytes", "77"},
+      {"collections.stream_node_max_entries", "77"},
       {"log.level", "off"},
       {"log.format", "json"},
       {"log.file", "log"},
@@ -102,6 +111,7 @@ TEST_CASE("options: every row explains itself, and no name is given twice") {
     CAPTURE(each.name);
     CHECK(names.insert(each.name).second);
     if (!each.redis_name.empty()) CHECK(names.insert(each.redis_name).second);
+    if (!each.redis_old_name.empty()) CHECK(names.insert(each.redis_old_name).second);
     CHECK(!each.type.empty());
     CHECK(!each.allowed.empty());
     CHECK(each.doc.ends_with('.'));
@@ -118,6 +128,7 @@ TEST_CASE("options: found by either name in any case") {
   CHECK(find_option("MaxClients") == find_option("resp.max_clients"));
   CHECK(find_option("requirepass")->name == "resp.password");
   CHECK(find_option("appendfsync")->runtime == false);
+  CHECK(find_option("Hash-Max-Ziplist-Entries") == find_option("hash-max-listpack-entries"));
   CHECK(find_option("") == nullptr);
   CHECK(find_option("resp") == nullptr);
   CHECK(find_option("save") == nullptr);

@@ -256,6 +256,36 @@ TEST_CASE("publish: it waits for earlier writes of the same client, be they sile
   }
 }
 
+TEST_CASE("publish: in a transaction it waits for the writes of all of it") {
+  HeldFixture h(tell_all);
+  TestClient& listener = subscriber(h.f, "c");
+  TestClient& writer = h.f.connect();
+  h.engine->hold();
+  writer.send_raw(encode_request({"MULTI"}) + encode_request({"PUBLISH", "c", "first"}) +
+                  encode_request({"SET", "k", "v"}) + encode_request({"EXEC"}));
+  CHECK(writer.received(100) == "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+  CHECK(listener.received(100).empty());
+  h.release_all();
+  CHECK(listener.received() == list("*", {"message", "c", "first"}));
+  CHECK(writer.received() == "*2\r\n:1\r\n+OK\r\n");
+}
+
+TEST_CASE("publish: to oneself it comes behind the reply, of a transaction too") {
+  CommandFixture f;
+  TestClient& client = f.connect();
+  REQUIRE(client.run({"HELLO", "3"})[0] == '%');
+  client.run({"SUBSCRIBE", "c"});
+  const std::string message = list(">", {"message", "c", "m"});
+  client.send({"PUBLISH", "c", "m"});
+  CHECK(client.received() == ":1\r\n" + message);
+  client.send_raw(encode_request({"MULTI"}) + encode_request({"PUBLISH", "c", "m"}) +
+                  encode_request({"GET", "k"}) + encode_request({"EXEC"}));
+  CHECK(client.received() == "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n_\r\n" + message);
+  client.send_raw(encode_request({"CLIENT", "REPLY", "OFF"}) +
+                  encode_request({"PUBLISH", "c", "m"}));
+  CHECK(client.received() == message);
+}
+
 TEST_CASE("events: of a write that failed nobody hears") {
   HeldFixture h(tell_all);
   TestClient& listener = subscriber(h.f, "__keyevent@0__:set");

@@ -137,9 +137,9 @@ TEST_CASE("functions: what came by the log alone is compiled when it is asked fo
   CommandFixture f;
   apply(Effect::put_library(library_image(
             "l", "#!lua name=l\nredis.register_function('seven', function() return 7 end)")),
-        1, f.keyspace());
+        0, f.keyspace());
   CHECK(f.run({"FCALL", "seven", "0"}) == ":7\r\n");
   CHECK(has(f.run({"INFO", "memory"}), "number_of_functions:1\r\n"));
-  apply(Effect::erase_library("l"), 2, f.keyspace());
+  apply(Effect::erase_library("l"), 0, f.keyspace());
   CHECK(f.run({"FCALL", "seven", "0"}) == "-ERR Function not found\r\n");
 }

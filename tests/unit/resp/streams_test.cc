@@ -109,7 +109,7 @@ TEST_CASE("streams: adding, ids and trimming") {
 }
 
 TEST_CASE("streams: trimming whole blocks") {
-  CommandFixture f([](Options& options) { options.stream_node_max_entries = 10; });
+  CommandFixture f([](Options& options) { options.collections.stream_node_max_entries = 10; });
   for (int i = 1; i <= 95; ++i) f.run({"XADD", "x", std::to_string(i), "f", "v"});
   run_all(f, {
                  {{"XTRIM", "x", "MAXLEN", "~", "78"}, ":10\r\n"},

@@ -306,3 +306,19 @@ TEST_CASE("slot table: keys of one tag or one bucket stay apart") {
   for (const std::string& key : same_tag) CHECK(t.agrees_on(key));
   for (const std::string& key : same_tag) t.table.prefetch_entry(make_key(key, kSeed).hash);
 }
+
+TEST_CASE("slot table: an iterator passes every object once, in tables of any size") {
+  Table t;
+  for (uint64_t keys = 0; keys < 700; ++keys) {
+    if (keys % 50 < 3 || keys < 40) {
+      std::set<std::string> seen;
+      SlotTable::Iterator objects = t.table.begin();
+      while (const Object* object = objects.next()) {
+        CHECK(seen.insert(std::string(object->key())).second);
+      }
+      CHECK(seen.size() == keys);
+    }
+    t.insert(numbered("k", keys));
+  }
+  CHECK(SlotTable::Iterator().next() == nullptr);
+}
