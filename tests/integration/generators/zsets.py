@@ -15,11 +15,11 @@ INDEXES = ["0", "1", "2", "-1", "-2", "5", "-5", "100", "-100", "3", "10", "x", 
 
 
 def key(rng):
-    return rng.choice(KEYS if rng.random() < 0.95 else ["absent", "s0", "l0"])
+    return rng.choice(KEYS if rng.random() < 0.95 else ["absent", "s0"])
 
 
 def lex_key(rng):
-    return rng.choice(["l0", "l1"] if rng.random() < 0.95 else ["absent", "s0"])
+    return rng.choice(["l0", "l1"] if rng.random() < 0.95 else ["nosuch", "s0"])
 
 
 def member(rng):
@@ -138,7 +138,7 @@ CHOICES = [
      + [r.choice(["0.01", "0.01", "-1", "x"])]),
     (1, lambda r: ["BZMPOP", r.choice(["0.01", "0.01", "-1", "x"])] + mpop(r)),
     (2, lambda r: ["ZRANDMEMBER", key(r), r.choice(["0", "1000", "x", "-9223372036854775808"])] + with_scores(r)),
-    (1, lambda r: ["ZRANDMEMBER", r.choice(["absent", "s0"])]),
+    (1, lambda r: ["ZRANDMEMBER", r.choice(["nosuch", "s0"])]),
     (2, lambda r: ["ZSCAN", key(r), r.choice(["0", "0", "0", "x"]), "COUNT", "10000"]
      + r.choice([[], [], ["MATCH", "m*"], ["MATCH"], ["x", "y"]])),
     (4, lambda r: [word(r, "ZUNION", "ZINTER")] + inputs(r, True) + with_scores(r)),
@@ -156,9 +156,7 @@ MAKERS = [m for _, m in CHOICES]
 
 
 def commands(rng):
-    command = rng.choices(MAKERS, WEIGHTS)[0](rng)
-    # A plain change of s0 would make it something else.
-    return command
+    return rng.choices(MAKERS, WEIGHTS)[0](rng)
 
 
 def SKIP(command, wanted, got):
