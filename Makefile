@@ -8,9 +8,11 @@ FLAVOR ?= release
 B := build/$(FLAVOR)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
-CXXFLAGS := -std=c++20 -g1 -fno-omit-frame-pointer $(WARN) -Isrc -I. -MMD -MP -pthread
+CXXFLAGS := -std=c++20 -g1 -fno-omit-frame-pointer $(WARN) -Isrc -I. -isystem /usr/include/lua5.1 -MMD -MP -pthread
 LDFLAGS := -pthread $(shell command -v mold >/dev/null 2>&1 && echo -fuse-ld=mold)
-LIBS := -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4 -lxxhash
+# Lua as C++: its errors are exceptions, so destructors run. Its libraries are C and call it by name.
+LUA := -l:liblua5.1-cjson.a -l:liblua5.1-bitop.a -l:liblua5.1-c++.a
+LIBS := $(LUA) -levent -levent_pthreads -lrocksdb -lyaml-cpp -lspdlog -lfmt -lisal -luring -llz4 -lxxhash
 
 ifeq ($(FLAVOR),release)
 CXXFLAGS += -O2 -march=x86-64-v2 -DHF_JEMALLOC
@@ -23,7 +25,7 @@ else ifeq ($(FLAVOR),tsan)
 CXXFLAGS += -O1 -fsanitize=thread -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=thread
 else ifeq ($(FLAVOR),mutant)
-CXXFLAGS += -O2 -DHOLDFAST_MUTANT=$(MUTANT)
+CXXFLAGS += -O2 -DHOLDFAST_MUTANTS
 else ifeq ($(FLAVOR),fuzz)
 CXX := clang++
 CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -98,7 +100,7 @@ crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), 
 	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
 	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
 
-mutants: ## each forbidden mistake compiled in, alone: a test must fail
+mutants: ## each forbidden mistake, made alone: a test must fail
 	@scripts/mutants.sh $(ONLY)
 
 sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)

@@ -9,6 +9,7 @@ packages=(
   libspdlog-dev libfmt-dev libjemalloc-dev   # logging, allocator
   librocksdb-dev libisal-dev libxxhash-dev   # engine, CRC32C, key hash
   liburing-dev liblz4-dev                    # DiskEngine: asynchronous writes, compression
+  liblua5.1-0-dev lua-cjson-dev lua-bitop-dev  # scripts
   doctest-dev libhiredis-dev                 # tests
   redis-server redis-tools python3 python3-redis nodejs npm  # clients and the rival
 )

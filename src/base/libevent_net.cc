@@ -64,6 +64,7 @@ class LibeventListener final : public Listener {
   }
 
   const Address& address() const override { return address_; }
+  void accept_waiting() override { accept_some(); }
 
  private:
   void accept_some() {

@@ -1,6 +1,11 @@
-// Mutants: the mistakes that docs/ENGINE.md forbids, each compiled in alone by `make mutants`,
-// which expects a test to fail. In every other build mutant() is false and the branch is gone.
+// Mutants: the mistakes that docs/ENGINE.md forbids. `make mutants` compiles them in and makes them
+// one at a time, by number, and expects a test to fail. In every other build mutant() is false and
+// the branch is gone.
 #pragma once
+
+#ifdef HOLDFAST_MUTANTS
+#include <cstdlib>
+#endif
 
 namespace holdfast {
 
@@ -24,10 +29,16 @@ enum class Mutant {
   kLogBeforeData,          // D16
 };
 
-#ifndef HOLDFAST_MUTANT
-#define HOLDFAST_MUTANT 0
+#ifdef HOLDFAST_MUTANTS
+inline bool mutant(Mutant which) {
+  static const int made = [] {
+    const char* number = std::getenv("HOLDFAST_MUTANT");
+    return number == nullptr ? 0 : std::atoi(number);
+  }();
+  return static_cast<int>(which) == made;
+}
+#else
+constexpr bool mutant(Mutant) { return false; }
 #endif
-
-constexpr bool mutant(Mutant which) { return static_cast<int>(which) == HOLDFAST_MUTANT; }
 
 }  // namespace holdfast

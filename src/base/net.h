@@ -74,6 +74,8 @@ class Listener {
  public:
   virtual ~Listener() = default;
   virtual const Address& address() const = 0;  // the port actually bound, if 0 was asked for
+  // Accepts who waits, now and not in the next turn.
+  virtual void accept_waiting() {}
 };
 
 struct ListenOptions {

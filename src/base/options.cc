@@ -407,6 +407,11 @@ constexpr std::array kTable = {
         "expire.budget_us", "", "us", kRuntime,
         "Longest slice of time given to removing expired keys before clients are served again."),
 
+    row<Integer<&O::script_busy_ms, 0, kMaxBytes>>(
+        "script.busy_ms", "busy-reply-threshold", "ms", kRuntime,
+        "A script that runs for longer lets other clients be answered, with BUSY, and can be ended "
+        "with SCRIPT KILL as long as it wrote nothing. 0: never."),
+
     row<Integer<&O::slowlog_slower_than_us, -1, kMaxBytes>>(
         "slowlog.slower_than_us", "slowlog-log-slower-than", "us", kRuntime,
         "A command that runs at least so long goes to the slow log. 0: every command. -1: none."),

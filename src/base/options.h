@@ -69,6 +69,7 @@ struct Options {
 
   int64_t poll_us = 50;                    // of the reactor, before it sleeps
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice
+  int64_t script_busy_ms = 5000;           // 0: a script may run for ever
   int64_t slowlog_slower_than_us = 10000;  // <0: off, 0: everything
   uint64_t slowlog_max_len = 128;
   uint64_t hll_sparse_max_bytes = 3000;  // a HyperLogLog above this is dense

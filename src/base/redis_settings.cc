@@ -19,7 +19,7 @@ std::string append_only(const Options& o) {
 }
 
 // Each one is true of this server; one that would be a guess is not listed.
-constexpr std::array<FixedSetting, 16> kFixed = {{
+constexpr std::array<FixedSetting, 17> kFixed = {{
     {"save", empty},
     {"appendonly", append_only},
     {"databases", [](const Options&) -> std::string { return "16"; }},
@@ -36,6 +36,7 @@ constexpr std::array<FixedSetting, 16> kFixed = {{
     {"lazyfree-lazy-server-del", no},
     {"lazyfree-lazy-user-del", no},
     {"lazyfree-lazy-user-flush", no},
+    {"lua-time-limit", [](const Options& o) { return std::to_string(o.script_busy_ms); }},
 }};
 
 std::string between(std::string_view allowed) {

@@ -180,8 +180,9 @@ class Engine {
   virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
   // Visits the live records of a place that is mostly dead, of the last finished checkpoint, so
-  // that the owner writes them anew and the place becomes free. Damaged ones that a scrub found are
-  // visited likewise, without their images. kNotFound when there is none left.
+  // that the owner writes them anew and the place becomes free. Damaged ones, there or found by a
+  // scrub, are visited likewise, without their images. kNotFound when there is none left; after
+  // another error there may be.
   virtual Status visit_sparse(ShardId shard, const RecordVisitor& visit);
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.

@@ -70,6 +70,10 @@ Status Node::start() {
                          {"seq", shard_->last_seq()}});
   ServerHooks hooks;
   hooks.shutdown = [this] { stop(); };
+  hooks.exit_now = [] {
+    log_warning("stopped by SHUTDOWN NOSAVE during a script");
+    std::_Exit(0);
+  };
   hooks.rewrite = [this](const Options& options) { return rewrite_config(options, disk_); };
   hooks.memory_used = memory_allocated;
   hooks.allocator_name = memory_allocator_name;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/assert.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "store/effect.h"
@@ -14,23 +15,37 @@ namespace holdfast {
 namespace {
 
 constexpr char kStateVersion = 1;
+constexpr char kStateWithLibraries = 2;  // written when there are any
 
 }  // namespace
 
 std::string encode_checkpoint_state(const Keyspace& keyspace) {
-  std::string state(1, kStateVersion);
+  std::string state(1, keyspace.libraries().empty() ? kStateVersion : kStateWithLibraries);
   state.append(reinterpret_cast<const char*>(keyspace.db_map().data()), keyspace.db_map().size());
+  for (const auto& [name, code] : keyspace.libraries()) {
+    const std::string image = library_image(name, code);
+    put_varint(state, image.size());
+    state.append(image);
+  }
   return state;
 }
 
 Status load_checkpoint_state(std::string_view state, Keyspace& keyspace) {
   if (state.empty()) return {};  // the store is new
+  const Status corrupt = Status::corrupt("the checkpoint's state cannot be decoded");
+  Reader reader(state);
+  const char version = reader.fixed<char>();
   DbMap map;
-  if (state[0] != kStateVersion || !parse_db_map(state.substr(1), &map)) {
-    return Status::corrupt("the checkpoint's state cannot be decoded");
-  }
+  if (!parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
+  if (version != kStateVersion && version != kStateWithLibraries) return corrupt;
   keyspace.map_databases(map, 0);
-  return {};
+  while (version == kStateWithLibraries && !reader.at_end()) {
+    std::string_view name, code;
+    const std::string_view image = reader.bytes(reader.varint());
+    if (!reader.ok() || !parse_library_image(image, &name, &code)) return corrupt;
+    keyspace.put_library(name, code, 0);
+  }
+  return reader.at_end() ? Status() : corrupt;
 }
 
 Checkpoint::Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard,
@@ -62,7 +77,8 @@ void Checkpoint::start(Done done) {
   start_state_ = encode_checkpoint_state(keyspace_);
   writing_ = std::move(tracked_);
   tracked_ = DirtyKeys(!writing_.odd());
-  slice_newest_ = std::max(writing_.flushed_at(), keyspace_.mapped_at());
+  slice_newest_ =
+      std::max({writing_.flushed_at(), keyspace_.mapped_at(), keyspace_.libraries_at()});
   begun_ = false;
   to_clean_ = kCleanedPlaces;
   reactor_.post([this] { next_slice(); });
@@ -111,12 +127,15 @@ bool Checkpoint::clean_some() {
         keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, value, &writing_);
         return true;
       });
-  if (status.ok()) return true;
-  to_clean_ = 0;
-  if (status.code() != Code::kNotFound) {
-    log_error("a record is damaged, and left where it is", {{"reason", status.message()}});
+  if (status.code() == Code::kNotFound) {
+    to_clean_ = 0;
+    return !writing_.empty();
   }
-  return !writing_.empty();
+  if (!status.ok()) {
+    log_error("records cannot be read, and are left where they are",
+              {{"reason", status.message()}});
+  }
+  return true;
 }
 
 void Checkpoint::committed() {

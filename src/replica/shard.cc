@@ -93,7 +93,9 @@ void Shard::emit(const Effect& effect) {
   note_large(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
-  if (apply(effect, last_seq_, keyspace_)) writer_.add(Effect::erase(effect.db, effect.key));
+  const bool emptied = apply(effect, last_seq_, keyspace_);
+  if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
+  if (follower_ != nullptr) follower_->applied(effect, emptied);
 }
 
 // Large values of the turn, for the engine to write once. What an entry says of the key afterwards

@@ -54,6 +54,14 @@ class EffectObserver {
   virtual void before(const Effect& effect, Seq seq) = 0;
 };
 
+// Told of every effect that this replica emits as primary, after it was applied. `emptied`: it took
+// the last element out of a collection, which is gone.
+class EffectFollower {
+ public:
+  virtual ~EffectFollower() = default;
+  virtual void applied(const Effect& effect, bool emptied) = 0;
+};
+
 class Shard {
  public:
   static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
@@ -82,6 +90,7 @@ class Shard {
 
   // Null when nobody has to be told, which costs nothing. Not owned.
   void observe_effects(EffectObserver* observer) { observer_ = observer; }
+  void follow_effects(EffectFollower* follower) { follower_ = follower; }
 
   // Hands the entries since the last call to the engine. Called at the end of each turn.
   void submit();
@@ -133,6 +142,7 @@ class Shard {
   Checkpoint checkpoint_;
   ColdValues cold_values_;
   EffectObserver* observer_ = nullptr;
+  EffectFollower* follower_ = nullptr;
   std::function<void()> on_commit_;
   std::function<void(const Status&)> on_failure_;
 

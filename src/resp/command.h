@@ -39,6 +39,7 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1 << 14,
   kAllowBusy = 1 << 15,
   kNoAsyncLoading = 1 << 16,
+  kNoMandatoryKeys = 1 << 17,  // it may be called without any key
 };
 
 // ACL categories that do not follow from the flags (those that do: read, write, admin, dangerous,
@@ -77,12 +78,21 @@ enum KeyFlag : uint16_t {
 
 // Where keys are among the arguments (argument 0 is the command's name).
 struct KeySpec {
-  enum Find : uint8_t { kNone, kRange, kCounted };
+  enum Find : uint8_t { kNone, kRange, kCounted, kKeyword };
   Find find = kNone;
   uint16_t flags = 0;
-  int16_t first = 0;  // kRange: the first key. kCounted: the argument that says how many follow it
-  int16_t last = 0;   // kRange: the last key; negative counts from the end
+  // kRange: the first key. kCounted: the argument that says how many follow it. kKeyword: from
+  // where the word is looked for that the keys follow.
+  int16_t first = 0;
+  // kRange: the last key; negative counts from the end. kKeyword: the last key behind the word; 0
+  // is the first.
+  int16_t last = 0;
   int16_t step = 1;
+  int16_t limit = 0;  // kKeyword: 2 when only the first half of what follows are keys
+  std::string_view keyword = {};
+
+  // True when it leads to keys: shard channels are none, though they have slots as keys have.
+  bool has_keys() const { return find != kNone && (flags & kKeyNotKey) == 0; }
 
   static constexpr KeySpec range(int flags, int first, int last, int step = 1) {
     return {kRange, static_cast<uint16_t>(flags), static_cast<int16_t>(first),
@@ -91,6 +101,14 @@ struct KeySpec {
   static constexpr KeySpec counted(int flags, int count_at) {
     return {kCounted, static_cast<uint16_t>(flags), static_cast<int16_t>(count_at), 0, 1};
   }
+  // Half of the arguments behind the word.
+  static constexpr KeySpec half_behind(int flags, std::string_view word, int from) {
+    return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), -1, 1, 2, word};
+  }
+  // The argument behind the word.
+  static constexpr KeySpec behind(int flags, std::string_view word, int from) {
+    return {kKeyword, static_cast<uint16_t>(flags), static_cast<int16_t>(from), 0, 1, 0, word};
+  }
 };
 
 struct CommandSpec {
@@ -98,7 +116,7 @@ struct CommandSpec {
   int arity = 0;            // arguments with the name; negative: at least that many
   uint32_t flags = 0;       // CommandFlag
   uint32_t categories = 0;  // Category
-  std::array<KeySpec, 2> keys = {};
+  std::array<KeySpec, 3> keys = {};
   Handler handler = nullptr;  // null only for a container that needs a subcommand
   std::string_view group;     // "string", "generic", "connection", "server", "bitmap"
   std::string_view since;

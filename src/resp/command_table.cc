@@ -32,6 +32,7 @@ constexpr Named kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
+    {kNoMandatoryKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
 };
@@ -87,7 +88,9 @@ Command::Command(const CommandSpec& s, const Command* container)
     : spec(s),
       full_name(container == nullptr ? std::string(s.name)
                                      : container->full_name + "|" + std::string(s.name)),
-      reads_values(s.name != "set" && (needs_value(s, s.keys[0]) || needs_value(s, s.keys[1]))) {
+      reads_values(s.name != "set" &&
+                   std::any_of(s.keys.begin(), s.keys.end(),
+                               [&s](const KeySpec& key) { return needs_value(s, key); })) {
   for (const CommandSpec& sub : s.subcommands) {
     subcommands.push_back(std::make_unique<Command>(sub, this));
   }
@@ -106,15 +109,21 @@ uint32_t CommandTable::hash(std::string_view name) {
   return h ^ h >> 15;
 }
 
+using Family = std::span<const CommandSpec> (*)();
+constexpr Family kFamilies[] = {
+    string_commands,   bitmap_commands,     stream_commands,        hyperloglog_commands,
+    zset_commands,     geo_commands,        hash_commands,          set_commands,
+    list_commands,     key_commands,        dump_commands,          expiry_commands,
+    database_commands, connection_commands, transaction_commands,   scripting_commands,
+    function_commands, client_commands,     config_commands,        info_commands,
+    memory_commands,   latency_commands,    introspection_commands, admin_commands,
+    engine_commands,   debug_commands,      acl_commands,           cluster_commands,
+    pubsub_commands,
+};
+
 CommandTable::CommandTable() {
-  for (const auto& family :
-       {string_commands(),      hash_commands(),    set_commands(),           bitmap_commands(),
-        key_commands(),         dump_commands(),    expiry_commands(),        database_commands(),
-        connection_commands(),  client_commands(),  config_commands(),        info_commands(),
-        memory_commands(),      latency_commands(), introspection_commands(), admin_commands(),
-        engine_commands(),      debug_commands(),   acl_commands(),           cluster_commands(),
-        transaction_commands(), pubsub_commands()}) {
-    for (const CommandSpec& spec : family) {
+  for (const Family family : kFamilies) {
+    for (const CommandSpec& spec : family()) {
       HF_ASSERT(spec.name.size() <= kMaxName);
       commands_.push_back(std::make_unique<Command>(spec, nullptr));
     }
@@ -183,6 +192,10 @@ std::vector<std::string> category_names(const CommandSpec& spec) {
   add(has(kFast), "@fast");
   add(!has(kFast), "@slow");
   add(has(kBlocking), "@blocking");
+  // As Redis lists them: these three come last.
+  std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
+    return name != "@connection" && name != "@transaction" && name != "@scripting";
+  });
   return names;
 }
 
@@ -229,7 +242,7 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
                std::vector<FoundKey>* keys) {
   const auto argc = static_cast<int64_t>(args.size());
   for (const KeySpec& k : spec.keys) {
-    if (k.find == KeySpec::kNone) continue;
+    if (!k.has_keys()) continue;
     int64_t first = k.first;
     int64_t last = k.last >= 0 ? k.last : argc + k.last;
     if (k.find == KeySpec::kCounted) {
@@ -238,6 +251,14 @@ bool find_keys(const CommandSpec& spec, std::span<const std::string_view> args,
       if (count < 0 || count > argc - k.first - 1) return false;
       first = k.first + 1;
       last = k.first + count;
+    }
+    if (k.find == KeySpec::kKeyword) {
+      while (first < argc && !equals_ignoring_case(args[static_cast<size_t>(first)], k.keyword)) {
+        ++first;
+      }
+      if (first++ >= argc) continue;
+      last = k.limit > 1 ? first + (argc - first) / k.limit + k.last
+                         : (k.last < 0 ? argc : first) + k.last;
     }
     if (last >= argc) return false;
     const uint16_t flags = flags_of_call(spec, args, k.flags);

@@ -1,10 +1,7 @@
 // See context.h.
 #include "resp/context.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
-
+#include "base/double_text.h"
 #include "replica/shard.h"
 #include "resp/command_table.h"
 #include "resp/server.h"
@@ -27,7 +24,7 @@ CommandContext::CommandContext(Server& owner, Session& caller, const Command& ca
       db_(owner.keyspace().physical(caller.state.db)) {}
 
 CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& called,
-                               std::span<const std::string_view> arguments)
+                               std::span<const std::string_view> arguments, bool in_script)
     : server(outer.server),
       session(outer.session),
       command(called),
@@ -38,6 +35,7 @@ CommandContext::CommandContext(CommandContext& outer, ReplyWriter& reply_to, con
       now_ms(outer.now_ms),
       options_(outer.options()),
       outer_(&outer),
+      in_script_(in_script),
       db_(outer.keyspace.physical(outer.session.state.db)) {}
 
 bool CommandContext::is(size_t i, std::string_view word) const {
@@ -51,17 +49,9 @@ bool CommandContext::integer(size_t i, int64_t* out, std::string_view error) {
 }
 
 bool CommandContext::real(size_t i, double* out, std::string_view error) {
-  // strtod, like Redis: it takes inf, hex and exponents. It needs a terminator behind the text.
-  const std::string text(args[i]);
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  const bool whole = !text.empty() && end == text.c_str() + text.size();
-  if (!whole || std::isspace(static_cast<unsigned char>(text[0])) || std::isnan(value)) {
-    reply.error(error);
-    return false;
-  }
-  *out = value;
-  return true;
+  if (parse_double(args[i], out)) return true;
+  reply.error(error);
+  return false;
 }
 
 KeyRef CommandContext::key(size_t i) const {
@@ -112,6 +102,18 @@ bool CommandContext::expect_type(const Object* object, ObjectType type) {
   if (object == nullptr || object->type() == type) return true;
   reply.error(errors::kWrongType);
   return false;
+}
+
+void CommandContext::block_on(std::span<const std::string_view> keys, int64_t timeout_ms,
+                              const AwaitedKeys& awaited,
+                              std::span<const std::string_view> args_then) {
+  HF_ASSERT(may_block());
+  waits_ = true;
+  if (KeyWait* wait = session.key_wait()) {
+    wait->found_nothing = true;  // its time runs on
+  } else {
+    session.wait_for_keys(command, args_then.empty() ? args : args_then, keys, timeout_ms, awaited);
+  }
 }
 
 void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef& key) {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/options.h"
+#include "resp/blocked_keys.h"
 #include "resp/command.h"
 #include "resp/errors.h"
 #include "resp/reply_writer.h"
@@ -34,7 +35,7 @@ class CommandContext {
   // A command that runs inside of another (EXEC, a script): the same time, effects in the same
   // entry, and what it observes counts for the whole.
   CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
-                 std::span<const std::string_view> args);
+                 std::span<const std::string_view> args, bool in_script);
 
   Server& server;
   Session& session;
@@ -48,6 +49,15 @@ class CommandContext {
   const Options& options() const { return options_; }
   // False inside of a transaction or a script: a command that would wait answers at once then.
   bool may_block() const { return outer_ == nullptr; }
+  // A script called the command.
+  bool in_script() const { return in_script_; }
+  // The command has found nothing and replies nothing: it runs again, from the beginning, when one
+  // of the keys (of the session's database) has a value of the awaited type, and so on until it
+  // replies; `timeout_ms` (0: never) later it is given up. `args_then`: the command as it will run
+  // again, if that is not as it was given. REQUIRES: may_block(); nothing was emitted.
+  void block_on(std::span<const std::string_view> keys, int64_t timeout_ms,
+                const AwaitedKeys& awaited, std::span<const std::string_view> args_then = {});
+  bool waits() const { return waits_; }
 
   // --- arguments ---
   size_t argc() const { return args.size(); }
@@ -142,11 +152,13 @@ class CommandContext {
 
   const Options& options_;
   CommandContext* const outer_ = nullptr;
+  const bool in_script_ = false;
   const DbId db_;
   Seq observed_ = 0;
   uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own
   KeyRef first_key_;            // hashed ahead of time by the session
   size_t first_key_index_ = 0;  // 0: none
+  bool waits_ = false;
 };
 
 }  // namespace holdfast

@@ -2,8 +2,14 @@
 // hashing the digest again after each part.
 #include "resp/dataset_digest.h"
 
+#include <cstdio>
+#include <string>
+
 #include "store/types/hash.h"
+#include "store/types/list.h"
 #include "store/types/set.h"
+#include "store/types/stream.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -47,6 +53,34 @@ uint32_t type_number(ObjectType type) {
   return 0;
 }
 
+void add_stream(Sha1& digest, const Stream& stream) {
+  StreamIterator entry(stream, StreamId(), StreamId::max());
+  while (entry.next()) {
+    std::string id(std::to_string(entry.id().ms));
+    id += '.';
+    id += std::to_string(entry.id().seq);
+    add_ordered(digest, id);
+    for (uint64_t i = 0; i < entry.pairs(); ++i) {
+      std::string_view field, value;
+      entry.pair(&field, &value);
+      add_ordered(digest, field);
+      add_ordered(digest, value);
+    }
+  }
+}
+
+void add_zset(Sha1& digest, const Collection& value) {
+  for (Zset::Cursor i = Zset(value).at(0); i.valid(); i.next()) {
+    const ZsetItem item = i.item();
+    Sha1 member{};
+    add_ordered(member, item.member);
+    char score[32];
+    const int size = std::snprintf(score, sizeof score, "%.17g", item.score);
+    add_ordered(member, {score, static_cast<size_t>(size)});
+    add_unordered(digest, bytes_of(member));
+  }
+}
+
 void add_hash(Sha1& digest, const Collection& hash) {
   HashCursor cursor(hash);
   while (cursor.next()) {
@@ -62,9 +96,19 @@ void add_set(Sha1& digest, const Collection& set) {
   while (cursor.next()) add_unordered(digest, cursor.member());
 }
 
+void add_list(Sha1& digest, const Collection& list) {
+  IntScratch scratch;
+  for (ListCursor at(list, 0, true); at.valid(); at.step()) {
+    add_ordered(digest, element_text(at.get(), scratch));
+  }
+}
+
 void add_collection(Sha1& digest, ObjectType type, const Collection& value) {
+  if (type == ObjectType::kStream) add_stream(digest, *static_cast<Stream*>(value.data));
+  if (type == ObjectType::kZset) add_zset(digest, value);
   if (type == ObjectType::kHash) add_hash(digest, value);
   if (type == ObjectType::kSet) add_set(digest, value);
+  if (type == ObjectType::kList) add_list(digest, value);
 }
 
 // `encoded`: as CollectionType::encode() gives it.

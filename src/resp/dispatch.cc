@@ -10,6 +10,8 @@
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/redact.h"
+#include "resp/script/functions.h"
+#include "resp/script/scripts.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -78,12 +80,18 @@ std::string unknown_subcommand(const Command& command, std::string_view name) {
   return "ERR unknown subcommand '" + std::string(shown(name)) + "'. Try " + container + " HELP.";
 }
 
+// What a script does is known only when it has run.
+bool may_write(uint32_t flags) {
+  const bool script = (flags & kNoMandatoryKeys) != 0 && (flags & kReadonly) == 0;
+  return script || (flags & kWrite) != 0;
+}
+
 }  // namespace
 
 bool Server::paused_for(const Session& session, const Command* command, int64_t now_ms) const {
-  if (pause_.until_ms == 0 || now_ms >= pause_.until_ms || command == nullptr) return false;
+  if (!paused(now_ms) || command == nullptr) return false;
   if (command->full_name == "client") return false;  // CLIENT UNPAUSE must get through
-  return !pause_.writes_only || (session.effective_flags(*command) & kWrite) != 0;
+  return !pause_.writes_only || may_write(session.effective_flags(*command));
 }
 
 std::string Server::refusal(Session& session, const Command& command,
@@ -102,7 +110,7 @@ std::string Server::refusal(Session& session, const Command& command,
   const uint32_t flags = session.effective_flags(command);
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;
-  if (over_memory_limit_ && needs_memory && !memory_can_be_freed()) {
+  if (needs_memory && out_of_memory()) {
     return std::string(errors::kOutOfMemory);
   }
   if ((flags & kDenyOom) != 0 && shard_.engine().out_of_space()) {
@@ -114,6 +122,7 @@ std::string Server::refusal(Session& session, const Command& command,
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
            "context";
   }
+  if (running_script_ != nullptr && !command.has(kAllowBusy)) return std::string(busy_error());
   return {};
 }
 
@@ -150,6 +159,12 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   }
   CommandContext context(*this, session, *called, args, now_ms);
   context.set_first_key(key, key_index);
+  session.set_last_command(called);
+  if (running_script_ != nullptr) {  // another client's, whose entry is open: this writes nothing
+    run(context, clock_ns);
+    finish_reply(session, called, start, context.observed());
+    return;
+  }
   shard_.begin_command(now_ms);
   deliveries_.begin(session);
   run(context, clock_ns);
@@ -157,12 +172,90 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
   const Seq depends_on = std::max(written, context.observed());
   session.depends_on = std::max(session.depends_on, depends_on);
   finish_reply(session, called, start, depends_on);
-  deliveries_.replied();
-  tracking_.after_reply(session);
+  settle_pushes(session);
   Tracking::end_caching(session, called);
-  deliveries_.settle(session.depends_on);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
   // here: its entry is complete and new ones may be begun.
+  if (blocked_keys_.any_ready()) {
+    serve_ready_keys();
+    *clock_ns = clock().mono_ns();
+  }
+}
+
+// What the command had to tell to others, and to its own client behind the reply.
+void Server::settle_pushes(Session& session) {
+  deliveries_.replied();
+  tracking_.after_reply(session);
+  deliveries_.settle(session.depends_on);
+}
+
+void Server::serve_ready_keys() {
+  const int64_t now_ms = clock().wall_ms();
+  if (paused(now_ms)) return;  // end_pause() asks again
+  while (blocked_keys_.any_ready()) {
+    blocked_keys_.begin_serving();
+    while (Session* session = blocked_keys_.next_to_serve()) run_again(*session, now_ms);
+  }
+}
+
+// As one command more, with an entry of its own.
+void Server::run_again(Session& session, int64_t now_ms) {
+  KeyWait& wait = *session.key_wait();
+  auto& command = const_cast<Command&>(wait.command);
+  const uint64_t start = session.output.position();
+  Seq depends_on = 0;
+  wait.found_nothing = false;
+  const std::string reason = refusal(session, command, wait.args);
+  if (!reason.empty()) {
+    ++command.stats.rejected;
+    session.reply.error(reason);
+    count_error(session.reply.last_error_code());
+  } else {
+    CommandContext context(*this, session, command, wait.args, now_ms);
+    int64_t clock_ns = clock().mono_ns();
+    shard_.begin_command(now_ms);
+    deliveries_.begin(session);
+    run(context, &clock_ns);
+    depends_on = std::max(shard_.end_command(), context.observed());
+    session.depends_on = std::max(session.depends_on, depends_on);
+  }
+  const bool goes_on = !wait.found_nothing;  // else it keeps its places
+  if (goes_on && !wait.wants_reply) {
+    session.output.rewind(start);
+  } else if (goes_on) {
+    send_reply(session, start, depends_on);
+  }
+  settle_pushes(session);
+  if (goes_on && !session.closing()) session.unblock();
+}
+
+void Server::key_wait_ends(Session& session, bool with_error) {
+  const KeyWait& wait = *session.key_wait();
+  auto& command = const_cast<Command&>(wait.command);
+  ++command.stats.calls;
+  ++stats_.commands_processed;
+  if (with_error) {
+    ++command.stats.failed;
+    count_error("UNBLOCKED");
+  }
+  if (!wait.wants_reply) return;
+  const uint64_t start = session.output.position();
+  if (with_error) {
+    session.reply.error(errors::kUnblocked);
+  } else {
+    wait.awaited.on_timeout(session.reply);
+  }
+  // That there is nothing is as much of an answer as what there is.
+  Seq depends_on = 0;
+  for (const auto& [entry, place] : wait.places) {
+    const DbId db = keyspace().physical(entry->first.db);
+    const KeyRef key = keyspace().key(entry->first.bytes);
+    const Object* object = keyspace().find(db, key);
+    depends_on = std::max({depends_on, keyspace().replaced_at(db),
+                           object == nullptr ? keyspace().erased_at(db, key) : object->mod_seq()});
+  }
+  session.depends_on = std::max(session.depends_on, depends_on);
+  send_reply(session, start, depends_on);
 }
 
 void Server::run(CommandContext& context, int64_t* clock_ns) {
@@ -171,7 +264,8 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   const uint64_t start = context.reply.output().position();
   const uint64_t errors_before = context.reply.error_count();
   const int64_t start_ns = *clock_ns;
-  context.session.set_last_command(&command);
+  // A command that waits for keys is shown when it comes and counted when it goes.
+  const bool runs_again = context.session.key_wait() != nullptr;
   try {
     command.spec.handler(context);
   } catch (const ValueUnreadable&) {
@@ -181,15 +275,13 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   Session& session = context.session;
   if (session.tracking != nullptr) tracking_.remember(session, command, context.args);
   *clock_ns = clock().mono_ns();
-  record_call(context, errors_before, start_ns, *clock_ns);
-  if (monitored && !monitors_.empty()) {
-    feed_monitors(context.session, context.args, clock().wall_us());
-  }
+  if (!context.waits()) record_call(context, errors_before, start_ns, *clock_ns);
+  if (monitored && !runs_again) show_to_monitors(context);
 }
 
 void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
-                        std::span<const std::string_view> args) {
-  CommandContext context(outer, reply, command, args);
+                        std::span<const std::string_view> args, bool in_script) {
+  CommandContext context(outer, reply, command, args, in_script);
   int64_t clock_ns = clock().mono_ns();
   const uint64_t errors_before = reply.error_count();
   run(context, &clock_ns);
@@ -250,6 +342,10 @@ void Server::finish_reply(Session& session, const Command* ran, uint64_t start, 
     session.output.rewind(start);
     return;
   }
+  send_reply(session, start, depends_on);
+}
+
+void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
   if (depends_on > shard_.commit_seq()) {
     if (shard_.failed()) {  // it never will be
       session.close_now("the log failed: the outcome is unknown");
@@ -262,13 +358,15 @@ void Server::finish_reply(Session& session, const Command* ran, uint64_t start, 
   session.check_output_limit(start);
 }
 
-void Server::feed_monitors(const Session& session, std::span<const std::string_view> args,
-                           int64_t now_us) {
+void Server::show_to_monitors(const CommandContext& context) {
+  if (monitors_.empty()) return;
+  const int64_t now_us = clock().wall_us();
   char head[64];
   std::snprintf(head, sizeof head, "%lld.%06lld [%d ", static_cast<long long>(now_us / 1000000),
-                static_cast<long long>(now_us % 1000000), session.state.db);
-  std::string line = head + session.conn().peer().to_string() + "]";
-  for (const std::string_view arg : redact(args)) {
+                static_cast<long long>(now_us % 1000000), context.session.state.db);
+  std::string line =
+      head + (context.in_script() ? "lua" : context.session.conn().peer().to_string()) + "]";
+  for (const std::string_view arg : redact(context.args)) {
     line.push_back(' ');
     append_quoted(arg, &line);
   }
@@ -280,6 +378,22 @@ void Server::feed_monitors(const Session& session, std::span<const std::string_v
     monitor->flush_soon();
     monitor->check_output_limit(start);
   }
+}
+
+void Server::count_refused(const Command* command, std::string_view reason) {
+  if (command != nullptr) ++const_cast<Command*>(command)->stats.rejected;
+  const bool coded = reason.starts_with('-');
+  count_error(std::string(coded ? reason.substr(1, reason.find(' ') - 1) : "ERR"));
+}
+
+Scripts& Server::scripts() {
+  if (scripts_ == nullptr) scripts_ = std::make_unique<Scripts>(*this);
+  return *scripts_;
+}
+
+Functions& Server::functions() {
+  if (functions_ == nullptr) functions_ = std::make_unique<Functions>(*this);
+  return *functions_;
 }
 
 void Server::count_error(const std::string& code) {

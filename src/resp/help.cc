@@ -2,13 +2,31 @@
 #include "resp/help.h"
 
 #include <cctype>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
 namespace holdfast {
 namespace {
 
-constexpr size_t kShownBytes = 128;  // of an argument that is quoted in an error
+constexpr size_t kShownBytes = 128;      // of an argument that is quoted in an error
+constexpr size_t kMaxNumber = 5 * 1024;  // digits of a number, as in Redis
+constexpr std::string_view kNegativeTimeout = "ERR timeout is negative";
+constexpr std::string_view kTimeoutOutOfRange = "ERR timeout is out of range";
+
+bool check_timeout(CommandContext& c, int64_t milliseconds) {
+  if (milliseconds < 0) {
+    c.fail(kNegativeTimeout);
+    return false;
+  }
+  if (milliseconds > std::numeric_limits<int64_t>::max() - c.now_ms) {
+    c.fail(kTimeoutOutOfRange);
+    return false;
+  }
+  return true;
+}
 
 std::string container_name(const CommandContext& c) {
   const std::string_view full = c.command.full_name;
@@ -35,16 +53,34 @@ void fail_subcommand(CommandContext& c) {
 }
 
 bool timeout_argument(CommandContext& c, size_t i, int64_t* milliseconds) {
-  if (!c.integer(i, milliseconds, "ERR timeout is not an integer or out of range")) return false;
-  if (*milliseconds < 0) {
-    c.fail("ERR timeout is negative");
+  return c.integer(i, milliseconds, "ERR timeout is not an integer or out of range") &&
+         check_timeout(c, *milliseconds);
+}
+
+bool timeout_in_seconds(CommandContext& c, size_t i, int64_t* milliseconds) {
+  const std::string text(c.args[i].substr(0, kMaxNumber));
+  char* end = nullptr;
+  errno = 0;
+  const long double seconds = std::strtold(text.c_str(), &end);
+  const bool whole = !text.empty() && text.size() < kMaxNumber && end == text.data() + text.size();
+  const bool out_of_range = errno == ERANGE && (seconds == 0 || std::isinf(seconds));
+  if (!whole || std::isspace(static_cast<unsigned char>(text[0])) || out_of_range ||
+      std::isnan(seconds)) {
+    c.fail("ERR timeout is not a float or out of range");
     return false;
   }
-  if (*milliseconds > std::numeric_limits<int64_t>::max() - c.now_ms) {
-    c.fail("ERR timeout is out of range");
+  const long double rounded = std::ceil(seconds * 1000);
+  constexpr auto kMost = static_cast<long double>(std::numeric_limits<int64_t>::max());
+  if (rounded < 0) {
+    c.fail(kNegativeTimeout);
     return false;
   }
-  return true;
+  if (rounded >= kMost) {
+    c.fail(kTimeoutOutOfRange);
+    return false;
+  }
+  *milliseconds = static_cast<int64_t>(rounded);
+  return check_timeout(c, *milliseconds);
 }
 
 }  // namespace holdfast

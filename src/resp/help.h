@@ -18,5 +18,7 @@ void fail_subcommand(CommandContext& c);
 // A timeout in milliseconds, 0 being "for ever"; replies with the reason and returns false when
 // it is none.
 bool timeout_argument(CommandContext& c, size_t i, int64_t* milliseconds);
+// The same in seconds with a fraction, as commands that wait for keys take it; rounded up.
+bool timeout_in_seconds(CommandContext& c, size_t i, int64_t* milliseconds);
 
 }  // namespace holdfast

@@ -7,6 +7,8 @@
 #include "base/version.h"
 #include "resp/command_table.h"
 #include "resp/memory_report.h"
+#include "resp/script/functions.h"
+#include "resp/script/scripts.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -99,7 +101,29 @@ void clients_section(Server& s, Text& t) {
   t.number("client_recent_max_output_buffer", largest_out);
   t.number("blocked_clients", s.blocked_sessions());
   t.number("tracking_clients", s.tracking().clients());
-  t.zeros({"clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey"});
+  t.number("clients_in_timeout_table", s.sessions_with_timeout());
+  t.number("total_blocking_keys", s.blocked_keys().keys());
+  t.number("total_blocking_keys_on_nokey", s.blocked_keys().keys_or_gone());
+}
+
+void add_scripts(Server& s, Text& t) {
+  const Scripts* scripts = s.known_scripts();
+  if (!s.keyspace().libraries().empty()) s.functions().sync();
+  const Functions* functions = s.known_functions();
+  const uint64_t eval = scripts == nullptr ? 0 : scripts->lua_bytes();
+  const uint64_t function = functions == nullptr ? 0 : functions->lua_bytes();
+  const uint64_t eval_code = scripts == nullptr ? 0 : scripts->script_bytes();
+  const uint64_t function_code = functions == nullptr ? 0 : functions->code_bytes();
+  t.number("used_memory_vm_eval", eval);
+  t.bytes("used_memory_lua", eval);
+  t.number("used_memory_scripts_eval", eval_code);
+  t.number("number_of_cached_scripts", scripts == nullptr ? 0 : scripts->count());
+  t.number("number_of_functions", functions == nullptr ? 0 : functions->count());
+  t.number("number_of_libraries", functions == nullptr ? 0 : functions->libraries().size());
+  t.number("used_memory_vm_functions", function);
+  t.bytes("used_memory_vm_total", eval + function);
+  t.number("used_memory_functions", function_code);
+  t.bytes("used_memory_scripts", eval_code + function_code);
 }
 
 void memory_section(Server& s, Text& t) {
@@ -122,8 +146,7 @@ void memory_section(Server& s, Text& t) {
   t.number("allocator_active", allocator.active);
   t.number("allocator_resident", allocator.resident);
   t.bytes("total_system_memory", s.hooks().process.machine_memory_bytes);
-  t.zeros({"used_memory_lua", "used_memory_scripts", "number_of_cached_scripts",
-           "number_of_functions", "number_of_libraries"});
+  add_scripts(s, t);
   t.bytes("maxmemory", memory.limit);
   t.line("maxmemory_policy", "noeviction");
   apart("allocator_frag", allocator.active, allocator.allocated);

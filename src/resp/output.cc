@@ -62,6 +62,23 @@ void Output::rewind(uint64_t position) {
   while (!holds_.empty() && holds_.back().from >= position) holds_.pop_back();
 }
 
+void Output::fill(const Late& late, std::string_view bytes) {
+  HF_ASSERT(bytes.size() <= kLateBytes);
+  const bool last = late.chunk + 1 == chunks_.size();
+  const char* behind = late.at + kLateBytes;
+  const char* end = chunks_[late.chunk].data + used(late.chunk);
+  std::memcpy(late.at, bytes.data(), bytes.size());
+  std::memmove(late.at + bytes.size(), behind, static_cast<size_t>(end - behind));
+  const size_t saved = kLateBytes - bytes.size();
+  appended_ -= saved;
+  if (last) {
+    end_ -= saved;
+    room_ += saved;
+  } else {
+    chunks_[late.chunk].size -= saved;
+  }
+}
+
 void Output::hold_from(uint64_t position, Seq seq) {
   // Nearly always behind all others; what a command pushed is held when its replies are already.
   auto at = holds_.end();
@@ -86,6 +103,13 @@ size_t Output::gather(std::span<iovec> parts) const {
     left -= size;
   }
   return count;
+}
+
+void Output::copy_to(std::string* out) const {
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    const size_t skip = i == 0 ? first_offset_ : 0;
+    out->append(chunks_[i].data + skip, used(i) - skip);
+  }
 }
 
 void Output::consume(size_t size) {

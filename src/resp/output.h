@@ -54,6 +54,21 @@ class Output {
     commit(bytes.size());
   }
 
+  // Leaves room for a number that is known later only: some bytes in front of what follows.
+  struct Late {
+    size_t chunk;
+    char* at;
+  };
+  static constexpr size_t kLateBytes = 24;
+  Late leave_room() {
+    char* at = reserve(kLateBytes);
+    const Late late{chunks_.size() - 1, at};
+    commit(kLateBytes);
+    return late;
+  }
+  // Puts `bytes` there and closes what is left of the room. REQUIRES: at most kLateBytes; nothing
+  // was consumed meanwhile, nor rewound so far; of several, the last one left is filled first.
+  void fill(const Late& late, std::string_view bytes);
   // The same without a copy, where that pays.
   void append_shared(const SharedBytes& bytes);
 
@@ -73,6 +88,8 @@ class Output {
   void release(Seq committed);
   // Fills `parts` with bytes that may leave; returns how many parts.
   size_t gather(std::span<iovec> parts) const;
+  // Everything that was not sent, released or not.
+  void copy_to(std::string* out) const;
   // `size` of the gathered bytes were written.
   void consume(size_t size);
   void clear();

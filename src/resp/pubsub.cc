@@ -7,6 +7,15 @@
 
 namespace holdfast {
 
+size_t Subscriptions::memory() const {
+  size_t bytes = sizeof(*this);
+  for (const Table& table : tables_) {
+    bytes += table.size() * (sizeof(Table::value_type) + sizeof(void*)) +
+             table.bucket_count() * sizeof(void*);
+  }
+  return bytes;
+}
+
 PubSub::PubSub(uint64_t hash_seed, Deliveries& deliveries)
     : seed_(hash_seed),
       deliveries_(deliveries),

@@ -58,6 +58,7 @@ class Subscriptions {
   const Table& of(SubscriptionKind kind) const { return tables_[static_cast<size_t>(kind)]; }
   size_t count(SubscriptionKind kind) const { return of(kind).size(); }
   bool empty() const { return tables_[0].empty() && tables_[1].empty() && tables_[2].empty(); }
+  size_t memory() const;  // rough bytes
 
  private:
   std::array<Table, kSubscriptionKinds> tables_;

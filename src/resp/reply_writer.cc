@@ -1,9 +1,6 @@
 // See reply_writer.h.
 #include "resp/reply_writer.h"
 
-#include <charconv>
-#include <cmath>
-
 namespace holdfast {
 namespace {
 
@@ -23,16 +20,15 @@ char* write_number(char* out, char kind, int64_t value) {
 
 }  // namespace
 
-std::string_view format_double(double value, char* out) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  const auto [end, error] = std::to_chars(out, out + 40, value);
-  return {out, static_cast<size_t>(end - out)};
-}
-
 void ReplyWriter::number(char kind, int64_t value) {
   char* start = out_->reserve(kNumberLine);
   out_->commit(static_cast<size_t>(write_number(start, kind, value) - start));
+}
+
+void ReplyWriter::fill(const Late& late, char kind, uint64_t count) {
+  char text[kNumberLine];
+  const char* end = write_number(text, kind, static_cast<int64_t>(count));
+  out_->fill(late, {text, static_cast<size_t>(end - text)});
 }
 
 void ReplyWriter::line(char kind, std::string_view text) {
@@ -44,9 +40,11 @@ void ReplyWriter::line(char kind, std::string_view text) {
   out_->commit(text.size() + 3);
 }
 
-void ReplyWriter::error(std::string_view text) {
-  ++error_count_;
-  last_error_code_.assign(text.substr(0, text.find(' ')));
+void ReplyWriter::error(std::string_view text, bool counted) {
+  if (counted) {
+    ++error_count_;
+    last_error_code_.assign(text.substr(0, text.find(' ')));
+  }
   line('-', text);
 }
 
@@ -70,8 +68,11 @@ void ReplyWriter::map(uint64_t pairs) {
 }
 
 void ReplyWriter::real(double value) {
-  char text[40];
-  const std::string_view digits = format_double(value, text);
+  char text[kMaxDoubleText];
+  real_text(format_double(value, text));
+}
+
+void ReplyWriter::real_text(std::string_view digits) {
   if (resp3()) {
     line(',', digits);
   } else {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/double_text.h"
 #include "resp/output.h"
 #include "store/object.h"
 
@@ -26,7 +27,8 @@ class ReplyWriter {
   void ok() { out_->append("+OK\r\n"); }
   void simple(std::string_view text) { line('+', text); }
   // "ERR ..." with its prefix and no line end; line breaks inside are replaced by spaces.
-  void error(std::string_view text);
+  // `counted` false: it repeats one that is in the statistics.
+  void error(std::string_view text, bool counted = true);
   void integer(int64_t value) { number(':', value); }
   void bulk(std::string_view bytes);
   void null();        // a missing value
@@ -37,7 +39,16 @@ class ReplyWriter {
   void push(uint64_t count) { number(resp3() ? '>' : '*', static_cast<int64_t>(count)); }
   // Extra information before a reply. RESP3 only: REQUIRES resp3().
   void attribute(uint64_t pairs) { number('|', static_cast<int64_t>(pairs)); }
-  void real(double value);  // shortest form that reads back; inf, -inf, nan
+  // An array (or map) of which it is not known yet how many elements (or pairs) will be written; it
+  // is told when they are. An array within it is told before.
+  using Late = Output::Late;
+  Late late() { return out_->leave_room(); }
+  void array_was(const Late& late, uint64_t count) { fill(late, '*', count); }
+  void map_was(const Late& late, uint64_t pairs) {
+    fill(late, resp3() ? '%' : '*', resp3() ? pairs : pairs * 2);
+  }
+  void real(double value);                  // shortest form that reads back; inf, -inf, nan
+  void real_text(std::string_view digits);  // the same with digits that are made already
   void boolean(bool value);
   void big_number(std::string_view digits);
   // `format`: three letters, "txt" or "mkd".
@@ -51,14 +62,12 @@ class ReplyWriter {
  private:
   void line(char kind, std::string_view text);
   void number(char kind, int64_t value);
+  void fill(const Late& late, char kind, uint64_t count);
 
   Output* out_;
   int protocol_ = 2;
   uint64_t error_count_ = 0;
   std::string last_error_code_;
 };
-
-// The shortest decimal that reads back as `value`; "inf", "-inf", "nan". `out` holds 40 bytes.
-std::string_view format_double(double value, char* out);
 
 }  // namespace holdfast

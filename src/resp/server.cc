@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "resp/script/functions.h"
+#include "resp/script/scripts.h"
 
 namespace holdfast {
 namespace {
@@ -34,6 +36,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
+  keyspace().set_limits(options.collections);
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
   acl_.set_all_channels_by_default(options.resp_acl_all_channels);
   acl_.set_default_password(options.resp_password);
@@ -131,9 +134,16 @@ Session* Server::session(uint64_t id) const {
 }
 
 uint64_t Server::blocked_sessions() const {
-  return static_cast<uint64_t>(std::count_if(
-      sessions_.begin(), sessions_.end(),
-      [](const auto& entry) { return entry.second->block_reason() == BlockReason::kWait; }));
+  return static_cast<uint64_t>(
+      std::count_if(sessions_.begin(), sessions_.end(),
+                    [](const auto& entry) { return entry.second->waits_by_command(); }));
+}
+
+uint64_t Server::sessions_with_timeout() const {
+  return static_cast<uint64_t>(
+      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+        return entry.second->waits_by_command() && entry.second->has_block_timeout();
+      }));
 }
 
 void Server::resume_later(Session& session) {
@@ -224,6 +234,7 @@ void Server::expire_slice() {
   stats_.expired_keys += expire_due(&more);
   latency_.record("expire-cycle", clock().wall_ms() / 1000,
                   (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
+  serve_waiting();
   if (!more) return;
   // Sockets get their turn between two slices; a quarter of the time is the most that is taken.
   expire_slice_pending_ = true;
@@ -293,6 +304,7 @@ void Server::end_pause() {
   for (const auto& [id, session] : sessions_) {
     if (session->block_reason() == BlockReason::kPause) session->unblock();
   }
+  serve_waiting();
 }
 
 void Server::set_monitor(Session& session, bool on) {

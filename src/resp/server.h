@@ -70,6 +70,7 @@ struct Pause {
 // All optional: without a hook the figure is 0, as in the simulation.
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
+  std::function<void()> exit_now;                 // the same while a script cannot be waited for
   std::function<Status(const Options&)> rewrite;  // CONFIG REWRITE
   std::function<uint64_t()> memory_used;          // bytes allocated now
   std::function<std::string()> allocator_name;    // "jemalloc-5.3.0"
@@ -81,6 +82,10 @@ struct ServerHooks {
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
+
+class Functions;
+class Scripts;
+struct ScriptRun;
 
 class Server {
  public:
@@ -131,7 +136,8 @@ class Server {
   Session* session(uint64_t id) const;
   // False once this server is destroyed, for callbacks that may outlive it.
   std::shared_ptr<const bool> alive() const { return alive_; }
-  uint64_t blocked_sessions() const;
+  uint64_t blocked_sessions() const;       // in a command that waits
+  uint64_t sessions_with_timeout() const;  // of these
 
   // --- called by sessions ---
   // Runs one command: all checks, the handler, statistics, the hold of its reply. `command` null:
@@ -141,8 +147,11 @@ class Server {
   // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
   // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
   void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
-                  std::span<const std::string_view> args);
+                  std::span<const std::string_view> args, bool in_script);
   WatchedKeys& watched_keys() { return watched_keys_; }
+  BlockedKeys& blocked_keys() { return blocked_keys_; }
+  // Replies to a session whose wait for keys ends without any: in time, or by CLIENT UNBLOCK.
+  void key_wait_ends(Session& session, bool with_error);
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
@@ -180,6 +189,7 @@ class Server {
 
   // --- CLIENT PAUSE, MONITOR ---
   Pause& pause() { return pause_; }
+  bool paused(int64_t now_ms) const { return pause_.until_ms != 0 && now_ms < pause_.until_ms; }
   // True when the command has to wait for the end of a pause.
   bool paused_for(const Session& session, const Command* command, int64_t now_ms) const;
   void end_pause();
@@ -194,7 +204,23 @@ class Server {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
            (session.effective_flags(*command) & kDenyOom) != 0;
   }
+  bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
+  void show_to_monitors(const CommandContext& context);
+
+  // --- scripts (serving beside a long one: busy.cc) ---
+  Scripts& scripts();
+  Functions& functions();
+  // Null while nothing was used yet, which costs nothing.
+  const Scripts* known_scripts() const { return scripts_.get(); }
+  const Functions* known_functions() const { return functions_.get(); }
+  ScriptRun* running_script() const { return running_script_; }
+  void set_running_script(ScriptRun* run) { running_script_ = run; }
+  // Looks after all clients but the caller, from within its script.
+  void serve_while_busy(Session& caller);
+  std::string_view busy_error() const;
+  // A command of a script was refused, for `reason`; null: there is none of that name.
+  void count_refused(const Command* command, std::string_view reason);
 
   // --- pub/sub, client-side caching ---
   // The key is about to be erased because its time has come.
@@ -243,14 +269,20 @@ class Server {
                    int64_t end_ns);
   static bool wants_reply(Session& session, const Command* ran);
   void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
-  void feed_monitors(const Session& session, std::span<const std::string_view> args,
-                     int64_t now_us);
+  void send_reply(Session& session, uint64_t start, Seq depends_on);
+  // Lets the sessions go on whose keys have been given what they wait for. Called when an entry is
+  // complete, never between two parts of one.
+  void serve_waiting() {
+    if (blocked_keys_.any_ready()) serve_ready_keys();
+  }
+  void serve_ready_keys();
+  void run_again(Session& session, int64_t now_ms);
+  void settle_pushes(Session& session);
   void count_error(const std::string& code);
 
   Reactor& reactor_;
   Net& net_;
   Random& random_;
-  std::string operands_;
   Options& options_;
   Shard& shard_;
   ServerHooks hooks_;
@@ -268,15 +300,21 @@ class Server {
   std::string run_id_;
   std::unique_ptr<char[]> read_buffer_;
   Batch batch_;
+  std::string operands_;
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;
+  BlockedKeys blocked_keys_{shard_};  // outlives the sessions
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<Session*> to_flush_;
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
   WatchedKeys watched_keys_{shard_};
+  std::unique_ptr<Scripts> scripts_;  // made at the first use
+  std::unique_ptr<Functions> functions_;
+  ScriptRun* running_script_ = nullptr;
+  int64_t served_while_busy_ns_ = 0;
 
   Pause pause_;
   bool stopping_ = false;

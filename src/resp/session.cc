@@ -5,8 +5,10 @@
 #include <cstring>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "resp/commands/transactions.h"
+#include "resp/errors.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -30,6 +32,7 @@ Session::Session(Server& server, uint64_t id, std::unique_ptr<Conn> conn, int64_
 Session::~Session() {
   server_.reactor().cancel(block_timer_);
   server_.watched_keys().unwatch_all(*this);
+  forget_key_wait();
 }
 
 uint32_t Session::effective_flags(const Command& command) const {
@@ -39,7 +42,9 @@ uint32_t Session::effective_flags(const Command& command) const {
 
 size_t Session::memory() const {
   return sizeof(*this) + buffer_.capacity() + output.allocated_bytes() +
-         (has_transaction() ? transaction_->memory() : 0);
+         (has_transaction() ? transaction_->memory() : 0) +
+         (key_wait_ != nullptr ? key_wait_->memory() : 0) +
+         (subscribed() ? subscriptions->memory() : 0);
 }
 
 // Reads behind what is kept of an unfinished request: in the server's shared buffer when it all
@@ -119,7 +124,9 @@ void Session::resolve(ParsedRequest& parsed) {
   parsed.key_index = 0;
   if (parsed.command == nullptr) return;
   const KeySpec& spec = parsed.command->spec.keys[0];
-  if (spec.find != KeySpec::kRange || static_cast<size_t>(spec.first) >= parsed.argc) return;
+  if (spec.find != KeySpec::kRange || !spec.has_keys() ||
+      static_cast<size_t>(spec.first) >= parsed.argc)
+    return;
   parsed.key_index = static_cast<uint32_t>(spec.first);
   parsed.key = server_.keyspace().key(args[parsed.first_arg + parsed.key_index]);
 }
@@ -264,11 +271,29 @@ void Session::block(BlockReason reason, int64_t timeout_ms, std::function<void()
   });
 }
 
+void Session::wait_for_keys(const Command& command, std::span<const std::string_view> args,
+                            std::span<const std::string_view> keys, int64_t timeout_ms,
+                            const AwaitedKeys& awaited) {
+  HF_ASSERT(key_wait_ == nullptr);
+  key_wait_ = std::make_unique<KeyWait>(command, awaited, wants_reply());
+  key_wait_->keep(args);
+  server_.blocked_keys().add(*this, *key_wait_, state.db, keys);
+  block(BlockReason::kKeys, timeout_ms, [this] { server_.key_wait_ends(*this, false); });
+}
+
+void Session::forget_key_wait() {
+  if (key_wait_ == nullptr) return;
+  server_.blocked_keys().remove(*key_wait_);
+  key_wait_.reset();
+}
+
 bool Session::end_block(bool with_error) {
   if (!blocked()) return false;
   const std::function<void()> answer = std::move(on_block_timeout_);
-  if (with_error) {
-    reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  if (with_error && key_wait_ != nullptr) {
+    server_.key_wait_ends(*this, true);
+  } else if (with_error) {
+    reply.error(errors::kUnblocked);
   } else if (answer) {
     answer();
   }
@@ -282,6 +307,7 @@ void Session::unblock() {
   block_timer_ = 0;
   block_reason_ = BlockReason::kNone;
   on_block_timeout_ = nullptr;
+  forget_key_wait();
   server_.resume_later(*this);
 }
 
@@ -294,6 +320,7 @@ void Session::close_after_reply() {
 void Session::close_now(std::string_view reason) {
   if (closing_) return;
   closing_ = true;
+  forget_key_wait();  // what comes is for those behind it
   log_debug("client closed", {{"client", id_}, {"reason", reason}});
   conn_->want_read(false);
   conn_->want_write(false);

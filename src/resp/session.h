@@ -20,6 +20,7 @@
 #include "base/net.h"
 #include "base/options.h"
 #include "base/reactor.h"
+#include "resp/blocked_keys.h"
 #include "resp/command.h"
 #include "resp/output.h"
 #include "resp/parser.h"
@@ -35,8 +36,8 @@ class AclUser;
 class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
-// kMemory: memory to be freed.
-enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave, kValues, kMemory };
+// kMemory: memory to be freed. kKeys: keys that have what a command waits for.
+enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave, kValues, kMemory, kKeys };
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
 // What a client has set for itself; RESET puts it back.
@@ -117,6 +118,11 @@ class Session final : public ConnHandler {
   // --- blocking ---
   bool blocked() const { return block_reason_ != BlockReason::kNone; }
   BlockReason block_reason() const { return block_reason_; }
+  bool has_block_timeout() const { return block_timer_ != 0; }
+  // As the client asked for: WAIT, BLPOP, ... It can be unblocked by another.
+  bool waits_by_command() const {
+    return block_reason_ == BlockReason::kWait || block_reason_ == BlockReason::kKeys;
+  }
   // Stops parsing until unblock(). After `timeout_ms` (<= 0: never) `on_timeout` runs, which writes
   // the reply; the session is then unblocked.
   void block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout);
@@ -124,6 +130,13 @@ class Session final : public ConnHandler {
   void unblock();
   // CLIENT UNBLOCK: runs on_timeout now, or replies the error. False if it is not blocked so.
   bool end_block(bool with_error);
+
+  // Blocks until one of the keys has what is awaited; then the command runs again with `args`.
+  void wait_for_keys(const Command& command, std::span<const std::string_view> args,
+                     std::span<const std::string_view> keys, int64_t timeout_ms,
+                     const AwaitedKeys& awaited);
+  // Null when it does not wait for keys.
+  KeyWait* key_wait() const { return key_wait_.get(); }
 
   // One of the values that the next request waits for has been read.
   void value_arrived();
@@ -164,6 +177,7 @@ class Session final : public ConnHandler {
   bool may_run() const { return !closing() && !blocked(); }
   IoResult read_more(std::string_view* input);
   void drop_input(std::string_view input, size_t used);
+  void forget_key_wait();
   bool query_buffer_over_limit();
 
   Server& server_;
@@ -180,6 +194,8 @@ class Session final : public ConnHandler {
   BlockReason block_reason_ = BlockReason::kNone;
   TimerId block_timer_ = 0;
   std::function<void()> on_block_timeout_;
+
+  std::unique_ptr<KeyWait> key_wait_;
 
   size_t values_awaited_ = 0;
   bool values_arrived_ = false;  // the next request runs in any case

@@ -63,6 +63,7 @@ constexpr ChoiceName kChoiceNames[] = {
     {"NORMAL", "client-type"}, {"MODULE", "filterby"},     {"TIMEOUT", "unblock-type"},
     {"LIB-NAME", "attr"},      {"ON", "enabled"},          {"YES", "enabled"},
     {"GET", "operation"},      {"SET", "write-operation"}, {"NOSAVE", "save-selector"},
+    {"MAXLEN", "strategy"},    {"=", "operator"},          {"*", "id-selector"},
 };
 
 template <typename List>
@@ -71,6 +72,7 @@ bool among(const List& list, std::string_view word) {
 }
 
 bool is_token(std::string_view word) {
+  if (word == "*" || word == "=" || word == "~" || word == "$") return true;
   return std::any_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 

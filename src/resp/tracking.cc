@@ -129,7 +129,7 @@ void Tracking::trim(size_t added) {
 }
 
 void Tracking::end_caching(Session& session, const Command* command) {
-  if (session.tracking == nullptr || !session.tracking->caching) return;
+  if (session.tracking == nullptr || !session.tracking->caching || session.in_multi()) return;
   if (command != nullptr && command->full_name.starts_with("client|")) return;
   session.tracking->caching = false;
 }

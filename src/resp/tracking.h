@@ -83,7 +83,7 @@ class Tracking {
   void remember(Session& session, const Command& command, std::span<const std::string_view> args);
   // Its reply is written: tells the session itself of what it changed.
   void after_reply(Session& session);
-  // CLIENT CACHING holds for one command, be it refused.
+  // CLIENT CACHING holds for one command, be it refused, or for one transaction.
   static void end_caching(Session& session, const Command* command);
 
   // --- changes ---

@@ -3,7 +3,10 @@
 
 #include "base/assert.h"
 #include "store/types/hash.h"
+#include "store/types/list.h"
 #include "store/types/set.h"
+#include "store/types/stream.h"
+#include "store/types/zset.h"
 
 namespace holdfast {
 namespace {
@@ -13,15 +16,18 @@ constexpr ObjectType kTypes[] = {ObjectType::kList, ObjectType::kSet, ObjectType
 
 const CollectionType* find_type(ObjectType type) {
   switch (type) {
+    case ObjectType::kZset:
+      return &kZsetType;
     case ObjectType::kHash:
       return &kHashType;
     case ObjectType::kSet:
       return &kSetType;
     case ObjectType::kList:
-    case ObjectType::kZset:
-    case ObjectType::kStream:
+      return &kListType;
     case ObjectType::kString:
       return nullptr;
+    case ObjectType::kStream:
+      return &kStreamType;
   }
   return nullptr;
 }

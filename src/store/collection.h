@@ -51,6 +51,8 @@ struct CollectionType {
                 Collection* value);
   // The values of RDB's type byte that decode() knows.
   std::string_view rdb_types;
+  // encode() for DUMP, where that has to differ so that Redis 7.0 can read it; null: as encode().
+  void (*dump)(const Collection& value, std::string* out) = nullptr;
 };
 
 // REQUIRES: not kString.

@@ -15,6 +15,7 @@ constexpr uint8_t kRecordVersion = 1;
 bool has_value(EffectType type) {
   return type == EffectType::kPutString || type == EffectType::kWriteRange ||
          type == EffectType::kMapDatabases || type == EffectType::kPutValue ||
+         type == EffectType::kPutLibrary || type == EffectType::kEraseLibrary ||
          edits_collection(type);
 }
 
@@ -42,13 +43,22 @@ Effect read_effect(Reader& reader, const Keyspace& keyspace) {
 // What the codec cannot rule out by itself.
 bool valid(const Effect& effect) {
   const bool known =
-      (effect.type >= EffectType::kPutString && effect.type <= EffectType::kPutValue) ||
+      (effect.type >= EffectType::kPutString && effect.type <= EffectType::kEraseLibrary) ||
       edits_collection(effect.type);
   if (!known) return false;
   if (effect.db >= kDbCount) return false;
-  if (effect.type != EffectType::kMapDatabases) return true;
-  DbMap map;
-  return parse_db_map(effect.value, &map);
+  switch (effect.type) {
+    case EffectType::kMapDatabases: {
+      DbMap map;
+      return parse_db_map(effect.value, &map);
+    }
+    case EffectType::kPutLibrary: {
+      std::string_view name, code;
+      return parse_library_image(effect.value, &name, &code);
+    }
+    default:
+      return true;
+  }
 }
 
 Status undecodable(std::string_view key) {
@@ -57,6 +67,20 @@ Status undecodable(std::string_view key) {
 }
 
 }  // namespace
+
+std::string library_image(std::string_view name, std::string_view code) {
+  std::string image;
+  put_varint(image, name.size());
+  return image.append(name).append(code);
+}
+
+bool parse_library_image(std::string_view image, std::string_view* name, std::string_view* code) {
+  Reader reader(image);
+  *name = reader.bytes(reader.varint());
+  if (!reader.ok() || name->empty()) return false;
+  *code = reader.bytes(reader.left());
+  return true;
+}
 
 bool apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
   if (edits_collection(effect.type)) {
@@ -91,6 +115,15 @@ bool apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
       keyspace.map_databases(map, seq);
       return false;
     }
+    case EffectType::kPutLibrary: {
+      std::string_view name, code;
+      HF_ASSERT(parse_library_image(effect.value, &name, &code));
+      keyspace.put_library(name, code, seq);
+      return false;
+    }
+    case EffectType::kEraseLibrary:
+      keyspace.erase_library(effect.value, seq);
+      return false;
     default:
       break;
   }

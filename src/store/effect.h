@@ -22,7 +22,8 @@
 namespace holdfast {
 
 inline bool has_key(EffectType type) {
-  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
+  return type != EffectType::kFlushDb && type != EffectType::kMapDatabases &&
+         type != EffectType::kPutLibrary && type != EffectType::kEraseLibrary;
 }
 
 struct Effect {
@@ -32,7 +33,8 @@ struct Effect {
   int64_t expire_at_ms = 0;  // kPutString, kPutValue, kSetExpiry: 0 is none
   uint64_t offset = 0;       // kWriteRange
   // kPutString, kWriteRange; kMapDatabases: 16 bytes; kPutValue: as CollectionType::encode gives
-  // it; of an effect that edits a collection: its operands.
+  // it; of an effect that edits a collection: its operands; kPutLibrary: a library_image;
+  // kEraseLibrary: its name, or nothing for all.
   std::string_view value;
 
   static Effect put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire) {
@@ -54,10 +56,21 @@ struct Effect {
     return {EffectType::kSetExpiry, db, key, expire_at_ms, 0, {}};
   }
   static Effect flush_db(DbId db) { return {EffectType::kFlushDb, db, {}, 0, 0, {}}; }
+  static Effect put_library(std::string_view image) {
+    return {EffectType::kPutLibrary, 0, {}, 0, 0, image};
+  }
+  static Effect erase_library(std::string_view name) {
+    return {EffectType::kEraseLibrary, 0, {}, 0, 0, name};
+  }
   static Effect map_databases(std::string_view map) {
     return {EffectType::kMapDatabases, 0, {}, 0, 0, map};
   }
 };
+
+// A library as an effect and a checkpoint have it: the length of its name, its name, its code.
+std::string library_image(std::string_view name, std::string_view code);
+// False when it is none. The views live as long as the image.
+bool parse_library_image(std::string_view image, std::string_view* name, std::string_view* code);
 
 // Changes the keyspace. The only caller of Keyspace's changing half. True when the effect took the
 // last element out of a collection, which is gone now.

@@ -16,19 +16,35 @@ enum class EffectType : uint8_t {
   kFlushDb = 5,       //
   kMapDatabases = 6,  // the whole map from logical to physical database numbers
   kPutValue = 7,      // the whole value and expiry of a key of any other type
+  kPutLibrary = 8,    // a library of functions, in place of one of its name
+  kEraseLibrary = 9,
 
   // Changes of a part of a collection. Sixteen numbers for each type.
-  kHashSet = 32,    // (field, value)...; creates the key; a field's expiry is removed
-  kHashDelete,      // field...
-  kHashUpdate,      // (field, value)...; creates the key; a field's expiry stays
-  kHashExpire,      // (expires at, field)...; 0: never
-  kListPush = 48,   // side, element...: pushed one after the other; creates the key
-  kListPop,         // side, count
-  kSetAdd = 64,     // member...; creates the key
-  kSetRemove,       // member...
-  kZsetAdd = 80,    // (score, member)...; creates the key
-  kZsetRemove,      // member...
-  kStreamAdd = 96,  // id, (field, value)...; creates the key
+  kHashSet = 32,          // (field, value)...; creates the key; a field's expiry is removed
+  kHashDelete,            // field...
+  kHashUpdate,            // (field, value)...; creates the key; a field's expiry stays
+  kHashExpire,            // (expires at, field)...; 0: never
+  kListPush = 48,         // side, element...: pushed one after the other; creates the key
+  kListPop,               // side, count
+  kListSet,               // index, element
+  kListInsert,            // index, element: before that index
+  kListRemove,            // side, count, element: as many that are equal, from that side
+  kSetAdd = 64,           // member...; creates the key
+  kSetRemove,             // member...
+  kZsetAdd = 80,          // (score, member)...; creates the key
+  kZsetRemove,            // member...
+  kStreamAdd = 96,        // id, (field, value)...; creates the key
+  kStreamRemove,          // id...
+  kStreamTrim,            // the last id that goes
+  kStreamSetIds,          // last id, entries added, highest id removed
+  kStreamGroupCreate,     // group, last id, entries read; creates the key
+  kStreamGroupSet,        // the same of a group that is there
+  kStreamGroupDrop,       // group
+  kStreamConsumerCreate,  // group, consumer, time
+  kStreamConsumerDrop,    // group, consumer
+  kStreamRead,            // group, last id, entries read, consumer, time, id...: handed out anew
+  kStreamClaim,           // group, consumer, times, (id, deliveries)...: pending with this consumer
+  kStreamAck,             // group, id...
   kCollectionsEnd = 112,
 };
 

@@ -589,4 +589,20 @@ size_t Keyspace::table_memory(DbId db) const {
   return total;
 }
 
+void Keyspace::put_library(std::string_view name, std::string_view code, Seq seq) {
+  libraries_.insert_or_assign(std::string(name), std::string(code));
+  libraries_at_ = seq;
+  ++libraries_version_;
+}
+
+void Keyspace::erase_library(std::string_view name, Seq seq) {
+  if (name.empty()) {
+    libraries_.clear();
+  } else if (const auto found = libraries_.find(name); found != libraries_.end()) {
+    libraries_.erase(found);
+  }
+  libraries_at_ = seq;
+  ++libraries_version_;
+}
+
 }  // namespace holdfast

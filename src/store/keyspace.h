@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -64,6 +65,13 @@ class Keyspace {
   const DbMap& db_map() const { return db_map_; }
   // The seq of the newest change of the map: what any answer about a logical database rests on.
   Seq mapped_at() const { return mapped_at_; }
+
+  // --- libraries of functions ---
+  // Their code by name.
+  const std::map<std::string, std::string, std::less<>>& libraries() const { return libraries_; }
+  // The seq of their newest change, and how many changes there were.
+  Seq libraries_at() const { return libraries_at_; }
+  uint64_t libraries_version() const { return libraries_version_; }
 
   // --- reading ---
   // The object, expired or not; null when absent. Its value may be on the device only.
@@ -126,6 +134,8 @@ class Keyspace {
   void erase(DbId db, const KeyRef& key, Seq seq);
   void flush(DbId db, Seq seq);
   void map_databases(const DbMap& map, Seq seq);
+  void put_library(std::string_view name, std::string_view code, Seq seq);
+  void erase_library(std::string_view name, Seq seq);  // an empty name: all
 
   // --- checkpoints ---
   // From now on changed keys and dropped databases are listed. Owned by the caller; null turns it
@@ -218,6 +228,10 @@ class Keyspace {
   Seq mapped_at_ = 0;
   std::array<Database, kDbCount> databases_;
   DirtyKeys* dirty_ = nullptr;
+
+  std::map<std::string, std::string, std::less<>> libraries_;
+  Seq libraries_at_ = 0;
+  uint64_t libraries_version_ = 0;
 
   ValueSource source_;
   bool may_be_cold_ = false;

@@ -12,7 +12,13 @@ namespace holdfast {
 namespace {
 
 constexpr char kTypeString = 0;
+constexpr char kFunction = static_cast<char>(0xf5);
 constexpr size_t kFooterBytes = sizeof(uint16_t) + sizeof(uint64_t);
+
+void put_footer(std::string* out) {
+  put_fixed(*out, kRdbVersionWritten);
+  put_fixed(*out, crc64(*out));
+}
 
 }  // namespace
 
@@ -25,7 +31,8 @@ uint64_t crc64(std::string_view bytes) {
 std::string dump_value(const Object& object) {
   std::string out;
   if (object.is_collection()) {
-    collection_type(object.type()).encode(object.collection(), &out);
+    const CollectionType& functions = collection_type(object.type());
+    (functions.dump != nullptr ? functions.dump : functions.encode)(object.collection(), &out);
   } else {
     IntScratch scratch;
     const std::string_view value = object.string(scratch);
@@ -33,8 +40,7 @@ std::string dump_value(const Object& object) {
     out.push_back(kTypeString);
     put_rdb_compressed(value, &out);
   }
-  put_fixed(out, kRdbVersionWritten);
-  put_fixed(out, crc64(out));
+  put_footer(&out);
   return out;
 }
 
@@ -64,6 +70,29 @@ bool restore_value(std::string_view payload, uint64_t max_size, const Collection
   value->bytes.clear();
   functions.encode(collection, &value->bytes);
   destroy_collection(value->type, collection);
+  return true;
+}
+
+std::string dump_functions(const std::vector<std::string_view>& codes) {
+  std::string out;
+  for (const std::string_view code : codes) {
+    out.push_back(kFunction);
+    put_rdb_compressed(code, &out);
+  }
+  put_footer(&out);
+  return out;
+}
+
+bool restore_functions(std::string_view payload, uint64_t max_size,
+                       std::vector<std::string>* codes) {
+  HF_ASSERT(payload.size() >= kFooterBytes);
+  Reader reader(payload.substr(0, payload.size() - kFooterBytes));
+  while (!reader.at_end()) {
+    std::string code;
+    if (reader.fixed<char>() != kFunction || !take_rdb_string(reader, max_size, &code))
+      return false;
+    codes->push_back(std::move(code));
+  }
   return true;
 }
 

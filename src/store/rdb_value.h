@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/collection_limits.h"
 #include "store/object.h"
@@ -38,5 +39,11 @@ struct RestoredValue {
 // `max_size`. REQUIRES: dump_is_intact(payload).
 bool restore_value(std::string_view payload, uint64_t max_size, const CollectionLimits& limits,
                    RestoredValue* value);
+
+// All libraries of functions: what FUNCTION DUMP replies. A type byte 0xf5 and a string for each.
+std::string dump_functions(const std::vector<std::string_view>& codes);
+// False when it holds something else or cannot be decoded. REQUIRES: dump_is_intact(payload).
+bool restore_functions(std::string_view payload, uint64_t max_size,
+                       std::vector<std::string>* codes);
 
 }  // namespace holdfast

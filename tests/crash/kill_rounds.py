@@ -4,7 +4,8 @@
 Each round: start, check that everything acknowledged so far is there, load from several clients
 with writes whose outcome is recorded, kill at a random moment. Clients write
   - counters: SET c<n>:<i> <value>, one value per write, so the newest acknowledged one is known;
-  - pairs: MSET p<n>:a x p<n>:b x, of which no half may ever be seen;
+  - pairs: p<n>:a and p<n>:b set to one value by MSET, by a transaction or by a script: no half may
+    ever be seen;
   - large values: SET l<n>:<i> <bytes that follow from the value>, which lie elsewhere than the log.
 A write that was sent and not acknowledged may or may not be there; an acknowledged one must be.
 
@@ -22,6 +23,17 @@ from harness import Client, Failed, Server, check, main  # noqa: E402
 
 KEYS = 200
 PIPELINE = 8
+SCRIPT = "redis.call('set', KEYS[1], ARGV[1]) redis.call('set', KEYS[2], ARGV[1]) return 'OK'"
+
+
+def pair_commands(name, value, way):
+    """Sets both halves; the last reply tells that it is done."""
+    a, b = name + ":a", name + ":b"
+    if way == 0:
+        return [("MSET", a, value, b, value)]
+    if way == 1:
+        return [("EVAL", SCRIPT, 2, a, b, value)]
+    return [("MULTI",), ("SET", a, value), ("SET", b, value), ("EXEC",)]
 
 
 LARGE_KEYS = 5
@@ -63,21 +75,21 @@ class Writer(threading.Thread):
             kind = self.random.random()
             if kind < 0.02:
                 name = f"l{self.number}:{self.random.randrange(LARGE_KEYS)}"
-                batch.append((name, ("SET", name, large(self.value), self.value)))
+                batch.append((name, self.value, [("SET", name, large(self.value))]))
             elif kind < 0.3:
                 name = f"p{self.number}"
-                batch.append((name, ("MSET", name + ":a", self.value, name + ":b", self.value)))
+                batch.append((name, self.value,
+                              pair_commands(name, self.value, self.random.randrange(3))))
             else:
                 name = f"c{self.number}:{self.random.randrange(KEYS)}"
-                batch.append((name, ("SET", name, self.value)))
+                batch.append((name, self.value, [("SET", name, self.value)]))
             self.sent.setdefault(name, set()).add(self.value)
-        client.send_raw(b"".join(Client.encode(*command[:-1] if name[0] == "l" else command)
-                                 for name, command in batch))
-        for name, command in batch:
-            reply = client.read()
-            if reply != "OK":
-                raise Failed(f"{name}: {reply!r}")
-            value = int(command[-1])
+        client.send_raw(b"".join(Client.encode(*command)
+                                 for _, _, commands in batch for command in commands))
+        for name, value, commands in batch:
+            reply = [client.read() for _ in commands][-1]
+            if reply not in ("OK", b"OK", ["OK", "OK"]):
+                raise Failed(f"{commands}: {reply!r}")
             self.acked[name] = value
             self.sent[name] = {v for v in self.sent[name] if v > value}
             self.acknowledged += 1

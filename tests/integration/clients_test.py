@@ -81,6 +81,64 @@ def test_python_redis_threads():
             check_equal(info(c)["cmdstat_incrby"].split(",")[0], "calls=4000")
 
 
+def next_message(listener):
+    for _ in range(100):
+        message = listener.get_message(timeout=0.1)
+        if message is not None:
+            return message["type"], message["channel"], message["data"]
+    raise AssertionError("no message")
+
+
+def test_python_redis_pubsub():
+    with Server("notify.keyspace_events=KEA") as server:
+        r = redis.Redis(port=server.port, decode_responses=True)
+        with r.pubsub() as listener:
+            listener.subscribe("news")
+            listener.psubscribe("__keyevent@*__:*")
+            check_equal(next_message(listener), ("subscribe", "news", 1))
+            check_equal(next_message(listener), ("psubscribe", "__keyevent@*__:*", 2))
+            check_equal(r.pubsub_numsub("news", "none"), [("news", 1), ("none", 0)])
+            check_equal(r.pubsub_channels(), ["news"])
+            check_equal(r.pubsub_numpat(), 1)
+            check_equal(r.publish("news", "hello"), 1)
+            check_equal(next_message(listener), ("message", "news", "hello"))
+            r.set("k", "v", px=50)
+            check_equal(next_message(listener), ("pmessage", "__keyevent@0__:set", "k"))
+            check_equal(next_message(listener), ("pmessage", "__keyevent@0__:expire", "k"))
+            check_equal(next_message(listener), ("pmessage", "__keyevent@0__:expired", "k"))
+            listener.unsubscribe()
+            check_equal(next_message(listener), ("unsubscribe", "news", 1))
+            listener.ping()
+            check_equal(next_message(listener)[0], "pong")
+        check_equal(r.publish("news", "nobody"), 0)
+
+
+def test_python_redis_listeners():
+    """Many subscribers, each in a thread of its own, get every message in its order."""
+    with Server() as server:
+        r = redis.Redis(port=server.port)
+        wanted = [b"%d" % i for i in range(500)]
+        got = []
+
+        def listen(listener):
+            messages = (m["data"] for m in listener.listen() if m["type"] == "message")
+            got.append([data for _, data in zip(wanted, messages)])
+
+        listeners = [r.pubsub() for _ in range(8)]
+        for listener in listeners:
+            listener.subscribe("c")
+            check_equal(next_message(listener)[0], "subscribe")
+        threads = [threading.Thread(target=listen, args=[each]) for each in listeners]
+        for thread in threads:
+            thread.start()
+        for message in wanted:
+            r.set("k", message)
+            check_equal(r.publish("c", message), 8)
+        for thread in threads:
+            thread.join(30)
+        check_equal(got, [wanted] * 8)
+
+
 def node(script):
     check(shutil.which("npm"), "npm is missing: run make deps")
     if not (NODE_DIRECTORY / "node_modules").exists():

@@ -6,12 +6,9 @@ HOLDFAST_DIFFERENTIAL_COMMANDS sets how many requests are compared (default 100,
 """
 import os
 import random
-import socket
-import subprocess
-import tempfile
-import time
 
 from harness import Client, Server, check, main
+from reference import Redis, raw_reply
 
 COMMANDS = int(os.environ.get("HOLDFAST_DIFFERENTIAL_COMMANDS", "100000"))
 BATCH = 50
@@ -148,44 +145,6 @@ class Chooser:
                           "BITOP", "NOSUCH", "DEL", "LCS", "SCAN", "RENAME", "CONFIG", "CLIENT"])
         return [name] + [self.pick(KEYS + WORDS + INTEGERS)
                          for _ in range(self.r.randint(0, 3))]
-
-
-class Redis:
-    def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory()
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--save", "", "--dir", self.directory.name],
-            stdout=subprocess.DEVNULL)
-        for _ in range(100):
-            try:
-                Client(self.port).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("redis-server did not start")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.directory.cleanup()
-
-
-def raw_reply(client):
-    """The bytes of one reply."""
-    line = client.file.readline()
-    out = [line]
-    kind = line[:1]
-    if kind in b"$=":
-        count = int(line[1:])
-        if count >= 0:
-            out.append(client.file.read(count + 2))
-    elif kind in b"*~>%":
-        count = int(line[1:]) * (2 if kind == b"%" else 1)
-        out += [raw_reply(client) for _ in range(count)]
-    return b"".join(out)
 
 
 def comparable(command, reply):

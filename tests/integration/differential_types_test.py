@@ -71,7 +71,7 @@ def same(family, protocol, seed):
     module = importlib.import_module(f"generators.{family}")
     rng = random.Random(seed)
     different = {}
-    with Redis() as redis, Server(config="conf/memory.yaml") as server:
+    with Redis("--enable-debug-command", "yes") as redis, Server(config="conf/memory.yaml") as server:
         with Client(redis.port) as theirs, server.client() as ours:
             for c in (theirs, ours):
                 if protocol == 3:

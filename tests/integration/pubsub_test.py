@@ -43,7 +43,7 @@ class Talker:
             for i in range(int(line[1:]) * (2 if kind == b"%" else 1)):
                 element, its_first = self.frame()
                 out += element
-                first = its_first if i == 0 else first
+                first = its_first if i == 0 and element[:1] == b"$" else first
         return out, first
 
     def read_replies(self, count, subscribing):
@@ -57,9 +57,9 @@ class Talker:
 
     def say(self, words):
         name = words[0].lower().encode()
-        silent = words[-1] == "(silent)"
-        words = words[:-1] if silent else words
-        subscribing = name in SUBSCRIBING
+        mark = words.pop() if words[-1] in ("(silent)", "(queued)") else ""
+        silent = mark == "(silent)"
+        subscribing = name in SUBSCRIBING and mark != "(queued)"
         self.client.send(*[w.encode("latin-1") for w in words])
         if not silent:
             self.read_replies(max(1, len(words) - 1) if subscribing else 1, subscribing)
@@ -202,6 +202,7 @@ SUBSCRIPTIONS = {
         a: PSUBSCRIBE
         a: HELLO 3
         a: PUBLISH c x
+        a: MULTI
         a: AUTH x
         a: UNSUBSCRIBE
         a: GET k
@@ -277,6 +278,24 @@ SUBSCRIPTIONS = {
         r3a: CLIENT REPLY SKIP (silent)
         r3a: PUBLISH c me (silent)
         r3a: PING
+    """,
+    "subscribing and publishing in transactions": """
+        a: MULTI
+        a: SUBSCRIBE x (queued)
+        a: PING
+        a: EXEC
+        a: PING
+        r3a: MULTI
+        r3a: SUBSCRIBE x (queued)
+        r3a: SSUBSCRIBE s (queued)
+        r3a: UNSUBSCRIBE y (queued)
+        r3a: GET k
+        r3a: EXEC
+        b: MULTI
+        b: PUBLISH x one
+        b: SET k v
+        b: PUBLISH x two
+        b: EXEC
     """,
     "long messages, and many in one go": "\n".join(
         ["a: SUBSCRIBE c", "r3a: SUBSCRIBE c", "r3b: SUBSCRIBE c"] +
@@ -472,6 +491,44 @@ TRACKING = {
         r3a: DEL k
         r3a: MGET k l m
         r3a: MSET k 1 l 1 m 1
+    """,
+    "transactions": """
+        r3a: CLIENT TRACKING ON
+        r3a: MULTI
+        r3a: GET k
+        r3a: MGET l m
+        r3a: EXEC
+        b: MULTI
+        b: SET k 1
+        b: SET k 2
+        b: SET l 1
+        b: EXEC
+        r3a: GET k
+        r3a: MULTI
+        r3a: SET k 3
+        r3a: SET m 3
+        r3a: GET k
+        r3a: SET k 4
+        r3a: EXEC
+        r3b: CLIENT TRACKING ON OPTIN
+        r3b: CLIENT CACHING YES
+        r3b: MULTI
+        r3b: GET p
+        r3b: NOSUCH
+        r3b: DISCARD
+        r3b: GET q
+        r3b: CLIENT CACHING YES
+        r3b: MULTI
+        r3b: GET p
+        r3b: GET q
+        r3b: EXEC
+        r3b: GET r
+        r3c: CLIENT TRACKING ON BCAST NOLOOP
+        b: MSET p 1 q 1 r 1
+        b: MULTI
+        b: FLUSHALL
+        b: SET p 1
+        b: EXEC
     """,
     "a RESP2 client hears nothing by itself": """
         a: CLIENT TRACKING ON

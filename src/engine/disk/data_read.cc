@@ -3,10 +3,16 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/mutant.h"
 #include "engine/disk/data_store.h"
 
 namespace holdfast::disk {
+namespace {
+
+constexpr size_t kKeyShown = 128;
+
+}  // namespace
 
 Status DataStore::flush_for_reading() {
   if (writer_ == nullptr) return {};
@@ -56,8 +62,17 @@ Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit
     const auto at = segments_.all().find(sparse_.back());
     sparse_.pop_back();
     if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
-    bool more = true;
-    return visit_segment(at->second, next_sparse(), visit, &more);
+    const Segment& segment = at->second;
+    return check_segment(
+        segment, next_sparse(), [&](uint64_t offset, const Status& status, const Record& record) {
+          if (!status.ok()) {
+            log_error("a record is damaged; if its value is in memory it is written anew",
+                      {{"reason", status.message()}, {"key", record.key.substr(0, kKeyShown)}});
+          }
+          if (!status.ok() && record.key.empty()) return true;
+          return visit({segment.db, record.header.slot, record.key, make_ref(offset)},
+                       status.ok() ? record.image : std::string_view());
+        });
   }
   return Status::not_found("no segment is sparse");
 }

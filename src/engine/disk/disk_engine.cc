@@ -413,8 +413,6 @@ Status DiskEngine::compare_copies(const Superblock& superblock) {
 }
 
 void DiskEngine::checkpoint_current(const Superblock& superblock) {
-  older_wal_ =
-      mutant(Mutant::kTrimOlderLog) ? superblock.checkpoint.wal : store_.superblock.checkpoint.wal;
   store_.older = store_.superblock;
   store_.superblock = superblock;
   finishing_ = false;
@@ -422,10 +420,16 @@ void DiskEngine::checkpoint_current(const Superblock& superblock) {
   trim();
 }
 
+// Where the older superblock's checkpoint begins to replay.
+WalPosition DiskEngine::older_wal() const {
+  const bool older = store_.older && !mutant(Mutant::kTrimOlderLog);
+  return older ? store_.older->checkpoint.wal : store_.superblock.checkpoint.wal;
+}
+
 // The log is kept from the older superblock's checkpoint on (D5), and as far back as its owners
 // want it.
 void DiskEngine::trim() {
-  uint64_t block = older_wal_.block;
+  uint64_t block = older_wal().block;
   for (const auto& [shard, log] : logs_) {
     if (!log.groups().empty() && log.groups().front().placed()) {
       block = std::min(block, log.groups().front().at.batch.block);

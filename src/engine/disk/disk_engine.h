@@ -119,6 +119,7 @@ class DiskEngine final : public Engine {
   Status check_anchors();
   void checkpoint_current(const disk::Superblock& superblock);
   void trim();
+  disk::WalPosition older_wal() const;
   void write_hard_states();
   bool refused(const Done& done);
   void fail(const Status& status);
@@ -142,8 +143,7 @@ class DiskEngine final : public Engine {
   std::map<ShardId, std::pair<Seq, Status>> gaps_;  // while the log is scanned: see recovered()
   std::deque<Spill> spills_;
   std::deque<std::unique_ptr<Append>> queue_;
-  disk::WalPosition older_wal_;  // where the older superblock's checkpoint begins to replay
-  bool saving_ = false;          // hard states are being written
+  bool saving_ = false;  // hard states are being written
   std::vector<Done> save_waiters_, next_save_waiters_;
   bool finishing_ = false;
   Status failure_;

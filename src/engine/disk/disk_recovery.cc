@@ -48,7 +48,6 @@ Status DiskEngine::load() {
   if (!store.ok()) return store.status();
   store_ = std::move(store.value());
   const CheckpointPointer older = store_.older ? store_.older->checkpoint : CheckpointPointer{};
-  older_wal_ = store_.older ? older.wal : store_.superblock.checkpoint.wal;
   data_ = std::make_unique<DataStore>(reactor_, *store_.data, store_.superblock.uuid,
                                       options_.grow_bytes);
   Status status = data_->load(store_.superblock.checkpoint, older, &metas_);
@@ -62,14 +61,14 @@ Status DiskEngine::load_log() {
   reader_ = std::make_unique<WalReader>(*store_.wal, identity);
   const uint64_t newest = store_.hard_states.generation;
   // What only the older checkpoint would replay is needed for nothing but to keep its large groups.
-  if (older_wal_.block < from.block) {
+  if (older_wal().block < from.block) {
     const auto keep = [this](const WalRecord& record, const WalPlace& at) {
       LoggedGroup group;
       (void)take_extents(record, at, &group);
       return Status();
     };
     const Result<WalScan> scan =
-        scan_wal(*reader_, {older_wal_, 0, newest, from.block, false}, keep);
+        scan_wal(*reader_, {older_wal(), 0, newest, from.block, false}, keep);
     if (!scan.ok()) {
       log_warning("the log before the last checkpoint is damaged; it is not needed",
                   {{"reason", scan.status().message()}});
@@ -211,7 +210,7 @@ Status DiskEngine::start_writing(const WalScan& scan) {
   data_->start(*data_writer_, generation);
   data_->owes(log_bytes());
   wal_ = std::make_unique<Wal>(reactor_, *wal_writer_, reader_->identity(), scan.next, generation,
-                               older_wal_.block);
+                               older_wal().block);
   scrub_ = std::make_unique<Scrub>(
       reactor_, *data_,
       Scrub::Hooks{[this] { return finishing_; }, [this] { return check_anchors(); }});

@@ -56,11 +56,13 @@ const LoggedGroup* ShardLog::first_above(Seq seq) const {
 const LoggedRecord* ShardLog::record_of(const RecordKey& key, Seq seq) const {
   const LoggedGroup* group = seq == 0 ? nullptr : first_above(seq - 1);
   if (group == nullptr || group->first > seq || !group->placed()) return nullptr;
-  const auto found =
-      std::find_if(group->records.begin(), group->records.end(), [&](const LoggedRecord& record) {
-        return record.seq == seq && record.final && record.db == key.db && record.key == key.key;
-      });
-  return found == group->records.end() ? nullptr : &*found;
+  auto at =
+      std::lower_bound(group->records.begin(), group->records.end(), seq,
+                       [](const LoggedRecord& record, Seq wanted) { return record.seq < wanted; });
+  for (; at != group->records.end() && at->seq == seq; ++at) {
+    if (at->final && at->db == key.db && at->key == key.key) return &*at;
+  }
+  return nullptr;
 }
 
 }  // namespace holdfast::disk

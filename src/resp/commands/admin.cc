@@ -97,6 +97,11 @@ void shutdown(CommandContext& c) {
   ShutdownWords words;
   if (!parse_shutdown(c, &words)) return c.fail();
   if (words.abort) return c.fail("ERR No shutdown in progress.");
+  if (c.server.running_script() != nullptr) {
+    if (!words.no_save) return c.fail(c.server.busy_error());
+    // The script's turn never ends: what it wrote is in no entry yet and is gone, as after a crash.
+    if (c.server.hooks().exit_now) c.server.hooks().exit_now();
+  }
   if (!c.server.hooks().shutdown) return c.fail("ERR this server cannot be stopped by a client");
   // No reply: the client sees the connection close when the server has ended.
   c.session.block(BlockReason::kSave, 0, {});

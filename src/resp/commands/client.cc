@@ -251,7 +251,7 @@ void unblock(CommandContext& c) {
   int64_t client_id;
   if (!c.integer(2, &client_id)) return;
   Session* session = client_id > 0 ? c.server.session(static_cast<uint64_t>(client_id)) : nullptr;
-  const bool waits = session != nullptr && session->block_reason() == BlockReason::kWait;
+  const bool waits = session != nullptr && session->waits_by_command();
   c.reply.integer(waits && session->end_block(with_error) ? 1 : 0);
 }
 

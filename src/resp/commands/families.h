@@ -10,15 +10,21 @@ namespace holdfast {
 
 std::span<const CommandSpec> string_commands();
 std::span<const CommandSpec> bitmap_commands();
+std::span<const CommandSpec> stream_commands();
 std::span<const CommandSpec> hyperloglog_commands();
+std::span<const CommandSpec> zset_commands();
+std::span<const CommandSpec> geo_commands();
 std::span<const CommandSpec> hash_commands();
 std::span<const CommandSpec> set_commands();
+std::span<const CommandSpec> list_commands();
 std::span<const CommandSpec> key_commands();            // DEL, RENAME, COPY, MOVE, OBJECT, ...
 std::span<const CommandSpec> dump_commands();           // DUMP, RESTORE
 std::span<const CommandSpec> expiry_commands();         // EXPIRE and TTL families
 std::span<const CommandSpec> database_commands();       // DBSIZE, KEYS, SCAN, SWAPDB, FLUSHALL, ...
 std::span<const CommandSpec> connection_commands();     // PING, AUTH, HELLO, SELECT, ...
 std::span<const CommandSpec> transaction_commands();    // MULTI, EXEC, WATCH, ...
+std::span<const CommandSpec> scripting_commands();      // EVAL, SCRIPT
+std::span<const CommandSpec> function_commands();       // FCALL, FUNCTION
 std::span<const CommandSpec> client_commands();         // CLIENT and its subcommands
 std::span<const CommandSpec> config_commands();         // CONFIG
 std::span<const CommandSpec> info_commands();           // INFO, LOLWUT

@@ -6,6 +6,7 @@
 
 #include "replica/shard.h"
 #include "resp/commands/families.h"
+#include "replica/shard.h"
 #include "resp/context.h"
 
 namespace holdfast {

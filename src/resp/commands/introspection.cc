@@ -51,9 +51,20 @@ void reply_find_keys(CommandContext& c, const KeySpec& key) {
   c.reply.bulk("range");
   c.reply.bulk("spec");
   c.reply.map(3);
-  number("lastkey", key.last < 0 ? key.last : key.last - key.first);
+  const bool relative = key.last < 0 || key.find == KeySpec::kKeyword;
+  number("lastkey", relative ? key.last : key.last - key.first);
   number("keystep", key.step);
-  number("limit", 0);
+  number("limit", key.limit);
+}
+
+void reply_begin_search(CommandContext& c, const KeySpec& key) {
+  const bool by_word = key.find == KeySpec::kKeyword;
+  c.reply.bulk(by_word ? "keyword" : "index");
+  c.reply.bulk("spec");
+  c.reply.map(by_word ? 2 : 1);
+  if (by_word) reply_text(c, "keyword", key.keyword);
+  c.reply.bulk(by_word ? "startfrom" : "index");
+  c.reply.integer(key.first);
 }
 
 void reply_key_specs(CommandContext& c, const CommandSpec& spec) {
@@ -66,11 +77,7 @@ void reply_key_specs(CommandContext& c, const CommandSpec& spec) {
     c.reply.bulk("begin_search");
     c.reply.map(2);
     c.reply.bulk("type");
-    c.reply.bulk("index");
-    c.reply.bulk("spec");
-    c.reply.map(1);
-    c.reply.bulk("index");
-    c.reply.integer(key.first);
+    reply_begin_search(c, key);
     reply_find_keys(c, key);
   }
 }
@@ -256,11 +263,12 @@ bool keys_of(CommandContext& c, std::vector<FoundKey>* keys) {
   }
   if (command == nullptr) {
     c.fail("ERR Invalid command specified");
-  } else if (command->spec.keys[0].find == KeySpec::kNone) {
+  } else if (!command->spec.keys[0].has_keys()) {
     c.fail("ERR The command has no key arguments");
   } else if (!command->arity_ok(line.size())) {
     c.fail("ERR Invalid number of arguments specified for command");
-  } else if (!find_keys(command->spec, line, keys) || keys->empty()) {
+  } else if ((!find_keys(command->spec, line, keys) || keys->empty()) &&
+             !command->has(kNoMandatoryKeys)) {
     c.fail("ERR Invalid arguments specified for command");
   } else {
     return true;

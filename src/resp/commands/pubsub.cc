@@ -72,7 +72,10 @@ void unsubscribe(CommandContext& c, SubscriptionKind kind) {
 
 void subscribe_command(CommandContext& c) { subscribe(c, kChannel); }
 void psubscribe_command(CommandContext& c) { subscribe(c, kPattern); }
-void ssubscribe_command(CommandContext& c) { subscribe(c, kShard); }
+void ssubscribe_command(CommandContext& c) {
+  if (!c.may_block()) return c.fail("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+  subscribe(c, kShard);
+}
 void unsubscribe_command(CommandContext& c) { unsubscribe(c, kChannel); }
 void punsubscribe_command(CommandContext& c) { unsubscribe(c, kPattern); }
 void sunsubscribe_command(CommandContext& c) { unsubscribe(c, kShard); }

@@ -37,6 +37,24 @@ for (const RESP of [2, 3]) {
   assert.equal(line.libName, "node-redis");
   assert.equal(line.resp, RESP);
   await assert.rejects(client.incr("k"), /value is not an integer/);
+
+  const listener = client.duplicate({ name: "listener" });
+  await listener.connect();
+  const messages = [];
+  const keep = (message, channel) => messages.push([channel, message]);
+  await listener.subscribe("news", keep);
+  await listener.pSubscribe("n*", keep);
+  await listener.sSubscribe("shard", keep);
+  assert.equal(await client.publish("news", "hello"), 2);
+  assert.equal(await client.sPublish("shard", "there"), 1);
+  while (messages.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(messages, [["news", "hello"], ["news", "hello"], ["shard", "there"]]);
+  if (RESP === 3) assert.equal(String(await listener.get("k")), "v"); // a Buffer after subscriptions
+  await listener.unsubscribe("news");
+  await listener.pUnsubscribe("n*");
+  await listener.sUnsubscribe("shard");
+  assert.equal(String(await listener.get("k")), "v"); // a Buffer after subscriptions
+  await listener.close();
   await client.close();
 }
 console.log("node_redis.mjs: ok");

@@ -77,6 +77,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"memory.limit", "1"},
       {"reactor.poll_us", "0"},
       {"expire.budget_us", "50"},
+      {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
       {"hyperloglog.sparse_max_bytes", "3001"},

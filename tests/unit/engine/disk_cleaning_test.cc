@@ -53,3 +53,29 @@ TEST_CASE("disk cleaning: sparse segments are written anew and their room is use
   Store again(disk);
   CHECK(contents(again.replica.keyspace) == expected);
 }
+
+TEST_CASE("disk cleaning: a damaged record is written anew from memory, and cleaning goes on") {
+  constexpr int kKeys = 20'000;
+  SimDisk disk(2);
+  Store store(disk, kWalBytes);
+  for (int i = 0; i < kKeys; ++i) store.put(name(i), 200);
+  store.checkpoint();
+  const uint64_t full = store.engine.stats().record_bytes;
+  const auto ref = [&](int i) {
+    return store.replica.keyspace.find(0, store.replica.keyspace.key(name(i)))->ref();
+  };
+  // In every tenth of the data a record, of those that stay: each spoils its segment.
+  for (int i = 0; i < kKeys; i += kKeys / 10) {
+    REQUIRE(disk.open("store/data", {}).value()->sync().ok());
+    disk.rot("store/data", disk::offset_of(ref(i)) + 100, 1);
+  }
+  for (int i = 0; i < kKeys; ++i) {
+    if (i % 10 != 0) store.erase(name(i));
+    if (i % 500 == 0) store.turn();
+  }
+  for (int i = 0; i < 3; ++i) store.checkpoint();
+  CHECK(store.engine.stats().record_bytes < full / 4);
+  store.engine.close();
+  Store again(disk, kWalBytes);  // would be refused
+  CHECK(contents(again.replica.keyspace) == contents(store.replica.keyspace));
+}

@@ -96,3 +96,74 @@ TEST_CASE("output: an empty output keeps no memory") {
   CHECK(out.allocated_bytes() == 0);
   CHECK(out.empty());
 }
+
+TEST_CASE("output: shared bytes are referred to where that pays, and never written") {
+  const auto small = std::make_shared<const std::string>("small");
+  const auto large = std::make_shared<const std::string>(Output::kWorthSharing, 'x');
+  Output out;
+  out.append_shared(small);  // alone: no chunk has to be made for it
+  CHECK(small.use_count() == 2);
+  out.append_shared(large);
+  CHECK(large.use_count() == 2);
+  const uint64_t position = out.position();
+  out.append_shared(small);
+  out.append("own");
+  CHECK(released(out) == "small" + *large + "small" + "own");
+  out.rewind(position - 1);  // into the shared chunk
+  out.append("!");
+  CHECK(released(out) == "small" + large->substr(1) + "!");
+  CHECK(*large == std::string(Output::kWorthSharing, 'x'));
+  out.consume(6);
+  CHECK(small.use_count() == 1);
+  CHECK(large.use_count() == 2);
+  out.clear();
+  CHECK(large.use_count() == 1);
+  CHECK(out.allocated_bytes() == 0);
+}
+
+TEST_CASE("output: random appends, shared and not, rewinds and partial sends") {
+  SeededRandom random(8);
+  Output out;
+  std::string wanted, sent;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string piece(random.below(i % 20 == 0 ? 40000 : 400),
+                            static_cast<char>('a' + random.below(26)));
+    wanted += piece;
+    if (random.below(2) == 0) {
+      out.append(piece);
+    } else {
+      out.append_shared(std::make_shared<const std::string>(piece));
+    }
+    if (random.below(4) == 0) {
+      const uint64_t back = random.below(std::min<uint64_t>(out.unsent_bytes(), 50000) + 1);
+      out.rewind(out.position() - back);
+      wanted.resize(wanted.size() - back);
+    }
+    const std::string ready = released(out);
+    const size_t taken = random.below(ready.size() + 1);
+    sent += ready.substr(0, taken);
+    if (taken > 0) out.consume(taken);
+    CHECK(out.unsent_bytes() == wanted.size() - sent.size());
+  }
+  sent += released(out);
+  CHECK((sent == wanted));
+}
+
+TEST_CASE("output: a hold may begin before one that is there") {
+  Output out;
+  out.append("a");
+  out.append("b");
+  out.append("c");
+  out.hold_from(2, 5);
+  out.hold_from(1, 5);
+  CHECK(released(out) == "a");
+  out.hold_from(0, 3);
+  CHECK(released(out).empty());
+  out.release(3);
+  CHECK(released(out) == "a");
+  out.hold_from(0, 9);  // covers the other
+  out.release(5);
+  CHECK(released(out).empty());
+  out.release(9);
+  CHECK(released(out) == "abc");
+}

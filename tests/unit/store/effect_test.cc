@@ -41,8 +41,7 @@ struct Owned {
   std::string value;
 
   Effect effect(const Keyspace& keyspace) const {
-    const bool keyed = type != EffectType::kFlushDb && type != EffectType::kMapDatabases;
-    return {type, db, keyed ? keyspace.key(key) : KeyRef{}, expire_at_ms, offset, value};
+    return {type, db, has_key(type) ? keyspace.key(key) : KeyRef{}, expire_at_ms, offset, value};
   }
   bool operator==(const Owned&) const = default;
 };
@@ -161,6 +160,39 @@ const std::vector<Owned> kGoldenEffects = {
 };
 
 }  // namespace
+
+TEST_CASE("entry: golden bytes of libraries") {
+  const std::string entry =
+      encode({{EffectType::kPutLibrary, 0, "", 0, 0, library_image("l", "x=1")},
+              {EffectType::kEraseLibrary, 0, "", 0, 0, "l"},
+              {EffectType::kEraseLibrary, 0, "", 0, 0, ""}},
+             1, 1, 0);
+  CHECK(hex(entry.substr(kEntryHeaderBytes)) ==
+        "0800"
+        "05016c783d31"
+        "0900016c"
+        "090000");
+}
+
+TEST_CASE("libraries: put, replaced, erased; an image without a name is refused") {
+  Keyspace keyspace(kSeed);
+  apply(Effect::put_library(library_image("a", "1")), 1, keyspace);
+  apply(Effect::put_library(library_image("b", "2")), 2, keyspace);
+  apply(Effect::put_library(library_image("a", "3")), 3, keyspace);
+  CHECK(keyspace.libraries().size() == 2);
+  CHECK(keyspace.libraries().at("a") == "3");
+  CHECK(keyspace.libraries_at() == 3);
+  apply(Effect::erase_library("a"), 4, keyspace);
+  apply(Effect::erase_library("no"), 5, keyspace);
+  CHECK(keyspace.libraries().size() == 1);
+  apply(Effect::erase_library({}), 6, keyspace);
+  CHECK(keyspace.libraries().empty());
+  for (const std::string& value : {std::string(), std::string(1, '\0'), std::string("\5ab")}) {
+    Status status;
+    decode(encode({{EffectType::kPutLibrary, 0, "", 0, 0, value}}, 1, 1, 0), &status);
+    CHECK(status.code() == Code::kCorrupt);
+  }
+}
 
 TEST_CASE("entry: golden bytes") {
   const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123);
@@ -286,7 +318,7 @@ TEST_CASE("entry: right checksums over nonsense are safe") {
   CHECK(refuses(12, 5));                 // fewer effects than there are
   CHECK(refuses(12, 7));                 // more
   CHECK(refuses(40, 0));                 // no such effect
-  CHECK(refuses(40, 8));                 //
+  CHECK(refuses(40, 10));                //
   CHECK(refuses(41, 16));                // no such database
   CHECK(refuses(entry.size() - 1, 16));  // in the map too
   CHECK(refuses(entry.size() - 1, 14));  // a map that names a database twice

@@ -1,0 +1,141 @@
+// BlockedKeys: which sessions wait for which keys (BLPOP and its kind), in order of arrival.
+//
+// The shard tells of every effect once it is applied; a key that someone waits for is noted as
+// ready then, whatever the effect was, and looked at after the whole command, transaction or script
+// (Server::serve_waiting): whose key holds the awaited type runs its command again. A session that
+// finds nothing then keeps its places.
+//
+// Keys are waited for under their logical database, as a client sees it: SWAPDB brings keys to
+// those who wait.
+//
+// Cost: none while nobody waits (the shard then has no follower), else one lookup per effect.
+// Threads: the reactor's only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "replica/shard.h"
+#include "store/effect.h"
+
+namespace holdfast {
+
+class ReplyWriter;
+class Session;
+struct Command;
+
+// What a command waits for, and how its wait may end.
+struct AwaitedKeys {
+  ObjectType type;  // another type does not end the wait
+  // Replies when the time is over.
+  void (*on_timeout)(ReplyWriter&);
+  // The command runs again, to say what is wrong, when a key is gone or of another type too.
+  bool or_gone = false;
+};
+
+struct KeyWait;
+
+class BlockedKeys final : public EffectFollower {
+ public:
+  struct Waiter {
+    Session* session;
+    ObjectType type;
+    bool or_gone;
+  };
+  struct Key {
+    uint64_t hash;
+    int db;  // logical
+    std::string bytes;
+  };
+  struct KeyView {
+    uint64_t hash;
+    int db;
+    std::string_view bytes;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const Key& key) const { return key.hash + static_cast<size_t>(key.db); }
+    size_t operator()(const KeyView& key) const { return key.hash + static_cast<size_t>(key.db); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return a.hash == b.hash && a.db == b.db && a.bytes == b.bytes;
+    }
+  };
+  struct Waiters {
+    std::list<Waiter> list;  // oldest first
+    uint32_t or_gone = 0;    // how many want to know that the key is gone
+    bool ready = false;      // it is in ready_
+  };
+  using Registry = std::unordered_map<Key, Waiters, Hash, Equal>;
+  using Place = std::pair<Registry::value_type*, std::list<Waiter>::iterator>;
+
+  // The shard outlives this.
+  explicit BlockedKeys(Shard& shard) : shard_(shard) {}
+  ~BlockedKeys() override;
+  BlockedKeys(const BlockedKeys&) = delete;
+  BlockedKeys& operator=(const BlockedKeys&) = delete;
+
+  // Enters the session's wait for the keys of a logical database. A key named twice is once there.
+  void add(Session& session, KeyWait& wait, int db, std::span<const std::string_view> keys);
+  void remove(KeyWait& wait);
+
+  // Keys that were changed and may have what is waited for.
+  bool any_ready() const { return !ready_.empty(); }
+  // Begins to serve the key that has been ready for longest. REQUIRES: any_ready().
+  void begin_serving();
+  // The next session in the queue of that key whose command has to run again; null at the end.
+  // Sessions may be added and removed between two calls.
+  Session* next_to_serve();
+
+  size_t keys() const { return registry_.size(); }
+  size_t keys_or_gone() const { return keys_or_gone_; }
+
+  void applied(const Effect& effect, bool emptied) override;
+
+ private:
+  void key_changed(const Effect& effect, bool gone);
+  void mark_ready(Registry::value_type& entry);
+  bool may_go_on(const Waiter& waiter, const Key& key) const;
+  void leave(const Place& place);
+  void drop_if_unused(Registry::value_type* entry);
+  void follow_if_needed() { shard_.follow_effects(registry_.empty() ? nullptr : this); }
+
+  Shard& shard_;
+  Registry registry_;
+  size_t keys_or_gone_ = 0;
+  std::deque<Registry::value_type*> ready_;  // pinned by Waiters::ready
+  Registry::value_type* serving_ = nullptr;  // pinned too
+  std::list<Waiter>::iterator next_;         // of the queue of serving_
+};
+
+// The wait of one session, and the command that will run again. Kept by the session.
+struct KeyWait {
+  KeyWait(const Command& waiting, const AwaitedKeys& wanted, bool replies)
+      : command(waiting), awaited(wanted), wants_reply(replies) {}
+  KeyWait(const KeyWait&) = delete;
+  KeyWait& operator=(const KeyWait&) = delete;
+
+  const Command& command;
+  std::string bytes;                   // of the arguments, one behind the other
+  std::vector<std::string_view> args;  // views into them
+  const AwaitedKeys awaited;
+  const bool wants_reply;     // CLIENT REPLY
+  bool found_nothing = true;  // the command, running again, waits on
+  std::vector<BlockedKeys::Place> places;
+
+  void keep(std::span<const std::string_view> arguments);
+  size_t memory() const;
+};
+
+}  // namespace holdfast
