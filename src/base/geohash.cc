@@ -65,6 +65,7 @@ Area area_of(const Cell& cell) {
 
 // One step in the dimension of these bits, around the map's edge.
 uint64_t moved(uint64_t bits, int step, uint64_t dimension, int by) {
+  if (by == 0) return bits;  // as it is, also at the map's very edge, which has no cell of its own
   const uint64_t within = ~uint64_t{0} >> (64 - step * 2);
   const uint64_t others = ~dimension & within;
   uint64_t v = bits & dimension;

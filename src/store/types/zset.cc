@@ -48,8 +48,8 @@ double score_at(const Listpack& pack, Pos at) {
 }
 
 void insert_score(Listpack& pack, Pos at, double score) {
-  const bool integral = std::abs(score) <= kMaxIntegral && std::trunc(score) == score &&
-                        !(score == 0 && std::signbit(score));
+  // A zero loses its sign, as in Redis.
+  const bool integral = std::abs(score) <= kMaxIntegral && std::trunc(score) == score;
   if (integral) {
     pack.insert_integer(at, static_cast<int64_t>(score));
     return;

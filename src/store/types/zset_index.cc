@@ -36,13 +36,12 @@ bool ZsetIndex::erase(std::string_view member) {
 
 bool ZsetIndex::drain(uint32_t limit, uint32_t* freed) {
   *freed = table_.drain(limit, [](ScoredMember* entry) { ScoredMember::destroy(entry); });
-  // Leaves are at least partly filled: one for each few members keeps up with them.
+  const bool emptied = *freed < limit;
+  // Leaves hold more than this on average: hardly any are left with the last members.
   constexpr uint32_t kMembersPerLeaf = 8;
-  bool leaves_left = true;
-  for (uint64_t i = 0; i <= *freed / kMembersPerLeaf && leaves_left; ++i) {
-    leaves_left = order_.drop_leaf();
-  }
-  return *freed < limit && !leaves_left;
+  uint64_t leaves = emptied ? UINT64_MAX : *freed / kMembersPerLeaf + 1;
+  while (leaves > 0 && order_.drop_leaf()) --leaves;
+  return emptied;
 }
 
 size_t ZsetIndex::memory() const {

@@ -26,7 +26,7 @@ def commands(rng):
         lambda: ["PFDEBUG", rng.choice(["GETREG", "TODENSE", "ENCODING"]), key(rng)]
         if rng.random() < 0.1 else ["PFCOUNT", key(rng)],
         lambda: ["DEL", key(rng)] if rng.random() < 0.3 else ["EXISTS", key(rng)],
-        lambda: ["SETRANGE", rng.choice(["h3", "absent"]), str(rng.randrange(40)), "x"]
+        lambda: ["SETRANGE", rng.choice(["h3", "absent"]), str(rng.randrange(8)), "x"]
         if rng.random() < 0.1 else ["PFCOUNT", "h0", "h1", "h2"],
         lambda: ["SET", "s0", "no hll"],
         lambda: [rng.choice(["PFADD", "PFCOUNT", "PFMERGE", "PFDEBUG"])],

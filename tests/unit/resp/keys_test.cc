@@ -301,7 +301,7 @@ TEST_CASE("RESTORE: errors") {
     CHECK(f.run({"RESTORE", "z", "0", damaged}) == bad_sum);
   }
   const std::string bad_format = "-ERR Bad data format\r\n";
-  CHECK(f.run({"RESTORE", "z", "0", sealed(std::string("\x01\x01\x01\x61", 4))}) == bad_format);
+  CHECK(f.run({"RESTORE", "z", "0", sealed(std::string("\x07\x01\x01\x61", 4))}) == bad_format);
   CHECK(f.run({"RESTORE", "z", "0", sealed(std::string("\x00\x05\x61", 3))}) == bad_format);
   CHECK(f.run({"RESTORE", "z", "0", sealed("")}) == bad_format);
   // A payload that cannot be read leaves the old value alone.

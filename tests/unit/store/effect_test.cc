@@ -168,10 +168,10 @@ TEST_CASE("entry: golden bytes of libraries") {
               {EffectType::kEraseLibrary, 0, "", 0, 0, ""}},
              1, 1, 0);
   CHECK(hex(entry.substr(kEntryHeaderBytes)) ==
-        "2800"
+        "0800"
         "05016c783d31"
-        "2900016c"
-        "290000");
+        "0900016c"
+        "090000");
 }
 
 TEST_CASE("libraries: put, replaced, erased; an image without a name is refused") {

@@ -152,8 +152,8 @@ TEST_CASE("rdb value: bodies that are refused") {
   for (const std::string& body : {
            bytes({}),                              // nothing
            bytes({0}),                             // no length
-           bytes({1, 1, 1, 'a'}),                  // a list
-           bytes({2, 1, 1, 'a'}),                  // a set
+           bytes({1, 1, 2, 'a'}),                  // a list with half an element
+           bytes({2, 0}),                          // a set of nothing
            bytes({0x12, 1}),                       // a quicklist
            bytes({0xff}),                          // no type at all
            bytes({0, 4, 'a', 'b', 'c'}),           // short
