@@ -167,12 +167,22 @@ class Load:
 
 
 def fill(server, count):
-    """16-byte keys with 32-byte values through redis-cli --pipe."""
+    """16-byte keys with 32-byte values."""
+    pipe_in(server, (b"*3\r\n$3\r\nSET\r\n$16\r\n%s\r\n$32\r\n%s\r\n" % filled(i)
+                     for i in range(count)))
+
+
+def encoded(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+def pipe_in(server, commands):
+    """Sends encoded commands through redis-cli --pipe; none of them may fail."""
     pipe = subprocess.Popen(["redis-cli", "-p", str(server.port), "--pipe"],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     chunk = []
-    for i in range(count):
-        chunk.append(b"*3\r\n$3\r\nSET\r\n$16\r\n%s\r\n$32\r\n%s\r\n" % filled(i))
+    for command in commands:
+        chunk.append(command)
         if len(chunk) == 10000:
             pipe.stdin.write(b"".join(chunk))
             chunk = []

@@ -1,5 +1,5 @@
-// CLUSTER, as a server answers that is no part of a cluster: each subcommand is known and refused,
-// by which clients tell that they need no cluster mode.
+// CLUSTER and its kin, as a server answers that is no part of a cluster: each subcommand is known
+// and refused, by which clients tell that they need no cluster mode.
 #include "resp/commands/families.h"
 #include "resp/context.h"
 
@@ -85,6 +85,13 @@ constexpr CommandSpec kSubcommands[] = {
         "Returns the mapping of cluster slots to nodes."),
 };
 
+constexpr CommandSpec connection_row(std::string_view name, uint32_t flags,
+                                     std::string_view summary) {
+  CommandSpec spec = row(name, 1, flags, "3.0.0", "O(1)", summary);
+  spec.categories = kCatConnection;
+  return spec;
+}
+
 constexpr CommandSpec kCommands[] = {
     {.name = "cluster",
      .arity = -2,
@@ -93,6 +100,11 @@ constexpr CommandSpec kCommands[] = {
      .complexity = "Depends on subcommand.",
      .summary = "A container for Redis Cluster commands.",
      .subcommands = kSubcommands},
+    connection_row("asking", kFast, "Sent by cluster clients after an -ASK redirect"),
+    connection_row("readonly", kLoading | kStale | kFast,
+                   "Enables read queries for a connection to a cluster replica node"),
+    connection_row("readwrite", kLoading | kStale | kFast,
+                   "Disables read queries for a connection to a cluster replica node"),
 };
 
 }  // namespace
