@@ -85,6 +85,10 @@ class Shard {
   int64_t now_ms() const { return now_ms_; }
   // Applies the effect now and adds it to the command's entry.
   void emit(const Effect& effect);
+  // A transaction or script whose entry is larger already may write nothing more: an entry's length
+  // has 32 bits.
+  static constexpr uint64_t kMaxEntryBytes = 1ULL << 30;
+  bool entry_is_full() const { return writer_.size() > kMaxEntryBytes; }
   // The entry's seq, 0 when the command emitted nothing.
   Seq end_command();
 

@@ -281,6 +281,11 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
 
 void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
                         std::span<const std::string_view> args, bool in_script) {
+  if (command.has(kWrite) && shard_.entry_is_full()) {
+    ++const_cast<Command&>(command).stats.rejected;
+    reply.error(errors::kEntryFull);
+    return;
+  }
   CommandContext context(outer, reply, command, args, in_script);
   int64_t clock_ns = clock().mono_ns();
   const uint64_t errors_before = reply.error_count();

@@ -34,6 +34,10 @@ inline constexpr std::string_view kDeviceFull =
     "MISCONF The device of data.dir is full: commands that add data are refused until there is "
     "room. Free some space, or delete keys.";
 
+inline constexpr std::string_view kEntryFull =
+    "ERR this transaction or script has written 1 GiB already, which is the most that is logged as "
+    "one; write in smaller parts";
+
 inline constexpr std::string_view kUnreadable =
     "IOERR A value could not be read back from the device; it is damaged or the device fails. See "
     "the server's log.";

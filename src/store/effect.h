@@ -97,6 +97,8 @@ class EntryWriter {
  public:
   explicit EntryWriter(std::string* out) : out_(out) {}
   bool open() const { return open_; }
+  // Bytes of the open entry; 0 without one.
+  size_t size() const { return open_ ? out_->size() - start_ : 0; }
   void begin(Epoch epoch, Seq seq, int64_t log_clock_ms);
   void add(const Effect& effect);
   void end();

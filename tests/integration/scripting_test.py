@@ -397,5 +397,17 @@ def test_monitor_shows_what_scripts_run():
             check(lines[2].endswith('[0 lua] "get" "a"'), lines[2])
 
 
+def test_a_script_cannot_write_more_than_an_entry_holds():
+    script = ("local v = string.rep('x', 64 * 1024 * 1024) "
+              "for i = 1, 20 do local r = redis.pcall('SET', 'k' .. i % 2, v) "
+              "if r.err then return {i, r.err} end end")
+    with Server(config="conf/memory.yaml") as server:
+        with server.client(timeout=120) as client:
+            writes, error = client("EVAL", script, "0")
+            check_equal(writes, 17, "the write that was refused")
+            check(b"1 GiB" in error, f"refused with {error!r}")
+            check_equal(client("SET", "k0", "later"), "OK", "after it")
+
+
 if __name__ == "__main__":
     main(globals())
