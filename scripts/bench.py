@@ -5,11 +5,12 @@ All run on loopback. Sections, all of them by default, in this order:
 
 volatile  engine mem beside Redis without persistence
 durable   engine disk beside Redis with appendfsync always, Redis without persistence, engine rocks
+suite     all tests of redis-benchmark: engine disk beside Redis without persistence
 restart   from the start of the process to the first correct answer
 latency   what one client sees while others write; plot: build/latency.svg
 memory    resident bytes of many small keys
 
-In volatile and durable redis-benchmark (one client thread) runs each case --runs times against each
+In volatile, durable and suite redis-benchmark (one client thread) runs each case --runs times against each
 server in turn; the tables show the medians and the ratios of the medians. A ratio above 1 is
 Holdfast's win, except in memory, where it is the share of Redis's memory.
 
@@ -32,8 +33,9 @@ from bench.memory import memory
 from bench.restart import restart
 from bench.servers import fail, stop_all
 from bench.speed import durable, volatile
+from bench.suite import suite
 
-SECTIONS = {s.__name__: s for s in (volatile, durable, restart, latency, memory)}
+SECTIONS = {s.__name__: s for s in (volatile, durable, suite, restart, latency, memory)}
 
 
 def parse():
@@ -62,7 +64,7 @@ def parse():
                         "device to be measured (default: the directory of temporary files)")
     options = parser.parse_args()
     if not options.section:
-        options.section = ["volatile", "durable"] if options.only else list(SECTIONS)
+        options.section = ["volatile", "durable", "suite"] if options.only else list(SECTIONS)
         if options.skip_memory and not options.only:
             options.section.remove("memory")
     return options

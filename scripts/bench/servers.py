@@ -137,7 +137,8 @@ def benchmark(server, args, requests, keys):
     rows = [row for row in csv.DictReader(io.StringIO(out.stdout)) if row.get("rps")]
     if out.returncode != 0 or not rows:
         fail(f"redis-benchmark {args} against {server.name}: {out.stdout} {out.stderr}")
-    return float(rows[0]["rps"]), float(rows[0]["p99_latency_ms"])
+    # The last: a test that needs a list makes it first, and tells of that too.
+    return float(rows[-1]["rps"]), float(rows[-1]["p99_latency_ms"])
 
 
 class Load:

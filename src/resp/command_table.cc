@@ -111,14 +111,14 @@ uint32_t CommandTable::hash(std::string_view name) {
 
 using Family = std::span<const CommandSpec> (*)();
 constexpr Family kFamilies[] = {
-    string_commands,   bitmap_commands,     stream_commands,        hyperloglog_commands,
-    zset_commands,     geo_commands,        hash_commands,          set_commands,
-    list_commands,     key_commands,        dump_commands,          expiry_commands,
-    database_commands, connection_commands, transaction_commands,   scripting_commands,
-    function_commands, client_commands,     config_commands,        info_commands,
-    memory_commands,   latency_commands,    introspection_commands, admin_commands,
-    engine_commands,   debug_commands,      acl_commands,           cluster_commands,
-    pubsub_commands,
+    string_commands,    bitmap_commands,   stream_commands,     hyperloglog_commands,
+    zset_commands,      geo_commands,      hash_commands,       set_commands,
+    list_commands,      sort_commands,     key_commands,        dump_commands,
+    expiry_commands,    database_commands, connection_commands, transaction_commands,
+    scripting_commands, function_commands, client_commands,     config_commands,
+    info_commands,      memory_commands,   latency_commands,    introspection_commands,
+    admin_commands,     engine_commands,   debug_commands,      acl_commands,
+    cluster_commands,   pubsub_commands,
 };
 
 CommandTable::CommandTable() {

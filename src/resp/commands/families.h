@@ -17,6 +17,7 @@ std::span<const CommandSpec> geo_commands();
 std::span<const CommandSpec> hash_commands();
 std::span<const CommandSpec> set_commands();
 std::span<const CommandSpec> list_commands();
+std::span<const CommandSpec> sort_commands();
 std::span<const CommandSpec> key_commands();            // DEL, RENAME, COPY, MOVE, OBJECT, ...
 std::span<const CommandSpec> dump_commands();           // DUMP, RESTORE
 std::span<const CommandSpec> expiry_commands();         // EXPIRE and TTL families

@@ -247,7 +247,7 @@ void list_command(CommandContext& c) {
   for (const auto& command : c.server.commands().commands()) {
     if (listed(c, *command)) names.push_back(command->full_name);
     for (const auto& sub : command->subcommands) {
-      if (c.argc() != 2 && listed(c, *sub)) names.push_back(sub->full_name);
+      if (listed(c, *sub)) names.push_back(sub->full_name);
     }
   }
   c.reply.array(names.size());

@@ -51,6 +51,10 @@ bool parse_options(CommandContext& c, ReadOptions* options) {
   for (size_t i = 1; i < c.argc() && options->streams_at == 0; ++i) {
     const size_t more = c.argc() - i - 1;
     if (c.is(i, "block") && more > 0) {
+      if (c.in_script()) {
+        return fail(c, "ERR " + std::string(c.args[0]) +
+                           " command is not allowed with BLOCK option from scripts");
+      }
       if (!timeout_argument(c, ++i, &options->timeout_ms)) return false;
     } else if (c.is(i, "count") && more > 0) {
       int64_t count;

@@ -70,6 +70,15 @@ std::string encoded(const Stream& stream) {
   return out;
 }
 
+// The bytes of a string in hex.
+std::string unhex(std::string_view hex) {
+  std::string out;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return out;
+}
+
 StreamId random_id(Random& random, uint64_t most) { return {random.below(most), random.below(3)}; }
 
 }  // namespace
@@ -364,4 +373,134 @@ TEST_CASE("stream: any bytes are safe to decode") {
     destroy_collection(type, value);
   }
   CHECK(taken > 0);
+}
+
+TEST_CASE("stream: what redis-server 7.0 has dumped, and we for it") {
+  // XADD x 1-1 f v n 7, 2-0 f w n -8, 2-5 other z, 9-0 f gone; XDEL x 9-0; XGROUP CREATE x g 2-0
+  // ENTRIESREAD 2; XCLAIM x g ann 0 1-1 2-0 FORCE TIME 1000 RETRYCOUNT 3; DUMP x.
+  const std::string payload = unhex(
+      "130110000000000000000100000000000000014059590000002000030101010201816602816e0200010201000100"
+      "018176020701050102010101dfff02817702dff80205010001010104010101856f7468657206817a020601010108"
+      "01dfff02010181660284676f6e65050601ff03090001010900040101670200020200000000000000010000000000"
+      "000001e8030000000000000300000000000000020000000000000000e803000000000000030103616e6e312930ff"
+      "a10100000200000000000000010000000000000001000000000000000200000000000000000a0079c3e90decaab1"
+      "65");
+  REQUIRE(dump_is_intact(payload));
+  RestoredValue value;
+  REQUIRE(restore_value(payload, 1 << 20, {}, &value));
+  REQUIRE(value.type == ObjectType::kStream);
+  ObjectType type;
+  Collection collection;
+  REQUIRE(decode_collection(value.bytes, {}, &type, &collection));
+  const auto& stream = *static_cast<Stream*>(collection.data);
+  CHECK(range(stream, {}, StreamId::max(), false) ==
+        Entries{{{1, 1}, {{"f", "v"}, {"n", "7"}}},
+                {{2, 0}, {{"f", "w"}}},  // range() reads such entries by half
+                {{2, 5}, {{"other", "z"}}}});
+  CHECK((stream.last_id() == StreamId{9, 0} && stream.max_deleted_id() == StreamId{9, 0}));
+  CHECK_EQ(stream.entries_added(), 4);
+  const StreamGroup* group = stream.group("g");
+  REQUIRE(group != nullptr);
+  CHECK((group->last_id == StreamId{2, 0} && group->entries_read == 2));
+  CHECK_EQ(group->pending.size(), 2);
+  const StreamPending* pending = group->pending.find({2, 0});
+  REQUIRE(pending != nullptr);
+  CHECK((pending->delivered_ms == 1000 && pending->deliveries == 3));
+  CHECK_EQ(pending->consumer->first, "ann");
+  CHECK_EQ(group->consumer("ann")->second.active_ms, group->consumer("ann")->second.seen_ms);
+  // Back into the form that Redis 7.0 reads: the same bytes, but that it compressed nothing here.
+  std::string dumped;
+  kStreamType.dump(collection, &dumped);
+  CHECK_EQ(dumped.substr(0, 20), payload.substr(0, 20));
+  CHECK_EQ(dumped.size(), payload.size() - 10);
+  CHECK_EQ(dumped.substr(dumped.size() - 100), payload.substr(payload.size() - 110, 100));
+  destroy_collection(type, collection);
+}
+
+TEST_CASE("stream: effects, byte by byte") {
+  Collection value = kStreamType.create();
+  Stream& stream = *static_cast<Stream*>(value.data);
+  const auto apply = [&value](int type, std::string_view hex) {
+    const std::string operands = unhex(hex);
+    Reader in(operands);
+    kStreamType.apply(static_cast<EffectType>(type), in, {}, &value);
+    CHECK((in.ok() && in.at_end()));
+  };
+  apply(96,
+        "0501"
+        "01"
+        "0166"
+        "0176");  // 5-1, one pair: f v
+  apply(96,
+        "0600"
+        "01"
+        "0166"
+        "0177");
+  apply(96,
+        "0700"
+        "01"
+        "0166"
+        "0178");
+  CHECK((stream.length() == 3 && stream.contains({5, 1}) && stream.last_id() == StreamId{7, 0}));
+  apply(100,
+        "0167"
+        "0000"
+        "00");  // g behind 0-0, entries read unknown
+  apply(101,
+        "026e6f"
+        "0000"
+        "00");  // of no group: nothing
+  CHECK((stream.groups().size() == 1 && stream.group("g")->entries_read == -1));
+  apply(103,
+        "0167"
+        "0164"
+        "09");  // consumer d, seen at 9
+  // Up to 6-0, of which two were read, consumer c at 10: 5-1 and 6-0.
+  apply(105,
+        "0167"
+        "0600"
+        "03"
+        "0163"
+        "0a"
+        "0501"
+        "0100");
+  const StreamGroup& group = *stream.group("g");
+  CHECK((group.last_id == StreamId{6, 0} && group.entries_read == 2));
+  CHECK((group.consumer("c")->second.pending.size() == 2 &&
+         group.consumer("c")->second.active_ms == 10));
+  CHECK((group.consumer("d")->second.seen_ms == 9 && group.consumer("d")->second.active_ms == -1));
+  apply(106,
+        "0167"
+        "0164"
+        "0b"
+        "01"
+        "08"
+        "0501"
+        "04");  // d at 11 has 5-1 from 8, the fourth time
+  const StreamPending* pending = group.pending.find({5, 1});
+  REQUIRE(pending != nullptr);
+  CHECK((pending->delivered_ms == 8 && pending->deliveries == 4));
+  CHECK((pending->consumer->first == "d" && pending->consumer->second.active_ms == 11));
+  apply(107,
+        "0167"
+        "0600"
+        "0000");  // 6-0, and 6-0 again, which is nothing
+  CHECK_EQ(group.pending.size(), 1);
+  apply(104,
+        "0167"
+        "0164");
+  CHECK((group.pending.empty() && group.consumers.size() == 1));
+  apply(97, "0600");
+  CHECK((stream.length() == 2 && stream.max_deleted_id() == StreamId{6, 0}));
+  apply(98, "0501");
+  CHECK((stream.length() == 1 && stream.first_id() == StreamId{7, 0}));
+  apply(99,
+        "0900"
+        "05"
+        "0800");
+  CHECK((stream.last_id() == StreamId{9, 0} && stream.entries_added() == 5 &&
+         stream.max_deleted_id() == StreamId{8, 0}));
+  apply(102, "0167");
+  CHECK(stream.groups().empty());
+  destroy_collection(ObjectType::kStream, value);
 }
