@@ -10,6 +10,7 @@
 
 #include "resp/commands/collection_scan.h"
 #include "resp/commands/families.h"
+#include "resp/commands/type_names.h"
 #include "resp/context.h"
 #include "resp/server.h"
 #include "resp/session.h"
@@ -60,8 +61,10 @@ struct ScanOptions {
   uint64_t count = kScanDefaultCount;
   std::string_view pattern;
   bool match = false;
-  bool wanted_type = true;  // strings are the only type there is
+  uint32_t types = ~uint32_t{0};  // a bit for each ObjectType that is wanted
 };
+
+constexpr uint32_t type_bit(ObjectType type) { return uint32_t{1} << static_cast<int>(type); }
 
 bool parse_scan(CommandContext& c, ScanOptions* options) {
   if (!parse_cursor(c.args[1], &options->cursor)) {
@@ -85,7 +88,10 @@ bool parse_scan(CommandContext& c, ScanOptions* options) {
       options->pattern = c.args[i + 1];
       options->match = options->pattern != "*";
     } else if (c.is(i, "type")) {
-      options->wanted_type = c.is(i + 1, "string");
+      options->types = 0;  // an unknown type has no keys
+      for (const ObjectType type : kObjectTypes) {
+        if (c.is(i + 1, type_name(type))) options->types = type_bit(type);
+      }
     } else {
       c.fail();
       return false;
@@ -105,7 +111,7 @@ void scan_command(CommandContext& c) {
   for (uint64_t calls = 0; calls <= most_calls; ++calls) {
     cursor = c.keyspace.scan(c.db(), cursor, [&](Object* object) {
       ++seen;
-      if (!options.wanted_type || expired(c, *object)) return;
+      if ((options.types & type_bit(object->type())) == 0 || expired(c, *object)) return;
       if (options.match && !glob_match(options.pattern, object->key())) return;
       keys.push_back(object->key());
     });

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "resp/commands/families.h"
+#include "resp/commands/type_names.h"
 #include "resp/context.h"
 #include "resp/help.h"
 #include "resp/server.h"
@@ -37,24 +38,6 @@ Object* find_untouched(CommandContext& c, size_t i) {
   Object* object = find_unnoticed(c, key);
   if (object == nullptr) c.notify(NotifyClass::kKeyMiss, "keymiss", key);
   return object;
-}
-
-std::string_view type_name(ObjectType type) {
-  switch (type) {
-    case ObjectType::kString:
-      return "string";
-    case ObjectType::kList:
-      return "list";
-    case ObjectType::kSet:
-      return "set";
-    case ObjectType::kZset:
-      return "zset";
-    case ObjectType::kHash:
-      return "hash";
-    case ObjectType::kStream:
-      return "stream";
-  }
-  HF_ASSERT(false);
 }
 
 // The number of a logical database in argument `i`; replies with the error and returns false when
@@ -429,6 +412,24 @@ constexpr CommandSpec kCommands[] = {
 };
 
 }  // namespace
+
+std::string_view type_name(ObjectType type) {
+  switch (type) {
+    case ObjectType::kString:
+      return "string";
+    case ObjectType::kList:
+      return "list";
+    case ObjectType::kSet:
+      return "set";
+    case ObjectType::kZset:
+      return "zset";
+    case ObjectType::kHash:
+      return "hash";
+    case ObjectType::kStream:
+      return "stream";
+  }
+  HF_ASSERT(false);
+}
 
 std::span<const CommandSpec> key_commands() { return kCommands; }
 

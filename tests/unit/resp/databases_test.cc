@@ -128,7 +128,16 @@ TEST_CASE("SCAN returns every key, whatever the count") {
   CHECK(scan(f, "0", {"COUNT", "100"}).keys.size() < 150);
   CHECK(scan_all(f, {"MATCH", "{t}*"}).size() == 167);
   CHECK(scan_all(f, {"match", "*", "type", "STRING", "count", "50"}) == keys);
-  CHECK(scan_all(f, {"TYPE", "list"}).empty());
+  f.run({"RPUSH", "a list", "x"});
+  f.run({"SADD", "a set", "x"});
+  f.run({"ZADD", "a zset", "1", "x"});
+  f.run({"HSET", "a hash", "x", "1"});
+  f.run({"XADD", "a stream", "*", "x", "1"});
+  for (const std::string type : {"list", "set", "zset", "hash", "stream"}) {
+    CHECK(scan_all(f, {"TYPE", type}) == std::set<std::string>{"a " + type});
+  }
+  CHECK(scan_all(f, {"TYPE", "HASH"}) == std::set<std::string>{"a hash"});
+  CHECK(scan_all(f, {"TYPE", "string"}) == keys);
   CHECK(scan_all(f, {"TYPE", "nonsense"}).empty());
   CHECK(f.run3({"SCAN", "0", "MATCH", "key:1", "COUNT", "1000"}) ==
         "*2\r\n$1\r\n0\r\n*1\r\n$5\r\nkey:1\r\n");
