@@ -52,7 +52,7 @@ TEST_CASE("command: bare, count, info and list agree") {
   const std::string count = f.run({"COMMAND", "COUNT"}).substr(1);
   CHECK(f.run({"COMMAND"}).substr(1).starts_with(count));
   CHECK(f.run({"COMMAND", "INFO"}).substr(1).starts_with(count));
-  CHECK(has(f.run({"COMMAND", "LIST"}), "$6\r\nacl|cat\r\n"));  // subcommands too
+  CHECK(has(f.run({"COMMAND", "LIST"}), "$7\r\nacl|cat\r\n"));  // subcommands too
   CHECK(has(f.run({"COMMAND", "LIST"}), "$3\r\nget\r\n"));
 }
 
