@@ -1,5 +1,7 @@
 // Server's part in access control: who a session is, what is denied, the ACL file. The rules are in
 // resp/acl.h.
+#include <algorithm>
+
 #include "base/log.h"
 #include "resp/client_line.h"
 #include "resp/server.h"
@@ -8,6 +10,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kLeft = "its user was deleted or changed";
+constexpr std::string_view kLostChannels = "its user may not listen to a channel any more";
 
 Counter& counter_of(ServerStats& stats, AclReason reason) {
   switch (reason) {
@@ -76,6 +79,36 @@ void Server::close_sessions_of(const AclUser& user, Session* caller) {
   }
 }
 
+void Server::close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller) {
+  if (!user.lost_channels(before)) return;
+  const auto denied = [&user](const Subscriptions& subscriptions, SubscriptionKind kind) {
+    return std::ranges::any_of(subscriptions.of(kind), [&](const auto& entry) {
+      return !user.check_channel(entry.first, kind == SubscriptionKind::kPattern);
+    });
+  };
+  for (const auto& [id, session] : sessions_) {
+    const Subscriptions* subscriptions = session->subscriptions.get();
+    if (subscriptions == nullptr || session->state.user != &user || session->closing()) continue;
+    if (!denied(*subscriptions, SubscriptionKind::kChannel) &&
+        !denied(*subscriptions, SubscriptionKind::kPattern) &&
+        !denied(*subscriptions, SubscriptionKind::kShard)) {
+      continue;
+    }
+    if (session.get() == caller) {
+      session->close_after_reply();
+    } else {
+      session->close_now(kLostChannels);
+    }
+  }
+}
+
+std::string Server::set_user(std::string_view name, std::span<const std::string_view> rules,
+                             Session& caller) {
+  return acl_.set_user(name, rules, [&](const AclUser& user, const AclUser& before) {
+    close_if_lost_channels(user, before, &caller);
+  });
+}
+
 bool Server::delete_user(std::string_view name, Session& caller) {
   return acl_.remove(name, [&](AclUser& user) { close_sessions_of(user, &caller); });
 }
@@ -104,7 +137,11 @@ std::string Server::load_acl_file(Session& caller) {
     return "Error loading ACLs, opening file '" + path +
            "': " + message.substr(colon == std::string::npos ? 0 : colon + 2);
   }
-  return acl_.load(text.value(), path, [&](AclUser& user) { close_sessions_of(user, &caller); });
+  return acl_.load(
+      text.value(), path, [&](AclUser& user) { close_sessions_of(user, &caller); },
+      [&](const AclUser& user, const AclUser& before) {
+        close_if_lost_channels(user, before, &caller);
+      });
 }
 
 std::string Server::save_acl_file() {

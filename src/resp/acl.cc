@@ -77,7 +77,8 @@ AclUser* Acl::authenticate(std::string_view name, std::string_view password) con
   return user != nullptr && user->enabled() && user->accepts(password) ? user : nullptr;
 }
 
-std::string Acl::set_user(std::string_view name, std::span<const std::string_view> rules) {
+std::string Acl::set_user(std::string_view name, std::span<const std::string_view> rules,
+                          const OnChange& on_change) {
   if (acl_has_spaces(name)) return "Usernames can't contain spaces or null characters";
   std::vector<std::string> merged;
   std::string_view open;
@@ -94,7 +95,8 @@ std::string Acl::set_user(std::string_view name, std::span<const std::string_vie
   if (user == nullptr) {
     users_.emplace(name, std::move(changed));
   } else {
-    *user = std::move(*changed);
+    std::swap(*user, *changed);
+    on_change(*user, *changed);
   }
   return {};
 }
@@ -116,7 +118,8 @@ std::string Acl::file_text() const {
   return text;
 }
 
-std::string Acl::load(std::string_view text, std::string_view file, const OnLeave& on_leave) {
+std::string Acl::load(std::string_view text, std::string_view file, const OnLeave& on_leave,
+                      const OnChange& on_change) {
   Users users;
   std::string errors;
   size_t number = 0;
@@ -130,7 +133,7 @@ std::string Acl::load(std::string_view text, std::string_view file, const OnLeav
            "performed";
   }
   if (!users.contains(kDefault)) users.emplace(kDefault, make_default());
-  replace(std::move(users), on_leave);
+  replace(std::move(users), on_leave, on_change);
   return {};
 }
 
@@ -175,7 +178,7 @@ void Acl::parse_line(std::string_view line, const std::string& place, size_t num
   }
 }
 
-void Acl::replace(Users users, const OnLeave& on_leave) {
+void Acl::replace(Users users, const OnLeave& on_leave, const OnChange& on_change) {
   for (auto old = users_.begin(); old != users_.end();) {
     const auto found = users.find(old->first);
     AclUser& user = *old->second;
@@ -183,7 +186,8 @@ void Acl::replace(Users users, const OnLeave& on_leave) {
     const bool changes = !stays || found->second->describe() != user.describe();
     if (changes && &user != default_) on_leave(user);
     if (stays) {
-      user = std::move(*found->second);
+      std::swap(user, *found->second);
+      if (&user == default_) on_change(user, *found->second);
       users.erase(found);
     }
     old = stays ? std::next(old) : users_.erase(old);

@@ -21,6 +21,9 @@ class Acl {
  public:
   using Users = std::map<std::string, std::unique_ptr<AclUser>, std::less<>>;
   using OnLeave = std::function<void(AclUser&)>;
+  // After a user was changed, with what it was before.
+  using OnChange = std::function<void(const AclUser& user, const AclUser& before)>;
+  static void no_one_minds(const AclUser&, const AclUser&) {}
 
   // With "default" only, who may do everything without a password. `table` outlives this.
   explicit Acl(const CommandTable& table);
@@ -41,22 +44,25 @@ class Acl {
 
   // Makes the user or changes it, by all rules or, if one is refused, not at all. The reason is
   // told without "ERR "; empty: done.
-  std::string set_user(std::string_view name, std::span<const std::string_view> rules);
+  std::string set_user(std::string_view name, std::span<const std::string_view> rules,
+                       const OnChange& on_change = no_one_minds);
   // False when there is none. REQUIRES: not "default".
   bool remove(std::string_view name, const OnLeave& on_leave);
 
   // The ACL file: a line a user.
   std::string file_text() const;
   // Makes `text` the users, or changes nothing and tells every mistake in it; empty: done. `file`
-  // is its name for the errors. Users that are gone or changed leave (on_leave), except "default".
-  std::string load(std::string_view text, std::string_view file, const OnLeave& on_leave);
+  // is its name for the errors. Users that are gone or changed leave (on_leave), except "default",
+  // which changes (on_change).
+  std::string load(std::string_view text, std::string_view file, const OnLeave& on_leave,
+                   const OnChange& on_change = no_one_minds);
 
  private:
   std::unique_ptr<AclUser> make_user(std::string_view name) const;
   std::unique_ptr<AclUser> make_default() const;
   void parse_line(std::string_view line, const std::string& place, size_t number, Users* users,
                   std::string* errors) const;
-  void replace(Users users, const OnLeave& on_leave);
+  void replace(Users users, const OnLeave& on_leave, const OnChange& on_change);
 
   const AclCommands commands_;
   bool all_channels_by_default_ = false;

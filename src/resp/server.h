@@ -185,6 +185,8 @@ class Server {
   // even if it is to be closed.
   std::string load_acl_file(Session& caller);
   std::string save_acl_file();
+  std::string set_user(std::string_view name, std::span<const std::string_view> rules,
+                       Session& caller);
   bool delete_user(std::string_view name, Session& caller);
 
   // --- CLIENT PAUSE, MONITOR ---
@@ -259,6 +261,8 @@ class Server {
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
   void close_sessions_of(const AclUser& user, Session* caller);
+  // Closes the sessions that listen to what their user, changed a moment ago, may not any more.
+  void close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller);
   // Why the command may not run (or be queued) now; empty when it may.
   std::string refusal(Session& session, const Command& command,
                       std::span<const std::string_view> args);

@@ -45,7 +45,7 @@ void list(CommandContext& c) {
 }
 
 void set_user(CommandContext& c) {
-  fail_if(c, c.server.acl().set_user(c.args[2], c.args.subspan(3)));
+  fail_if(c, c.server.set_user(c.args[2], c.args.subspan(3), c.session));
 }
 
 void delete_users(CommandContext& c) {

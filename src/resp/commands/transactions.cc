@@ -67,8 +67,8 @@ static void run_queued(CommandContext& c, const Command& command,
   if (access.allowed()) return c.server.run_nested(c, c.reply, command, args, false);
   c.server.record_denial(c.session, access, AclContext::kMulti, command, args);
   c.fail(
-      "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
-      "call. This command is no longer allowed for the following reason: " +
+      "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+      "EXEC call. This command is no longer allowed for the following reason: " +
       std::string(acl_exec_denial_text(access.reason)));
 }
 

@@ -242,6 +242,12 @@ std::string LuaMachine::refusal(const Command& command) const {
     return "Wrong number of args calling Redis command from script";
   }
   if (command.has(kNoScript)) return "This Redis command is not allowed from script";
+  const Session& session = run_->context->session;
+  if (const AclDecision access = server_.check_access(session, command, args_); !access.allowed()) {
+    server_.record_denial(session, access, AclContext::kLua, command, args_);
+    return "ACL failure in script: " +
+           acl_denial_text(access, *session.state.user, command, args_, false);
+  }
   if (command.has(kWrite) && run_->read_only) {
     return "Write commands are not allowed from read-only scripts.";
   }

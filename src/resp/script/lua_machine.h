@@ -103,7 +103,6 @@ class LuaMachine {
   // Of redis.call, kept from call to call.
   std::vector<std::string_view> args_;
   std::vector<char> numbers_;
-  bool in_call_ = false;
   Output output_;
   ReplyWriter reply_{&output_};
   std::string joined_;  // a reply of more than one chunk

@@ -10,6 +10,7 @@
 #include "resp/script/lua_machine.h"
 #include "resp/script/lua_reply.h"
 #include "resp/server.h"
+#include "resp/session.h"
 
 namespace holdfast {
 namespace {
@@ -163,7 +164,9 @@ int RedisLibrary::acl_check_command(lua_State* lua) {
     command = command->subcommand(machine.args_[1]);
   }
   if (command == nullptr) return fail(lua, "Invalid command passed to redis.acl_check_cmd()");
-  lua_pushboolean(lua, 1);  // the one user may do everything
+  const Session& session = machine.run_->context->session;
+  const bool allowed = machine.server_.check_access(session, *command, machine.args_).allowed();
+  lua_pushboolean(lua, allowed ? 1 : 0);
   return 1;
 }
 

@@ -164,11 +164,17 @@ void erase(Reader& in, Collection* hash) {
   if (hash->encoding == Encoding::kListpackEx) refresh_next_expiry(*hash);
 }
 
-void expire(Reader& in, Collection* hash) {
+constexpr uint64_t kExpiryBytes = 10;  // of a time in a listpack, at most
+
+void expire(Reader& in, const CollectionLimits& limits, Collection* hash) {
   while (in.ok() && !in.at_end()) {
     const auto at_ms = static_cast<int64_t>(in.varint());
     const std::string_view field = in.sized_bytes();
     if (!in.ok() || hash->data == nullptr) return;
+    const uint64_t needs = kExpiryBytes * hash_size(*hash);
+    if (is_pack(*hash) && !hash_pack(*hash).fits(needs)) {
+      hash_into_table(hash, 0, limits.hash_seed);
+    }
     if (!is_pack(*hash)) {
       table_of(*hash).set_expiry(field, at_ms);
       continue;
@@ -194,7 +200,7 @@ void apply(EffectType type, Reader& operands, const CollectionLimits& limits, Co
     case EffectType::kHashDelete:
       return erase(operands, hash);
     case EffectType::kHashExpire:
-      return expire(operands, hash);
+      return expire(operands, limits, hash);
     default:
       HF_ASSERT(false);
   }

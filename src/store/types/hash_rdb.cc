@@ -115,7 +115,7 @@ bool decode_listpack(Reader& in, const CollectionLimits& limits, Collection* out
   const Listpack given(bytes.data());
   if (given.empty() || given.count() % 2 != 0 || !fields_differ(given)) return false;
   *out = {Encoding::kListpack, Listpack::copy(bytes)};
-  if (hash_size(*out) > limits.hash_max_listpack_entries) {
+  if (!given.fits(0) || hash_size(*out) > limits.hash_max_listpack_entries) {
     hash_into_table(out, 0, limits.hash_seed);
   }
   return true;

@@ -167,6 +167,7 @@ bool Listpack::valid(std::string_view bytes) {
   if (load_fixed<uint32_t>(bytes.data()) != bytes.size()) return false;
   const char* end = bytes.data() + bytes.size() - 1;
   if (byte_at(end) != kEnd) return false;
+  const Listpack pack(const_cast<char*>(bytes.data()));
   uint32_t count = 0;
   for (const char* p = bytes.data() + kHeaderBytes; p < end; ++count) {
     const auto left = static_cast<size_t>(end - p);
@@ -177,6 +178,12 @@ bool Listpack::valid(std::string_view bytes) {
     if (backlen > left - size) return false;
     size_t read_back = 0;
     if (load_backlen(p + size + backlen, &read_back) != size || read_back != backlen) return false;
+    const Element element = pack.get(static_cast<Pos>(p - bytes.data()));
+    const Encoded canonical =
+        element.is_number ? Encoded::of(element.number) : Encoded::of(element.text);
+    if (canonical.head_size != shape.head || std::memcmp(canonical.head, p, shape.head) != 0) {
+      return false;
+    }
     p += size + backlen;
   }
   const auto told = load_fixed<uint16_t>(bytes.data() + 4);

@@ -35,8 +35,10 @@ class Listpack {
   // Where an element begins, or end(). 0 is no position.
   using Pos = uint32_t;
   static constexpr size_t kHeaderBytes = 6;
-  // A block never grows above this; see fits().
+  // A block never grows above this, nor is a larger one read.
   static constexpr size_t kMaxBytes = 1 << 30;
+  // Above this nothing is added; what remains is for heads of elements and numbers that change.
+  static constexpr size_t kFullBytes = kMaxBytes - (1 << 20);
 
   struct Element {
     std::string_view text;  // when it is no integer
@@ -49,7 +51,8 @@ class Listpack {
   // A copy of bytes that are valid().
   static char* copy(std::string_view bytes);
   static void destroy(char* block);
-  // Whether the bytes are a listpack, every element of it; for bytes from outside.
+  // Whether the bytes are a listpack, every element in the one form that find() looks for; for
+  // bytes from outside.
   static bool valid(std::string_view bytes);
 
   explicit Listpack(void* block) : block_(static_cast<char*>(block)) {}
@@ -61,7 +64,7 @@ class Listpack {
   uint32_t count() const;
   bool empty() const { return total() == kHeaderBytes + 1; }
   // Whether `more` bytes of strings can be added.
-  bool fits(size_t more) const { return more < kMaxBytes && total() + more < kMaxBytes; }
+  bool fits(size_t more) const { return more < kFullBytes && total() + more < kFullBytes; }
   size_t memory() const;
 
   // --- going through ---

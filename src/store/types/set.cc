@@ -251,7 +251,9 @@ bool decode_listpack(Reader& in, const CollectionLimits& limits, Collection* out
   const Listpack given(bytes.data());
   if (given.empty() || !members_differ(given)) return false;
   *out = {Encoding::kListpack, Listpack::copy(bytes)};
-  if (set_size(*out) > limits.set_max_listpack_entries) into_table(out, 0, limits.hash_seed);
+  if (!given.fits(0) || given.count() > limits.set_max_listpack_entries) {
+    into_table(out, 0, limits.hash_seed);
+  }
   return true;
 }
 

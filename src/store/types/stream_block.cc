@@ -68,12 +68,12 @@ bool StreamPairs::storable() const {
   // The fields may be in the head and in the entry.
   Reader in(bytes);
   size_t fields = 0;
-  for (uint64_t i = 0; i < count && bytes.size() > Listpack::kMaxBytes / 4; ++i) {
+  for (uint64_t i = 0; i < count && bytes.size() > Listpack::kFullBytes / 4; ++i) {
     fields += in.sized_bytes().size();
     in.sized_bytes();
   }
   return fields + bytes.size() + 3 * count * kElementOverhead + kEntryOverhead <
-         Listpack::kMaxBytes;
+         Listpack::kFullBytes;
 }
 
 bool StreamBlock::fits(const StreamPairs& pairs) const {

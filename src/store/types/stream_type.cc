@@ -6,6 +6,7 @@
 //
 // A block is its id (16 bytes, big-endian) and its listpack, both strings. Ids elsewhere are two
 // lengths, but those of pending entries: 16 bytes as they are. Times are 8 bytes, little-endian.
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,8 @@ namespace {
 constexpr uint8_t kRdbFirst = 15, kRdbWithAdded = 19, kRdbWithActive = 21;
 constexpr size_t kRawIdBytes = 16;
 constexpr uint64_t kMaxNameBytes = 512 << 20;
+// Above what is ever written, with room for a block's numbers to grow.
+constexpr uint64_t kMaxBlockBytes = Listpack::kFullBytes + (1 << 19);
 
 const Stream& stream_in(const Collection& value) { return *static_cast<Stream*>(value.data); }
 
@@ -106,12 +109,15 @@ bool take_length_id(Reader& in, StreamId* id) {
   return take_rdb_length(in, &id->ms) && take_rdb_length(in, &id->seq);
 }
 
+// Times and counts of other writers may be any bytes; nobody has written one below `least`.
+int64_t take_time(Reader& in, int64_t least = 0) { return std::max(in.fixed<int64_t>(), least); }
+
 bool take_block(Reader& in, Stream* stream) {
   std::string bytes;
   if (!take_rdb_string(in, kRawIdBytes, &bytes) || bytes.size() != kRawIdBytes) return false;
   Reader id_bytes(bytes);
   const StreamId id = take_raw_id(id_bytes);
-  if (!take_rdb_string(in, Listpack::kMaxBytes, &bytes) || !Listpack::valid(bytes)) return false;
+  if (!take_rdb_string(in, kMaxBlockBytes, &bytes) || !Listpack::valid(bytes)) return false;
   char* block = Listpack::copy(bytes);
   if (StreamBlock::valid(block, id) && stream->append_block(id, block)) return true;
   Listpack::destroy(block);
@@ -123,9 +129,9 @@ bool take_consumer(Reader& in, uint8_t rdb_type, StreamGroup* group) {
   if (!take_rdb_string(in, kMaxNameBytes, &name)) return false;
   if (group->consumer(name) != nullptr) return false;
   auto* consumer = Stream::make_consumer(*group, name);
-  consumer->second.seen_ms = in.fixed<int64_t>();
+  consumer->second.seen_ms = take_time(in);
   consumer->second.active_ms =
-      rdb_type >= kRdbWithActive ? in.fixed<int64_t>() : consumer->second.seen_ms;
+      rdb_type >= kRdbWithActive ? take_time(in, StreamConsumer::kNever) : consumer->second.seen_ms;
   uint64_t count = 0;
   if (!take_rdb_length(in, &count)) return false;
   for (; count > 0; --count) {
@@ -142,7 +148,7 @@ bool take_consumer(Reader& in, uint8_t rdb_type, StreamGroup* group) {
 bool take_pending(Reader& in, StreamGroup* group, uint64_t count) {
   for (; count > 0; --count) {
     const StreamId id = take_raw_id(in);
-    StreamPending pending{in.fixed<int64_t>(), 0, nullptr};
+    StreamPending pending{take_time(in), 0, nullptr};
     if (!take_rdb_length(in, &pending.deliveries)) return false;
     if (!group->pending.insert(id, pending).second) return false;
   }
@@ -158,7 +164,7 @@ bool take_group(Reader& in, uint8_t rdb_type, Stream* stream) {
   if (rdb_type < kRdbWithAdded) {
     group->entries_read = stream->entries_up_to(group->last_id);
   } else if (take_rdb_length(in, &read)) {
-    group->entries_read = static_cast<int64_t>(read);
+    group->entries_read = std::max(static_cast<int64_t>(read), StreamGroup::kUnknownRead);
   }
   uint64_t pending = 0, consumers = 0;
   if (!take_rdb_length(in, &pending) || !take_pending(in, group, pending)) return false;
@@ -183,7 +189,7 @@ bool take_stream(Reader& in, uint8_t rdb_type, Stream* stream) {
   uint64_t added = length;
   if (rdb_type >= kRdbWithAdded) {
     if (!take_length_id(in, &first) || !take_length_id(in, &max_deleted)) return false;
-    if (!take_rdb_length(in, &added)) return false;
+    if (!take_rdb_length(in, &added) || added > INT64_MAX) return false;
   }
   stream->set_ids(last, added, max_deleted);
   if (!take_rdb_length(in, &count)) return false;

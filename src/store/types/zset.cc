@@ -104,7 +104,7 @@ bool fits_pack(const ZsetIndex& index, const CollectionLimits& limits) {
     const size_t size = c.get()->size;
     if (size > limits.zset_max_listpack_value) return false;
     bytes += size + kMaxDoubleText;
-    if (bytes >= Listpack::kMaxBytes) return false;
+    if (bytes >= Listpack::kFullBytes) return false;
   }
   return true;
 }
@@ -200,10 +200,6 @@ bool is_zset(const Listpack& pack) {
   std::vector<std::string> members;
   double before = -HUGE_VAL;
   for (Pos at = pack.first(); at != pack.end();) {
-    const Listpack::Element member = pack.get(at);
-    int64_t number;
-    // It would never be found: integers are always kept as such.
-    if (!member.is_number && parse_int64(member.text, &number)) return false;
     const Pos score_place = pack.next(at);
     double score;
     if (score_place == pack.end() || !parse_score(pack.get(score_place), &score)) return false;
@@ -235,7 +231,7 @@ bool decode_pack(Reader& in, const CollectionLimits& limits, Collection* out) {
   if (!take_rdb_string(in, Listpack::kMaxBytes, &bytes) || !Listpack::valid(bytes)) return false;
   const Listpack read(bytes.data());
   if (!is_zset(read)) return false;
-  if (read.count() / 2 > limits.zset_max_listpack_entries ||
+  if (!read.fits(0) || read.count() / 2 > limits.zset_max_listpack_entries ||
       longest_member(read) > limits.zset_max_listpack_value) {
     *out = to_index(read, limits.hash_seed);
   } else {

@@ -145,6 +145,89 @@ TEST_CASE("acl: a change holds for the session's next command, pipelined ones to
   CHECK(root.run({"ACL", "WHOAMI"}) == "$4\r\nroot\r\n");
 }
 
+TEST_CASE("acl: a script may do what its caller may") {
+  CommandFixture f;
+  f.run({"ACL", "SETUSER", "bob", "on", "nopass", "+@all", "-del", "~a*", "&c*"});
+  f.run({"SET", "b", "secret"});
+  TestClient& bob = f.connect();
+  bob.run({"AUTH", "bob", "x"});
+  struct Row {
+    const char* call;
+    const char* refused;  // null: it is not
+  };
+  constexpr Row kRows[] = {
+      {"'get','a'", nullptr},
+      {"'get','b'", "No permissions to access a key"},
+      {"'mget','a','b'", "No permissions to access a key"},
+      {"'zunionstore','a1','2','a','b'", "No permissions to access a key"},
+      {"'del','a'", "User bob has no permissions to run the 'del' command"},
+      {"'publish','c','x'", nullptr},
+      {"'publish','d','x'", "No permissions to access a channel"},
+  };
+  uint64_t refused = 0;
+  for (const Row& row : kRows) {
+    CAPTURE(row.call);
+    const std::string call = std::string("return redis.pcall(") + row.call + ")";
+    const std::string reply = bob.run({"EVAL", call, "0"});
+    const std::string check = std::string("return redis.acl_check_cmd(") + row.call + ")";
+    CHECK(bob.run({"EVAL", check, "0"}) == (row.refused == nullptr ? ":1\r\n" : "$-1\r\n"));
+    if (row.refused == nullptr) {
+      CHECK(!reply.starts_with("-"));
+    } else {
+      CHECK(reply == "-ERR ACL failure in script: " + std::string(row.refused) + "\r\n");
+      ++refused;
+    }
+  }
+  CHECK(f.run({"GET", "b"}) == "$6\r\nsecret\r\n");
+  const ServerStats& stats = f.server().stats();
+  CHECK(stats.acl_denied_command + stats.acl_denied_key + stats.acl_denied_channel == refused);
+  CHECK(has(f.run({"ACL", "LOG", "1"}), "$7\r\ncontext\r\n$3\r\nlua\r\n"));
+  CHECK(has(f.run({"INFO", "commandstats"}),
+            "cmdstat_del:calls=0,usec=0,usec_per_call=0.00,"
+            "rejected_calls=1"));
+  // A function runs as who calls it, not as who loaded it.
+  f.run(
+      {"FUNCTION", "LOAD",
+       "#!lua name=l\nredis.register_function('f', function() return redis.call('get','b') end)"});
+  CHECK(f.run({"FCALL", "f", "0"}) == "$6\r\nsecret\r\n");
+  CHECK(bob.run({"FCALL", "f", "0"}).starts_with("-ERR ACL failure in script: No permissions"));
+}
+
+TEST_CASE("acl: who loses a channel is not left listening to it") {
+  CommandFixture f;
+  f.run({"ACL", "SETUSER", "bob", "on", "nopass", "+@all", "resetchannels", "&a*", "&b"});
+  TestClient &stays = f.connect(), &channel = f.connect(), &pattern = f.connect(),
+             &shard = f.connect(), &idle = f.connect(), &other = f.connect();
+  for (TestClient* c : {&stays, &channel, &pattern, &shard, &idle}) c->run({"AUTH", "bob", "x"});
+  CHECK(stays.run({"SUBSCRIBE", "a1"}).starts_with("*3"));
+  CHECK(channel.run({"SUBSCRIBE", "b"}).starts_with("*3"));
+  CHECK(pattern.run({"PSUBSCRIBE", "b"}).starts_with("*3"));
+  CHECK(shard.run({"SSUBSCRIBE", "b"}).starts_with("*3"));
+  CHECK(other.run({"SUBSCRIBE", "b"}).starts_with("*3"));      // another user's
+  CHECK(f.run({"ACL", "SETUSER", "bob", "&c"}) == "+OK\r\n");  // more
+  CHECK(f.run({"ACL", "SETUSER", "bob", "nonsense"}).starts_with("-ERR"));
+  f.advance_ms(5);
+  CHECK(!channel.closed());
+  CHECK(f.run({"ACL", "SETUSER", "bob", "resetchannels", "&a*"}) == "+OK\r\n");
+  f.advance_ms(5);
+  CHECK(channel.closed());
+  CHECK(pattern.closed());
+  CHECK(shard.closed());
+  CHECK(!stays.closed());
+  CHECK(!idle.closed());
+  CHECK(!other.closed());
+  CHECK(f.run({"PUBLISH", "b", "x"}) == ":1\r\n");
+
+  // The caller itself hears that it was done.
+  TestClient& self = f.connect();
+  self.run({"HELLO", "3"});
+  self.run({"SUBSCRIBE", "z"});
+  CHECK(self.run({"ACL", "SETUSER", "default", "resetchannels"}) == "+OK\r\n");
+  f.advance_ms(5);
+  CHECK(self.closed());
+  CHECK(other.closed());
+}
+
 TEST_CASE("acl: a deleted user is nobody's user any more") {
   CommandFixture f;
   for (const char* name : {"bob", "joe"}) {

@@ -188,3 +188,33 @@ TEST_CASE("listpack: bytes from outside are safe") {
   }
   CHECK(valid > 1000);
 }
+
+// An element in another form than ours would not be found, and then be there twice.
+TEST_CASE("listpack: each element has one form") {
+  using namespace std::string_literals;
+  struct Row {
+    std::string element;  // with the length behind it
+    bool valid;
+  };
+  const Row rows[] = {
+      {"\x05\x01"s, true},                           // 5
+      {"\xc0\x05\x02"s, false},                      // in 13 bits
+      {"\xf1\x05\x00\x03"s, false},                  // in 16 bits
+      {"\x81\x35\x02"s, false},                      // as a string
+      {"\x83\x2d\x31\x32\x04"s, false},              // "-12"
+      {"\x82\x30\x31\x03"s, true},                   // "01" is no integer
+      {"\x82\x61\x62\x03"s, true},                   // "ab"
+      {"\xe0\x02\x61\x62\x04"s, false},              // with a length of 12 bits
+      {"\xf0\x02\x00\x00\x00\x61\x62\x07"s, false},  // of 32
+      {"\xf4\xff\xff\xff\xff\xff\xff\xff\x7f\x09"s, true},
+      {"\xf3\xff\xff\x00\x00\x05"s, false},  // 65535 in 32 bits
+      {"\xf2\xff\xff\x00\x04"s, true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.element);
+    std::string bytes(4, '\0');
+    bytes.append("\x01\x00"s).append(row.element).push_back('\xff');
+    bytes[0] = static_cast<char>(bytes.size());
+    CHECK(Listpack::valid(bytes) == row.valid);
+  }
+}

@@ -504,3 +504,29 @@ TEST_CASE("stream: effects, byte by byte") {
   CHECK(stream.groups().empty());
   destroy_collection(ObjectType::kStream, value);
 }
+
+// Else the arithmetic of XPENDING and XINFO would overflow.
+TEST_CASE("stream: times and counts that nobody writes are taken for the nearest that are") {
+  Stream stream;
+  auto* group = stream.make_group("g");
+  group->entries_read = INT64_MIN;
+  auto* consumer = Stream::make_consumer(*group, "c");
+  consumer->second.seen_ms = consumer->second.active_ms = INT64_MIN;
+  Stream::assign(*group, *consumer, {1, 1}, INT64_MIN, 1);
+  const auto decode = [](const std::string& bytes, Collection* value) {
+    ObjectType type;
+    return decode_collection(bytes, CollectionLimits(), &type, value);
+  };
+  Collection value;
+  REQUIRE(decode(encoded(stream), &value));
+  auto& decoded = *static_cast<Stream*>(value.data);
+  const StreamGroup& read = *decoded.group("g");
+  CHECK(read.entries_read == StreamGroup::kUnknownRead);
+  CHECK(read.consumers.begin()->second.seen_ms == 0);
+  CHECK(read.consumers.begin()->second.active_ms == StreamConsumer::kNever);
+  CHECK(read.pending.first().value().delivered_ms == 0);
+  destroy_collection(ObjectType::kStream, value);
+
+  stream.set_ids({1, 1}, uint64_t{1} << 63, {});
+  CHECK_FALSE(decode(encoded(stream), &value));
+}
