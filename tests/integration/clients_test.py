@@ -1,12 +1,10 @@
 """Real client libraries, unmodified: hiredis (sync, async), python3-redis, ioredis, node-redis."""
-import shutil
 import threading
 
 import redis
 
 from harness import ROOT, Server, check, check_equal, info, main, run
-
-NODE_DIRECTORY = ROOT / "tests/integration/node"
+from node_packages import node
 
 
 def hiredis(program):
@@ -137,15 +135,6 @@ def test_python_redis_listeners():
         for thread in threads:
             thread.join(30)
         check_equal(got, [wanted] * 8)
-
-
-def node(script):
-    check(shutil.which("npm"), "npm is missing: run make deps")
-    if not (NODE_DIRECTORY / "node_modules").exists():
-        run("npm", "ci", "--no-audit", "--no-fund", cwd=NODE_DIRECTORY, timeout=300)
-    with Server() as server:
-        out = run("node", script, server.port, cwd=NODE_DIRECTORY)
-        check_equal(out.strip().splitlines()[-1], f"{script}: ok")
 
 
 def test_ioredis():
