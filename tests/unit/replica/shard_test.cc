@@ -128,6 +128,45 @@ TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") 
   CHECK(r.shard.checkpoint().finished_seq() == 1);  // where it began
 }
 
+TEST_CASE("checkpoint: of a key erased before it and made anew meanwhile nothing old is left") {
+  SimReactor reactor;
+  ScriptedEngine engine;  // which finds records by key
+  RandomReplica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  const KeyRef key = r.keyspace.key("k");
+  const auto push = [&](const char* element) {
+    std::string operands;
+    put_fixed(operands, ListSide::kBack);
+    put_bytes(operands, element);
+    r.command(Effect::edit(EffectType::kListPush, 0, key, operands));
+    r.shard.submit();
+  };
+  const auto again = [&] {
+    const auto survivor = engine.survivor();
+    RandomReplica other(reactor, *survivor);
+    REQUIRE(other.shard.recover().ok());
+    return contents(other.keyspace);
+  };
+  push("old");
+  r.shard.checkpoint().start();
+  reactor.run_for(100);
+  r.command(Effect::erase(0, key));
+  r.shard.submit();
+  SUBCASE("once") {}
+  SUBCASE("it is listed twice") { push("between"); }
+  r.shard.checkpoint().start();
+  push("new");
+  CHECK(again() == contents(r.keyspace));
+  reactor.run_for(100);
+  CHECK(r.shard.checkpoint().finished_count() == 2);
+  CHECK(again() == contents(r.keyspace));
+  push("newest");
+  CHECK(again() == contents(r.keyspace));
+  r.shard.checkpoint().start();
+  reactor.run_for(100);
+  CHECK(again() == contents(r.keyspace));
+}
+
 TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   SimReactor reactor;
   MemEngine engine(true);
