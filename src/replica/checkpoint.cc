@@ -197,17 +197,20 @@ void Checkpoint::gather(Image image, std::string_view bytes) {
   Object* object = keyspace_.find(image.db, key);
   // A key can be listed more than once, and changed again since: a checkpoint holds one image of
   // it, and of a key that was made anew since the start none. Then only the ref is given back,
-  // when what took the record's place is committed.
+  // when what took the record's place is committed. Where records are found by key there is no ref
+  // to give back, and the record of what was erased before the start must not stay: the log that
+  // is replayed over it has no erase. The image of what is there now takes its place.
+  const bool by_ref = engine_.info().refs;
   const bool listed_elsewhere = object != nullptr && !object->dirty_in(writing_.odd());
-  image.erase = object == nullptr || listed_elsewhere;
+  image.erase = object == nullptr || (listed_elsewhere && by_ref);
   slice_newest_ =
       std::max(slice_newest_, image.erase ? keyspace_.erased_at(image.db, key) : object->mod_seq());
-  if (listed_elsewhere && image.ref == 0) return;
+  if (listed_elsewhere && image.ref == 0 && (by_ref || !object->dirty())) return;
   image.key_at = bytes_.size();
   bytes_.append(bytes);
   image.image_at = bytes_.size();
   if (!image.erase) {
-    object->set_clean();
+    if (!listed_elsewhere) object->set_clean();
     image.mod_seq = object->mod_seq();
     image.logged = object->encoding() == Encoding::kRaw &&
                    object->string_size() >= LogGroup::kLarge &&

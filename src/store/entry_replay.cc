@@ -8,7 +8,7 @@ namespace holdfast {
 namespace {
 
 // Which effects of one entry the keyspace contains already, because it was loaded from records that
-// are newer than the entry. (Those of today could be applied twice; a push onto a list could not.)
+// are newer than the entry. A push onto a list, say, must not be applied twice.
 class Containment {
  public:
   Containment(Seq seq, size_t effects) : seq_(seq), several_(effects > 1) {}

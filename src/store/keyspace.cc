@@ -338,7 +338,7 @@ Object* Keyspace::edit(DbId db, const KeyRef& key, EffectType type, std::string_
   Object* object;
   if (place != nullptr) {
     object = *place;
-    // An effect is emitted on an object of its type, and all that changes the type is in the log.
+    // An effect is emitted on an object of its type; replay: see entry_replay.h.
     HF_ASSERT(object->type() == object_type);
   } else {
     if (!functions.creates(type)) return nullptr;
@@ -367,6 +367,7 @@ void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::str
     insert(db, key, Object::create_string(key.bytes, "", 0));
     place = slot(db, key.slot).table.find(key);
   }
+  HF_ASSERT((*place)->type() == ObjectType::kString);  // see edit()
   if ((*place)->cold()) warm_now(db, key, place);
   if ((*place)->encoding() != Encoding::kRaw) {
     replace(db, key, place, Object::into_raw(*place, offset + bytes.size()));

@@ -222,6 +222,8 @@ class Campaign {
     if (History::digest(life.replica) != history.digests[last]) {
       throw "the keys are not as entry " + std::to_string(last) + " left them";
     }
+    const std::string wrong = unsound(life.replica.keyspace);
+    if (!wrong.empty()) throw "the keyspace is not sound: " + wrong;
   }
 
   const uint64_t seed_;

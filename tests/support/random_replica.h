@@ -1,37 +1,16 @@
-// RandomReplica: a shard with a keyspace of its own, and random commands for it. contents() tells
-// what a keyspace holds, so that two of them can be compared.
+// RandomReplica: a shard with a keyspace of its own, and random commands for it, of every type.
 #pragma once
 
-#include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
 #include "base/codec.h"
 #include "base/random.h"
 #include "replica/shard.h"
+#include "tests/support/contents.h"
+#include "tests/support/random_effects.h"
 
 namespace holdfast {
-
-using Model = std::map<std::pair<int, std::string>, std::string>;  // (physical db, key) -> value
-
-inline Model contents(const Keyspace& keyspace) {
-  Model all;
-  for (int db = 0; db < kDbCount; ++db) {
-    uint64_t cursor = 0;
-    do {
-      cursor = keyspace.scan(static_cast<DbId>(db), cursor, [&](Object* object) {
-        IntScratch scratch;
-        const std::string value = object->cold()
-                                      ? keyspace.read_cold(static_cast<DbId>(db), *object)
-                                      : std::string(object->string(scratch));
-        all[{db, std::string(object->key())}] =
-            value + "@" + std::to_string(object->expire_at_ms());
-      });
-    } while (cursor != 0);
-  }
-  return all;
-}
 
 // A shard on an engine, with a keyspace of its own.
 struct RandomReplica {
@@ -41,7 +20,9 @@ struct RandomReplica {
       : cold(cold_values),
         keyspace(7),
         shard(reactor, engine, keyspace,
-              {0, checkpoint_bytes, [cold_values] { return cold_values; }}) {}
+              {0, checkpoint_bytes, [cold_values] { return cold_values; }}) {
+    keyspace.set_limits(small_limits());
+  }
 
   // A random command: one to four effects in one entry.
   void random_command(Random& random) {
@@ -51,6 +32,7 @@ struct RandomReplica {
     const uint64_t effects = 1 + random.below(4);
     for (uint64_t i = 0; i < effects; ++i) random_effect(random);
     shard.end_command();
+    keyspace.collect_garbage(1000);
   }
 
   // Values on their way while the commands that follow change and erase their keys.
@@ -79,33 +61,57 @@ struct RandomReplica {
       for (size_t at = 0; at + 8 <= value.size(); at += 8) store_fixed(&value[at], random.next());
     }
     const auto expiry = static_cast<int64_t>(random.below(2) * (5000 + random.below(1000)));
-    switch (random.below(20)) {
-      case 0:
-        shard.emit(Effect::flush_db(db));
-        break;
-      case 1: {
-        DbMap map = keyspace.db_map();
-        std::swap(map[0], map[1 + random.below(2)]);
-        shard.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
-        break;
-      }
-      case 2:
-      case 3:
-      case 4:
-        shard.emit(Effect::erase(db, key));
-        break;
-      case 5:
-      case 6:
-      case 7:
-        shard.emit(Effect::write_range(db, key, random.below(30), value));
-        break;
-      case 8:
-      case 9:
-        shard.emit(Effect::set_expiry(db, key, expiry));
-        break;
-      default:
-        shard.emit(Effect::put_string(db, key, value, expiry));
+    const uint64_t what = random.below(100);
+    if (what < 2) return shard.emit(Effect::flush_db(db));
+    if (what < 4) return swap_databases(random);
+    if (what < 5) return change_library(random);
+    if (what < 12) return shard.emit(Effect::erase(db, key));
+    if (what < 20) return shard.emit(Effect::set_expiry(db, key, expiry));
+    if (what < 25) return copy(random, db, key, expiry);
+    if (what < 35) return shard.emit(Effect::put_string(db, key, value, expiry));
+    const auto emit = [this](const Effect& effect) { shard.emit(effect); };
+    RandomEffects effects(random, keyspace, db, key, emit);
+    Object* object = keyspace.find_value(db, key);
+    if (object == nullptr && !random.one_in(3)) return effects.make();
+    if (object != nullptr && object->is_collection()) return effects.change(*object);
+    if (random.one_in(2)) {
+      shard.emit(Effect::write_range(db, key, random.below(30), value));
+    } else {
+      shard.emit(Effect::put_string(db, key, value, expiry));
     }
+  }
+
+  void swap_databases(Random& random) {
+    DbMap map = keyspace.db_map();
+    std::swap(map[0], map[1 + random.below(2)]);
+    shard.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
+  }
+
+  void change_library(Random& random) {
+    const std::string name = "library" + std::to_string(random.below(3));
+    if (random.one_in(3)) {
+      shard.emit(Effect::erase_library(random.one_in(3) ? "" : name));
+    } else {
+      shard.emit(Effect::put_library(library_image(name, std::to_string(random.below(1000)))));
+    }
+  }
+
+  // As COPY and RENAME do.
+  void copy(Random& random, DbId db, const KeyRef& to, int64_t expiry) {
+    const std::string name = "key:" + std::to_string(random.below(60));
+    const KeyRef from = keyspace.key(name);
+    const Object* object = keyspace.find_value(db, from);
+    if (object == nullptr || name == to.bytes) return;
+    std::string value;
+    if (object->is_collection()) {
+      collection_type(object->type()).encode(object->collection(), &value);
+      shard.emit(Effect::put_value(db, to, value, expiry));
+    } else {
+      IntScratch scratch;
+      value = object->string(scratch);
+      shard.emit(Effect::put_string(db, to, value, expiry));
+    }
+    if (random.one_in(2)) shard.emit(Effect::erase(db, from));
   }
 
   void command(const Effect& effect) {

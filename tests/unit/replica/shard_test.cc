@@ -128,6 +128,92 @@ TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") 
   CHECK(r.shard.checkpoint().finished_seq() == 1);  // where it began
 }
 
+TEST_CASE("checkpoint: of a key erased before it and made anew meanwhile nothing old is left") {
+  SimReactor reactor;
+  ScriptedEngine engine;  // which finds records by key
+  RandomReplica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  const KeyRef key = r.keyspace.key("k");
+  const auto push = [&](const char* element) {
+    std::string operands;
+    put_fixed(operands, ListSide::kBack);
+    put_bytes(operands, element);
+    r.command(Effect::edit(EffectType::kListPush, 0, key, operands));
+    r.shard.submit();
+  };
+  const auto again = [&] {
+    const auto survivor = engine.survivor();
+    RandomReplica other(reactor, *survivor);
+    REQUIRE(other.shard.recover().ok());
+    return contents(other.keyspace);
+  };
+  push("old");
+  r.shard.checkpoint().start();
+  reactor.run_for(100);
+  r.command(Effect::erase(0, key));
+  r.shard.submit();
+  SUBCASE("once") {}
+  SUBCASE("it is listed twice") { push("between"); }
+  r.shard.checkpoint().start();
+  push("new");
+  CHECK(again() == contents(r.keyspace));
+  reactor.run_for(100);
+  CHECK(r.shard.checkpoint().finished_count() == 2);
+  CHECK(again() == contents(r.keyspace));
+  push("newest");
+  CHECK(again() == contents(r.keyspace));
+  r.shard.checkpoint().start();
+  reactor.run_for(100);
+  CHECK(again() == contents(r.keyspace));
+}
+
+TEST_CASE("shard: what a replay has of a key that is gone ends with the key") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  RandomReplica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  const KeyRef key = r.keyspace.key("k");
+  const auto edit = [&](EffectType type, const std::string& operands) {
+    r.command(Effect::edit(type, 0, key, operands));
+    r.shard.submit();
+  };
+  const auto push = [&](const char* element) {
+    std::string operands;
+    put_fixed(operands, ListSide::kBack);
+    put_bytes(operands, element);
+    edit(EffectType::kListPush, operands);
+  };
+  const auto remove = [&](const char* element) {
+    std::string operands;
+    put_list_remove(operands, ListSide::kFront, 1, element);
+    edit(EffectType::kListRemove, operands);
+  };
+  push("first");
+  r.shard.checkpoint().start();
+  // The checkpoint begins behind the first element and finds no key: a replay makes the list of
+  // the second one only, which what follows does not meet.
+  push("second");
+  std::string operands;
+  put_list_element(operands, 1, "changed");
+  edit(EffectType::kListSet, operands);
+  remove("changed");
+  remove("first");
+  REQUIRE(r.keyspace.find(0, key) == nullptr);
+  reactor.run_for(100);
+  REQUIRE(r.shard.checkpoint().finished_seq() == 1);
+  SUBCASE("nothing comes after it") {}
+  SUBCASE("a list") { push("new"); }
+  SUBCASE("another type") {
+    operands.clear();
+    put_bytes(operands, "member");
+    edit(EffectType::kSetAdd, operands);
+  }
+  const auto survivor = engine.survivor();
+  RandomReplica again(reactor, *survivor);
+  REQUIRE(again.shard.recover().ok());
+  CHECK(contents(again.keyspace) == contents(r.keyspace));
+}
+
 TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   SimReactor reactor;
   MemEngine engine(true);
