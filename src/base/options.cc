@@ -90,6 +90,14 @@ constexpr WordSet<Durability, 3> kDurabilityWords{"always, interval, none",
                                                   {{{"always", Durability::kAlways},
                                                     {"interval", Durability::kInterval},
                                                     {"none", Durability::kNone}}}};
+constexpr WordSet<EvictionPolicy, 6> kEvictionWords{
+    "noeviction, allkeys-lru, allkeys-random, volatile-lru, volatile-random, volatile-ttl",
+    {{{"noeviction", EvictionPolicy::kNone},
+      {"allkeys-lru", EvictionPolicy::kAllKeysLru},
+      {"allkeys-random", EvictionPolicy::kAllKeysRandom},
+      {"volatile-lru", EvictionPolicy::kVolatileLru},
+      {"volatile-random", EvictionPolicy::kVolatileRandom},
+      {"volatile-ttl", EvictionPolicy::kVolatileTtl}}}};
 // Redis's verbose and notice are taken as the level of ours that shows at least as much.
 constexpr WordSet<LogLevel, 7> kLogLevelWords{"debug, info, warning, error, off",
                                               {{{"debug", LogLevel::kDebug},
@@ -395,8 +403,12 @@ constexpr std::array kTable = {
         "are "
         "read when they are wanted (engine.type disk); keys stay in memory. Commands that could "
         "need more wait while memory can be freed, and are refused with OOM when it cannot. "
-        "Nothing "
-        "is evicted. 0: no limit."),
+        "0: no limit."),
+    row<Choice<&O::memory_policy, kEvictionWords>>(
+        "memory.policy", "maxmemory-policy", "", kRuntime,
+        "What goes at memory.limit. noeviction: nothing; values move to the device. The others "
+        "erase keys of a data set that is a cache: allkeys any, volatile those that expire; lru "
+        "those not used for long, random any, ttl those that expire soonest."),
 
     row<Integer<&O::poll_us, 0, 1000>>(
         "reactor.poll_us", "", "us", kAtStart,

@@ -25,6 +25,14 @@ namespace holdfast {
 
 enum class EngineType : uint8_t { kDisk, kMem, kRocks };
 enum class Durability : uint8_t { kAlways, kInterval, kNone };
+enum class EvictionPolicy : uint8_t {
+  kNone,
+  kAllKeysLru,
+  kAllKeysRandom,
+  kVolatileLru,
+  kVolatileRandom,
+  kVolatileTtl,
+};
 
 // Bounds of one client class's unsent replies; 0 is no bound (Redis's meaning).
 struct OutputLimit {
@@ -66,6 +74,7 @@ struct Options {
   Durability durability = Durability::kAlways;
   uint64_t checkpoint_log_bytes = 256ULL << 20;  // a checkpoint starts when this much was logged
   uint64_t memory_limit = 0;                     // 0: none
+  EvictionPolicy memory_policy = EvictionPolicy::kNone;
 
   int64_t poll_us = 50;                    // of the reactor, before it sleeps
   int64_t expire_budget_us = 1000;         // of reactor time, per active-expiry slice

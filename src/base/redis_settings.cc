@@ -19,11 +19,10 @@ std::string append_only(const Options& o) {
 }
 
 // Each one is true of this server; one that would be a guess is not listed.
-constexpr std::array<FixedSetting, 17> kFixed = {{
+constexpr std::array<FixedSetting, 16> kFixed = {{
     {"save", empty},
     {"appendonly", append_only},
     {"databases", [](const Options&) -> std::string { return "16"; }},
-    {"maxmemory-policy", [](const Options&) -> std::string { return "noeviction"; }},
     {"maxmemory-clients", zero},
     {"cluster-enabled", no},
     {"daemonize", no},

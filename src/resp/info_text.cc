@@ -148,7 +148,7 @@ void memory_section(Server& s, Text& t) {
   t.bytes("total_system_memory", s.hooks().process.machine_memory_bytes);
   add_scripts(s, t);
   t.bytes("maxmemory", memory.limit);
-  t.line("maxmemory_policy", "noeviction");
+  t.line("maxmemory_policy", find_option("memory.policy")->get(s.options()));
   apart("allocator_frag", allocator.active, allocator.allocated);
   apart("allocator_rss", allocator.resident, allocator.active);
   apart("rss_overhead", memory.process_resident, allocator.resident);

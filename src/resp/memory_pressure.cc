@@ -1,6 +1,6 @@
 // What a server does under memory.limit: values that were not used for long stay on the device
-// only, and are read again when a command wants them. Commands that could need more memory wait
-// while some can be freed, and are refused when none can.
+// only, and are read again when a command wants them; or, by memory.policy, keys are erased.
+// Commands that could need more memory wait while some can be freed, and are refused when none can.
 #include <algorithm>
 
 #include "resp/errors.h"
@@ -11,11 +11,14 @@ namespace {
 
 constexpr int64_t kWatchMs = 5;
 constexpr int64_t kCoolBudgetUs = 1000;
+constexpr int64_t kEvictBudgetUs = 2000;
 constexpr uint64_t kCheckpointShare = 8;  // of the limit: as much log makes a checkpoint due
 constexpr size_t kMaxFetching = 256;      // values on their way ahead of their turn
 
 // Values are forgotten from here on, so that commands seldom have to wait.
 uint64_t low_mark(uint64_t limit) { return limit - limit / 16; }
+// Keys are erased down to here.
+uint64_t evict_mark(uint64_t limit) { return limit - limit / 64; }
 
 }  // namespace
 
@@ -56,23 +59,55 @@ void Server::watch_memory() {
   });
 }
 
+// Gives the bytes that were freed.
+uint64_t Server::cool_values(uint64_t used) {
+  const uint64_t limit = options_.memory_limit;
+  Checkpoint& checkpoint = shard_.checkpoint();
+  const uint64_t freed = shard_.cold_values().cool(used - low_mark(limit), kCoolBudgetUs);
+  if (freed > 0) fruitful_round_ = keyspace().cool_rounds();
+  const bool fruitless = keyspace().cool_rounds() >= fruitful_round_ + 2;
+  // What was changed since the last checkpoint can only be forgotten after the next one.
+  const bool changed = shard_.changes_since_checkpoint() > 0;
+  const bool much = shard_.engine().log_bytes() > limit / kCheckpointShare;
+  if (!checkpoint.running() && changed && (fruitless || much)) checkpoint.start();
+  memory_exhausted_ = fruitless && !changed && !checkpoint.running();
+  return freed;
+}
+
+uint64_t Server::evict_keys(uint64_t used) {
+  const int64_t start_ns = clock().mono_ns();
+  const uint64_t before = eviction_.evicted();
+  const uint64_t freed = eviction_.evict(
+      options_.memory_policy, used - evict_mark(options_.memory_limit), clock().wall_ms(),
+      kEvictBudgetUs, [this](DbId db, const KeyRef& key) { key_evicted(db, key); });
+  stats_.evicted_keys += eviction_.evicted() - before;
+  if (freed > 0) {
+    memory_exhausted_ = false;
+  } else if (eviction_.exhausted()) {
+    memory_exhausted_ = true;
+  }
+  deliveries_.settle(shard_.last_seq());
+  latency_.record("eviction-cycle", clock().wall_ms() / 1000,
+                  (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
+  return freed;
+}
+
+void Server::key_evicted(DbId db, const KeyRef& key) {
+  if ((options_.notify_events & mask_of(NotifyClass::kEvicted)) != 0) {
+    pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "evicted", key.bytes);
+  }
+  tracking_.changed(key.bytes, nullptr);
+}
+
 void Server::relieve_memory() {
   const uint64_t limit = options_.memory_limit;
   uint64_t used = limit > 0 ? memory_used() : 0;
-  const bool supported = shard_.cold_values().supported() && !shard_.failed();
-  Checkpoint& checkpoint = shard_.checkpoint();
-  if (supported && used > low_mark(limit)) {
-    const uint64_t freed = shard_.cold_values().cool(used - low_mark(limit), kCoolBudgetUs);
-    used -= std::min(used, freed);
-    if (freed > 0) fruitful_round_ = keyspace().cool_rounds();
-    const bool fruitless = keyspace().cool_rounds() >= fruitful_round_ + 2;
-    // What was changed since the last checkpoint can only be forgotten after the next one.
-    const bool changed = shard_.changes_since_checkpoint() > 0;
-    const bool much = shard_.engine().log_bytes() > limit / kCheckpointShare;
-    if (!checkpoint.running() && changed && (fruitless || much)) checkpoint.start();
-    memory_exhausted_ = fruitless && !changed && !checkpoint.running();
-  } else {
+  const uint64_t mark = evicts() ? limit : low_mark(limit);
+  if (shard_.failed() || used <= mark || !(evicts() || shard_.cold_values().supported())) {
     memory_exhausted_ = false;
+  } else {
+    const uint64_t freed = evicts() ? evict_keys(used) : cool_values(used);
+    used -= std::min(used, freed);
   }
   over_memory_limit_ = limit > 0 && used > limit;
   if (over_memory_limit_ && memory_can_be_freed()) return;

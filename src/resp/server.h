@@ -23,6 +23,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/reactor.h"
+#include "replica/eviction.h"
 #include "replica/shard.h"
 #include "resp/acl.h"
 #include "resp/acl_log.h"
@@ -228,6 +229,7 @@ class Server {
   // The key is about to be erased because its time has come.
   void key_expires(DbId db, const KeyRef& key);
   // Fields of a hash have expired, all of them if it is `emptied`.
+  void key_evicted(DbId db, const KeyRef& key);
   void fields_expired(DbId db, const KeyRef& key, bool emptied);
   PubSub& pubsub() { return pubsub_; }
   Tracking& tracking() { return tracking_; }
@@ -253,11 +255,14 @@ class Server {
   void every_100ms();
   void expire_slice();
   uint64_t expire_due(bool* more);
+  bool evicts() const { return options_.memory_policy != EvictionPolicy::kNone; }
   bool memory_can_be_freed() const {
-    return !memory_exhausted_ && shard_.cold_values().supported();
+    return !memory_exhausted_ && (evicts() || shard_.cold_values().supported());
   }
   void watch_memory();
   void relieve_memory();
+  uint64_t cool_values(uint64_t used);
+  uint64_t evict_keys(uint64_t used);
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
   void close_sessions_of(const AclUser& user, Session* caller);
@@ -325,7 +330,8 @@ class Server {
   bool reading_paused_ = false;
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
-  uint64_t fruitful_round_ = 0;    // Keyspace::cool_rounds() when one was
+  uint64_t fruitful_round_ = 0;  // Keyspace::cool_rounds() when one was
+  Eviction eviction_{reactor_, shard_};
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
   bool active_expire_ = true;
   bool expire_slice_pending_ = false;

@@ -113,5 +113,58 @@ def test_a_damaged_value_is_an_error_and_nothing_else():
         server.stop()
 
 
+def info(client, field):
+    text = client("INFO", "all").decode()
+    return int(text.split(field + ":")[1].split("\r")[0])
+
+
+def fill(client, count, prefix, *options):
+    """OK or OOM for each; gives how many were refused."""
+    refused = 0
+    for start in range(0, count, STEP):
+        client.send_raw(b"".join(Client.encode("SET", f"{prefix}{i}", NOISE[i:i + VALUE], *options)
+                                 for i in range(start, start + STEP)))
+        errors = [r for r in (client.read() for _ in range(STEP)) if r != "OK"]
+        check(all(str(e).startswith("OOM ") for e in errors), f"{errors[:1]}")
+        refused += len(errors)
+        client("GET", "hot")
+    return refused
+
+
+def test_a_cache_evicts_what_was_not_used():
+    for config in ("conf/memory.yaml", "conf/standalone.yaml"):
+        with Server(f"memory.limit={LIMIT_MB}mb", "memory.policy=allkeys-lru",
+                    config=config) as server:
+            with server.client(timeout=60) as c:
+                c("SET", "hot", "x" * VALUE)
+                check_equal(fill(c, KEYS // 2, "k"), 0, "refused")
+                check(info(c, "evicted_keys") > KEYS // 8, "hardly any key was evicted")
+                check(used_mb(c) < LIMIT_MB * 1.1, f"{used_mb(c)} MB in use")
+                check_equal(c("EXISTS", "hot"), 1, "a key that is read all the time")
+                check(c("EXISTS", "k0") == 0, "the oldest key is still there")
+                last = f"k{KEYS // 2 // STEP * STEP - 1}"
+                check_equal(c("EXISTS", last), 1, "the newest key")
+                keys = c("DBSIZE")
+            if config == "conf/standalone.yaml":
+                server.kill()
+                server.start()
+                with server.client(timeout=60) as c:
+                    check(abs(c("DBSIZE") - keys) < keys // 10, "an erase is logged")
+            server.stop()
+
+
+def test_only_keys_that_expire_are_evicted():
+    for policy in ("volatile-ttl", "volatile-lru", "volatile-random"):
+        with Server(f"memory.limit={LIMIT_MB}mb", config="conf/memory.yaml") as server:
+            with server.client(timeout=60) as c:
+                c("CONFIG", "SET", "maxmemory-policy", policy)
+                check_equal(fill(c, 20000, "stays"), 0, "refused")
+                check_equal(fill(c, KEYS // 4, "goes", "EX", "10000"), 0, "refused")
+                check_equal(c("EXISTS", *[f"stays{i}" for i in range(20000)]), 20000, "no expiry")
+                check(fill(c, KEYS, "more") > 0, "more than fits was taken")
+                check(c("EXISTS", "goes0") == 0, "nothing that can go is left")
+            server.stop()
+
+
 if __name__ == "__main__":
     main(globals())
