@@ -12,7 +12,7 @@ packages=(
   liblua5.1-0-dev lua-cjson-dev lua-bitop-dev  # scripts
   doctest-dev libhiredis-dev                 # tests
   redis-server redis-tools python3 python3-redis nodejs npm  # clients and the rival
-  python3-rq python3-celery                  # applications that tests run
+  python3-rq python3-celery ruby-sidekiq     # applications that tests run
 )
 
 if [ "${1:-}" = --list ]; then printf '%s\n' "${packages[@]}"; exit 0; fi

@@ -1,6 +1,7 @@
-"""Real applications, unmodified, on the default settings: job queues with their workers, sessions of
-web applications, locks, and what programs do with their client libraries."""
+"""Real applications, unmodified, on the default settings: job queues with their workers, sessions
+of web applications, locks, and what programs do with their client libraries."""
 import importlib.util
+import shutil
 
 import redis
 
@@ -10,9 +11,12 @@ from node_packages import node
 APPLICATIONS = ROOT / "tests/integration/apps"
 
 
-def application(name, interpreter="/usr/bin/python3", needs=None):
-    if needs and not importlib.util.find_spec(needs):
-        raise Skipped(f"python3-{needs} is missing: run scripts/deps.sh")
+def need(there, package):
+    if not there:
+        raise Skipped(f"{package} is missing: run scripts/deps.sh")
+
+
+def application(name, interpreter="/usr/bin/python3"):
     with Server() as server:
         out = run(interpreter, name, server.port, cwd=APPLICATIONS)
         check_equal(out.strip().splitlines()[-1], f"{name}: ok")
@@ -49,11 +53,18 @@ def test_python_redis():
 
 
 def test_rq():
-    application("rq_app.py", needs="rq")
+    need(importlib.util.find_spec("rq"), "python3-rq")
+    application("rq_app.py")
 
 
 def test_celery():
-    application("celery_app.py", needs="celery")
+    need(importlib.util.find_spec("celery"), "python3-celery")
+    application("celery_app.py")
+
+
+def test_sidekiq():
+    need(shutil.which("sidekiq"), "ruby-sidekiq")
+    application("sidekiq_app.rb", interpreter="ruby")
 
 
 if __name__ == "__main__":
