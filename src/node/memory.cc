@@ -5,6 +5,10 @@
 
 #ifdef HF_JEMALLOC
 #include <jemalloc/jemalloc.h>
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// As in sanitizer/allocator_interface.h, which not every gcc comes with.
+extern "C" size_t __sanitizer_get_current_allocated_bytes();
+extern "C" size_t __sanitizer_get_heap_size();
 #endif
 
 namespace holdfast {
@@ -70,12 +74,26 @@ void memory_purge() { mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
 
 #else
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+// The allocator is the sanitizer's: mallinfo2() knows of nothing there, and no limit would hold.
+uint64_t memory_allocated() { return __sanitizer_get_current_allocated_bytes(); }
+
+AllocatorUsage memory_usage() {
+  const uint64_t allocated = memory_allocated();
+  return {allocated, allocated, __sanitizer_get_heap_size()};
+}
+
+#else
+
 uint64_t memory_allocated() { return mallinfo2().uordblks; }
 
 AllocatorUsage memory_usage() {
   const struct mallinfo2 info = mallinfo2();
   return {info.uordblks, info.uordblks, info.arena + info.hblkhd};
 }
+
+#endif
 
 std::string memory_allocator_report() { return "Stats not supported for the current allocator"; }
 

@@ -42,7 +42,8 @@ const SetTable* set_table(const Collection& set);
 // A set that is being made, outside of any key: of members that come one by one.
 class SetBuilder {
  public:
-  explicit SetBuilder(const CollectionLimits& limits);
+  explicit SetBuilder(const CollectionLimits& limits);  // which outlive it
+  explicit SetBuilder(CollectionLimits&& limits) = delete;
   ~SetBuilder();
   SetBuilder(const SetBuilder&) = delete;
   SetBuilder& operator=(const SetBuilder&) = delete;
