@@ -3,16 +3,18 @@
 // The keyspace may have been loaded from records that are newer than an entry; what such a record
 // contains already is left out.
 //
-// At every entry a key is absent or of the type that it truly had then, so an effect never meets a
-// key of another type (Keyspace asserts it). Either its object is the true one: it came from a
-// record, and all later effects were applied. Or the records do not have the key because it was
-// erased after the checkpoint began, and effects build it from nothing: what sets a type is applied
-// as it was emitted, and what ended the key ends this object too: an erase, which the shard adds
-// where a collection runs empty, or a flush. Until then it may hold other elements than the key
-// did, which is why effects on what is not there do nothing.
+// At every entry a key is absent or of the type that it truly had then, with one exception. Either
+// its object is the true one: it came from a record, and all later effects were applied. Or the
+// records do not have the key because it was erased after the checkpoint began, and effects build
+// it from nothing: what sets a type is applied as it was emitted, and what ended the key ends this
+// object too: an erase, which the shard adds where a collection runs empty, or a flush. Until then
+// it may hold other elements than the key did, which is why effects on what is not there do
+// nothing. The exception: a database that was dropped while the checkpoint ran keeps the records
+// that it had before (Checkpoint::gather), so until the replay comes to the drop, which it always
+// does, an object may be stale: effects on another type do nothing.
 //
-// Entries are gathered and applied a batch at a time, so that the
-// lines of memory that a batch needs are asked for together.
+// Entries are gathered and applied a batch at a time, so that the lines of memory that a batch
+// needs are asked for together.
 //
 // Threads: the keyspace's.
 #pragma once

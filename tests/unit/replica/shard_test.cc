@@ -214,6 +214,47 @@ TEST_CASE("shard: what a replay has of a key that is gone ends with the key") {
   CHECK(contents(again.keyspace) == contents(r.keyspace));
 }
 
+// The checkpoint leaves a database alone that is dropped while it runs, so the replay comes to the
+// drop with the records of before.
+TEST_CASE("shard: a replay over stale records of a database that is dropped") {
+  SimReactor reactor;
+  ScriptedEngine engine;
+  RandomReplica r(reactor, engine);
+  REQUIRE(r.shard.recover().ok());
+  const KeyRef key = r.keyspace.key("k");
+  const auto run = [&](const Effect& effect) {
+    r.command(effect);
+    r.shard.submit();
+    reactor.run_for(10);
+  };
+  std::string operands;
+  put_fixed(operands, 1.5);
+  put_bytes(operands, "member");
+  run(Effect::edit(EffectType::kZsetAdd, 0, key, operands));
+  r.shard.checkpoint().start();
+  reactor.run_for(100);
+  REQUIRE(r.shard.checkpoint().finished_count() == 1);
+  // Another type in its place, then a checkpoint during which it changes and the database goes.
+  std::string member;
+  put_bytes(member, "of a set");
+  run(Effect::erase(0, key));
+  run(Effect::edit(EffectType::kSetAdd, 0, key, member));
+  r.shard.checkpoint().start();
+  r.command(Effect::edit(EffectType::kSetAdd, 0, key, member));
+  r.command(Effect::write_range(0, r.keyspace.key("new"), 0, "x"));
+  r.flush(0);
+  r.shard.submit();
+  reactor.run_for(100);
+  REQUIRE(r.shard.checkpoint().finished_count() == 2);
+  r.command(Effect::edit(EffectType::kSetAdd, 0, key, member));
+  r.shard.submit();
+  reactor.run_for(10);
+  const auto survivor = engine.survivor();
+  RandomReplica again(reactor, *survivor);
+  REQUIRE(again.shard.recover().ok());
+  CHECK(contents(again.keyspace) == contents(r.keyspace));
+}
+
 TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   SimReactor reactor;
   MemEngine engine(true);
