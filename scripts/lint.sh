@@ -17,6 +17,6 @@ clang-format --dry-run --Werror $files || status=1
 sources=$(printf '%s\n' $files | grep '^src/.*\.cc$')
 if [ -n "$sources" ]; then
   printf '%s\n' $sources | xargs -P "$(nproc)" -n 2 \
-    sh -c 'clang-tidy --quiet "$@" -- -std=c++20 -Isrc -I. 2>/dev/null' _ || status=1
+    sh -c 'clang-tidy --quiet "$@" -- -std=c++20 -Isrc -I. $(pkg-config --cflags lua5.1-c++) 2>/dev/null' _ || status=1
 fi
 exit $status

@@ -170,9 +170,10 @@ void Acl::parse_line(std::string_view line, const std::string& place, size_t num
     const AclError error = user->second->apply(rule, all_channels_by_default_);
     const std::string why(acl_error_text(error));
     if (error == AclError::kUnknownCommand) {
-      errors->append(place + ": Error in applying operation '" + rule + "': " + why + ". ");
+      errors->append(place).append(": Error in applying operation '").append(rule);
+      errors->append("': ").append(why).append(". ");
     } else if (error != AclError::kNone && !told) {
-      errors->append(place + ": " + why + ". ");
+      errors->append(place).append(": ").append(why).append(". ");
       told = true;
     }
   }

@@ -89,7 +89,7 @@ uint64_t PubSub::publish(std::string_view channel, std::string_view message) {
   if (found != channels.end()) sent += send("message", found->second, message);
   for (const auto& [pattern, subscribed] : table(SubscriptionKind::kPattern)) {
     if (!glob_match(pattern, channel)) continue;
-    Push push([&](int protocol) {
+    Push push([&, &pattern = pattern](int protocol) {
       std::string bytes;
       bytes.reserve(pattern.size() + channel.size() + message.size() + 80);
       append_push_header(protocol, 4, &bytes);

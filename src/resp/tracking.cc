@@ -258,7 +258,7 @@ void Tracking::send_broadcast(Broadcast& broadcast) {
     if (session->tracking->no_loop) {
       const auto by_other = [own = id](const auto& entry) { return entry.second != own; };
       if (std::ranges::none_of(broadcast.keys, by_other)) continue;
-      Push others([&](int protocol) { return encode(protocol, session->id()); });
+      Push others([&encode, own = id](int protocol) { return encode(protocol, own); });
       send(*session, others);
     } else {
       send(*session, to_all);

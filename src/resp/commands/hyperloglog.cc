@@ -6,7 +6,6 @@
 
 #include "replica/shard.h"
 #include "resp/commands/families.h"
-#include "replica/shard.h"
 #include "resp/context.h"
 
 namespace holdfast {

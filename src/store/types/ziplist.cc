@@ -28,7 +28,7 @@ bool read_integer(Reader& in, uint8_t first, int64_t* value) {
       return true;
     }
     case 0xfe:
-      *value = in.fixed<int8_t>();
+      *value = int64_t{in.fixed<int8_t>()};  // NOLINT(bugprone-signed-char-misuse)
       return true;
     default:
       *value = (first & 0xf) - 1;
