@@ -1,0 +1,179 @@
+// Messages: what replicas of a shard, and the coordinator, say to each other. Their bytes are
+// wire.h's concern; what a receiver may do with them is the protocol cores'.
+//
+// A message may be lost, doubled, late or out of order. Every one carries the sender's epoch: what
+// comes from an older epoch than the receiver has promised is answered with Stale and otherwise
+// ignored.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/types.h"
+#include "replica/view.h"
+
+namespace holdfast {
+
+// A place in a shard's log, and what is there: two logs that have the same position are the same up
+// to it, because an entry's checksum covers that of the entry before.
+struct LogPosition {
+  Epoch epoch = 0;
+  Seq seq = 0;
+  uint32_t crc = 0;  // of the entry; 0 for the position before the first
+
+  bool operator==(const LogPosition&) const = default;
+  // The log that ends further: an entry of a later epoch was written by a primary that had all
+  // committed entries of the earlier ones.
+  bool further_than(const LogPosition& other) const {
+    return epoch != other.epoch ? epoch > other.epoch : seq > other.seq;
+  }
+};
+
+// Where an epoch's entries end in a log.
+struct EpochEnd {
+  Epoch epoch = 0;
+  Seq last = 0;
+  bool operator==(const EpochEnd&) const = default;
+};
+
+// Entries back to back, as store/entry.h encodes them; shared by all who send or store them.
+using Bytes = std::shared_ptr<const std::string>;
+
+// --- a primary (or candidate) and its members ---
+
+struct Prepare {
+  LogPosition previous;  // of the entry before the first
+  Bytes entries;
+  Seq commit = 0;
+};
+// "My log is the same as that of this epoch's primary, and on stable media, through `durable`; in
+// memory through `matched`." Cumulative.
+struct PrepareOk {
+  Seq durable = 0;
+  Seq matched = 0;
+};
+// The previous entry is not there: send LogMatch.
+struct PrepareReject {};
+
+// Who hears it grants the sender a lease, and confirms that the epoch was the newest it knew after
+// the message was sent. `round` is never used twice.
+struct Heartbeat {
+  uint64_t round = 0;
+  Seq commit = 0;
+};
+struct HeartbeatOk {
+  uint64_t round = 0;
+  Seq durable = 0;
+  Seq matched = 0;
+};
+
+// Asks where the receiver's log leaves the sender's. Newest first, at most kMaxEpochEnds.
+inline constexpr size_t kMaxEpochEnds = 64;
+struct LogMatch {
+  uint64_t round = 0;
+  std::vector<EpochEnd> ends;
+};
+struct MatchPoint {
+  uint64_t round = 0;  // of the LogMatch
+  LogPosition at;      // the last that may be the same
+};
+
+// The receiver has promised a later epoch.
+struct Stale {
+  Epoch promised = 0;
+};
+
+// --- the coordinator and members ---
+
+struct Fence {};  // of the message's epoch, which is allocated
+struct FenceOk {
+  LogPosition last;
+  Seq commit = 0;
+  bool trusted = true;         // false: the head of the log could not be proven; no testimony
+  uint32_t lease_left_us = 0;  // what a lease granted to an older primary may still last
+};
+struct Form {
+  View view;
+};
+struct Ready {};  // the epoch's first entry is on W members' media
+struct Activate {
+  View view;
+};
+
+// --- elections ---
+
+struct VoteRequest {
+  bool pre = false;       // would you vote? (nothing is promised)
+  bool transfer = false;  // the leader itself asked for this election
+  LogPosition last;
+};
+struct Vote {
+  bool pre = false;
+  bool granted = false;
+};
+struct TimeoutNow {};  // hold an election at once: the leader hands over
+
+// --- a copy of the whole state, for who is too far behind the log ---
+
+struct SnapshotBegin {
+  uint64_t id = 0;             // of this transfer
+  LogPosition base;            // the log goes on behind it
+  std::vector<EpochEnd> ends;  // up to the base
+  std::string state;           // as a checkpoint has it
+};
+// Records: key and image, as wire.h encodes rows; `number` counts from 0.
+struct SnapshotChunk {
+  uint64_t id = 0;
+  uint64_t number = 0;
+  Bytes records;
+};
+struct SnapshotEnd {
+  uint64_t id = 0;
+  uint64_t chunks = 0;
+};
+// So many chunks were taken; `installed`: all of them, durably.
+struct SnapshotOk {
+  uint64_t id = 0;
+  uint64_t chunks = 0;
+  bool installed = false;
+};
+
+// --- repair of what is damaged, always by what is expected there ---
+
+struct GetEntry {
+  LogPosition at;
+};
+struct EntryIs {
+  LogPosition at;
+  Bytes entry;  // null: the sender has not that entry
+};
+struct GetRecord {
+  DbId db = 0;
+  std::string key;
+  Seq mod_seq = 0;
+};
+struct RecordIs {
+  DbId db = 0;
+  std::string key;
+  Seq mod_seq = 0;
+  Bytes image;  // null: the sender has not that image
+};
+
+using MessageBody = std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk,
+                                 LogMatch, MatchPoint, Stale, Fence, FenceOk, Form, Ready, Activate,
+                                 VoteRequest, Vote, TimeoutNow, SnapshotBegin, SnapshotChunk,
+                                 SnapshotEnd, SnapshotOk, GetEntry, EntryIs, GetRecord, RecordIs>;
+
+struct Message {
+  ShardId shard = 0;
+  Epoch epoch = 0;  // of the sender
+  Member from;
+  Member to;
+  MessageBody body;
+};
+
+}  // namespace holdfast
