@@ -15,30 +15,9 @@
 
 #include "base/types.h"
 #include "replica/view.h"
+#include "store/log_position.h"
 
 namespace holdfast {
-
-// A place in a shard's log, and what is there: two logs that have the same position are the same up
-// to it, because an entry's checksum covers that of the entry before.
-struct LogPosition {
-  Epoch epoch = 0;
-  Seq seq = 0;
-  uint32_t crc = 0;  // of the entry; 0 for the position before the first
-
-  bool operator==(const LogPosition&) const = default;
-  // The log that ends further: an entry of a later epoch was written by a primary that had all
-  // committed entries of the earlier ones.
-  bool further_than(const LogPosition& other) const {
-    return epoch != other.epoch ? epoch > other.epoch : seq > other.seq;
-  }
-};
-
-// Where an epoch's entries end in a log.
-struct EpochEnd {
-  Epoch epoch = 0;
-  Seq last = 0;
-  bool operator==(const EpochEnd&) const = default;
-};
 
 // Entries back to back, as store/entry.h encodes them; shared by all who send or store them.
 using Bytes = std::shared_ptr<const std::string>;
@@ -71,11 +50,10 @@ struct HeartbeatOk {
   Seq matched = 0;
 };
 
-// Asks where the receiver's log leaves the sender's. Newest first, at most kMaxEpochEnds.
-inline constexpr size_t kMaxEpochEnds = 64;
+// Asks where the receiver's log leaves the sender's.
 struct LogMatch {
   uint64_t round = 0;
-  std::vector<EpochEnd> ends;
+  LogSummary log;
 };
 struct MatchPoint {
   uint64_t round = 0;  // of the LogMatch
@@ -120,10 +98,9 @@ struct TimeoutNow {};  // hold an election at once: the leader hands over
 // --- a copy of the whole state, for who is too far behind the log ---
 
 struct SnapshotBegin {
-  uint64_t id = 0;             // of this transfer
-  LogPosition base;            // the log goes on behind it
-  std::vector<EpochEnd> ends;  // up to the base
-  std::string state;           // as a checkpoint has it
+  uint64_t id = 0;    // of this transfer
+  LogSummary base;    // the log goes on behind it
+  std::string state;  // as a checkpoint has it
 };
 // Records: key and image, as wire.h encodes rows; `number` counts from 0.
 struct SnapshotChunk {
