@@ -82,6 +82,11 @@ struct Activate {
   View view;
 };
 
+// The member has the whole log, and the sender answers nobody for a while: let it lead.
+struct HandedOver {
+  Member to;
+};
+
 // --- elections ---
 
 struct VoteRequest {
@@ -140,10 +145,11 @@ struct RecordIs {
   Bytes image;  // null: the sender has not that image
 };
 
-using MessageBody = std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk,
-                                 LogMatch, MatchPoint, Stale, Fence, FenceOk, Form, Ready, Activate,
-                                 VoteRequest, Vote, TimeoutNow, SnapshotBegin, SnapshotChunk,
-                                 SnapshotEnd, SnapshotOk, GetEntry, EntryIs, GetRecord, RecordIs>;
+using MessageBody =
+    std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
+                 Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
+                 TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetEntry,
+                 EntryIs, GetRecord, RecordIs>;
 
 struct Message {
   ShardId shard = 0;
