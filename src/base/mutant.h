@@ -45,6 +45,11 @@ enum class Mutant {
   kAppendUnmatched,        // I29
   kCountOwnUnflushed,      // I2
   kQuorumTooSmall,         // I1
+  kReuseEpoch,             // I13
+  kChooseByCommit,         // I12
+  kChooseByLength,         // I12
+  kFenceTooFew,            // I11
+  kActivateUnderLease,     // I21
   kTestifyUnfenced,        // I11
   kTestifyUntrusted,       // D7
   kForgetLease,            // I21

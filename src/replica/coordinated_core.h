@@ -12,9 +12,6 @@
 
 namespace holdfast {
 
-// To whom messages for the coordinator go.
-inline constexpr Member kCoordinator{};
-
 class CoordinatedCore final : public ReplicaCore {
  public:
   CoordinatedCore(const ReplicaOptions& options, ReplicaState state, LogSource& source,
@@ -23,7 +20,6 @@ class CoordinatedCore final : public ReplicaCore {
   const View& view() const { return view_; }  // the newest that named this replica its primary
 
  private:
-  void policy_tick() override {}
   void policy_tick() override;
   bool policy_message(const Message& message) override;
   void policy_handover() override;

@@ -104,6 +104,12 @@ void ElectedCore::policy_log_changed(Seq from) {
   read_configs(from);
 }
 
+void ElectedCore::policy_released() {
+  while (configs_.size() > 1 && configs_[1].seq <= log().base().seq) {
+    configs_.erase(configs_.begin());
+  }
+}
+
 void ElectedCore::policy_snapshot(const SnapshotInstalled& snapshot) {
   configs_ = {{snapshot.log.last.seq, snapshot.members}};
   adopt();

@@ -46,6 +46,7 @@ class ElectedCore final : public ReplicaCore {
   void policy_durable_start() override {}
   void policy_committed() override;
   void policy_log_changed(Seq from) override;
+  void policy_released() override;
   void policy_snapshot(const SnapshotInstalled& snapshot) override;
   void policy_change(const Membership& to) override;
 

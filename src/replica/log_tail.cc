@@ -43,7 +43,7 @@ void LogTail::append(const LogSlice& slice) {
   HF_ASSERT(slice.last == last());
   recent_bytes_ += slice.entries->size();
   recent_.push_back(slice);
-  while (recent_bytes_ > kMemoryBytes && recent_.size() > 1) {
+  while (recent_bytes_ > memory_bytes_ && recent_.size() > 1) {
     recent_bytes_ -= recent_.front().entries->size();
     recent_.pop_front();
   }

@@ -34,12 +34,11 @@ class LogSource {
 
 class LogTail {
  public:
-  static constexpr uint64_t kMemoryBytes = 16 << 20;
-
   // The source outlives this. `log`: all that was logged so far, entries behind `base` being there
-  // to be read; what lies before is known by its position alone.
-  LogTail(LogSource& source, LogPosition base, LogSummary log)
-      : source_(source), base_(base), log_(std::move(log)) {}
+  // to be read; what lies before is known by its position alone. `memory_bytes`: of entries that
+  // are kept in memory.
+  LogTail(LogSource& source, LogPosition base, LogSummary log, uint64_t memory_bytes)
+      : source_(source), memory_bytes_(memory_bytes), base_(base), log_(std::move(log)) {}
 
   const LogPosition& last() const { return log_.last; }
   const LogPosition& base() const { return base_; }
@@ -49,6 +48,8 @@ class LogTail {
   void append(const LogSlice& slice);
   // REQUIRES: base().seq <= last_kept <= last().seq.
   void truncate(Seq last_kept);
+  // What lies before that entry may not be kept any more.
+  void release(const LogPosition& base) { base_ = base; }
   // Everything so far is replaced by a state that contains the log up to this.
   void reset(const LogSummary& log);
 
@@ -64,6 +65,7 @@ class LogTail {
   const LogSlice* in_memory(Seq seq) const;
 
   LogSource& source_;
+  const uint64_t memory_bytes_;
   LogPosition base_;
   LogSummary log_;
   std::deque<LogSlice> recent_;

@@ -19,7 +19,7 @@ ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogS
     : options_(options),
       random_(random),
       now_(now_ns),
-      tail_(source, state.base, std::move(state.log)),
+      tail_(source, state.base, std::move(state.log), options.memory_bytes),
       promised_(state.hard_state),
       saved_(state.hard_state),
       committed_(state.base),
@@ -59,6 +59,11 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
     void operator()(const StoreFailed&) const {
       core.stop_leading();
       core.set_role(Role::kPoisoned);
+    }
+    void operator()(const Released& released) const {
+      HF_ASSERT(released.upto.seq <= core.committed_.seq);
+      core.tail_.release(released.upto);
+      core.policy_released();
     }
     void operator()(const SnapshotInstalled& snapshot) const {
       HF_ASSERT(core.log_writes_.empty() && snapshot.log.last.seq >= core.committed_.seq);

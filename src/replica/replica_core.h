@@ -78,6 +78,10 @@ struct ChangeMembers {
   Membership to;
 };
 struct StoreFailed {};
+// A checkpoint covers the log up to there, which may not be kept any more.
+struct Released {
+  LogPosition upto;
+};
 // A snapshot was installed in place of the whole state, durably: the log goes on behind it.
 struct SnapshotInstalled {
   LogSummary log;
@@ -89,7 +93,7 @@ struct SnapshotSent {
   bool installed = false;
 };
 using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, ChangeMembers,
-                           StoreFailed, SnapshotInstalled, SnapshotSent>;
+                           StoreFailed, Released, SnapshotInstalled, SnapshotSent>;
 
 // --- actions, to be done in order ---
 
@@ -142,6 +146,7 @@ struct ReplicaOptions {
   uint64_t prepare_bytes = 256 << 10;  // of entries that are read back for a member
   uint64_t window_bytes = 8 << 20;     // sent to a member and not acknowledged
   size_t window_prepares = 64;
+  uint64_t memory_bytes = 16 << 20;  // of the newest entries
 };
 
 // What a replica finds of itself at start.
@@ -150,6 +155,16 @@ struct ReplicaState {
   LogPosition base;     // of the checkpoint: committed
   LogSummary log;       // to its end
   bool trusted = true;  // false: the end of the log could not be proven
+};
+
+// How far a leader has brought a member.
+struct PeerStatus {
+  Member member;
+  std::string_view state;
+  Seq next = 0;     // to be sent
+  Seq durable = 0;  // there
+  uint64_t in_flight_bytes = 0;
+  int64_t heard_ns = 0;
 };
 
 class ReplicaCore {
@@ -173,6 +188,7 @@ class ReplicaCore {
   bool trusted() const { return trusted_; }
   const std::vector<Member>& members() const { return members_; }
   uint32_t write_quorum() const { return write_quorum_; }
+  std::vector<PeerStatus> peer_status() const;
   // Leads an active epoch.
   bool serving() const { return role_ == Role::kPrimary; }
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
@@ -221,6 +237,7 @@ class ReplicaCore {
   virtual void policy_durable_start() = 0;  // the epoch's first entry is on W members' media
   virtual void policy_committed() {}
   virtual void policy_log_changed(Seq /*from*/) {}  // entries from there on are new
+  virtual void policy_released() {}
   virtual void policy_snapshot(const SnapshotInstalled&) {}
   virtual void policy_change(const Membership&) {}
 
@@ -288,7 +305,7 @@ class ReplicaCore {
   void on(const Message& message, const LogMatch& match);
   void append_prepared(const Prepare& prepare, LogSlice slice);
   void acknowledge(bool even_if_nothing_new);
-  Seq acknowledged() const;
+  Seq acknowledged() const;  // 0 while the end of the log is not proven
   void commit_to(Seq seq);
   // replica_leader.cc
   void on(const Message& message, const PrepareOk& ok);
@@ -297,7 +314,7 @@ class ReplicaCore {
   void on(const Message& message, const MatchPoint& point);
   void propose(const LogSlice& slice);
   void append_local(const LogSlice& slice);
-  void peer_has(Peer& peer, Seq durable);
+  void peer_has(Peer& peer, Seq durable, Seq matched);
   void send_match(const Member& id, Peer& peer);
   void replicate(const Member& id, Peer& peer);
   void lost(const Member& id, Peer& peer);

@@ -82,13 +82,14 @@ void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
 }
 
 Seq ReplicaCore::acknowledged() const {
+  if (!trusted_) return 0;
   if (mutant(Mutant::kAckUnflushed)) return matched_;
   if (mutant(Mutant::kAckUnmatched)) return durable_;
   return std::min(durable_, matched_);
 }
 
 void ReplicaCore::acknowledge(bool even_if_nothing_new) {
-  if (role_ != Role::kBackup || !trusted_) return;
+  if (role_ != Role::kBackup) return;
   if (!promise_durable() && !mutant(Mutant::kPromiseUnsaved)) return;  // R1
   const Seq upto = acknowledged();
   if (upto <= acknowledged_ && !even_if_nothing_new) return;
@@ -100,7 +101,7 @@ void ReplicaCore::on(const Message& message, const Heartbeat& heartbeat) {
   commit_to(std::min(heartbeat.commit, matched_));
   if (!promise_durable()) return;
   granted_ns_ = now_;
-  send(message.from, HeartbeatOk{heartbeat.round, trusted_ ? acknowledged() : 0, matched_});
+  send(message.from, HeartbeatOk{heartbeat.round, acknowledged(), matched_});
 }
 
 void ReplicaCore::on(const Message& message, const LogMatch& match) {

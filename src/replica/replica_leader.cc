@@ -132,10 +132,12 @@ void ReplicaCore::replicate(const Member& id, Peer& peer) {
 
 void ReplicaCore::lost(const Member& id, Peer& peer) { send_match(id, peer); }
 
-void ReplicaCore::peer_has(Peer& peer, Seq durable) {
+void ReplicaCore::peer_has(Peer& peer, Seq durable, Seq matched) {
   if (durable > last().seq) return;  // it cannot know so much
   peer.durable = std::max(peer.durable, durable);
-  while (!peer.in_flight.empty() && peer.in_flight.front().last <= durable) {
+  // Who does not trust the end of its own log acknowledges nothing, but has to be sent it.
+  const Seq taken = durable != 0 ? durable : matched;
+  while (!peer.in_flight.empty() && peer.in_flight.front().last <= taken) {
     peer.in_flight_bytes -= peer.in_flight.front().bytes;
     peer.in_flight.pop_front();
   }
@@ -144,7 +146,7 @@ void ReplicaCore::peer_has(Peer& peer, Seq durable) {
 void ReplicaCore::on(const Message& message, const PrepareOk& ok) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
-  peer_has(peer, ok.durable);
+  peer_has(peer, ok.durable, ok.matched);
   advance_commit();
   if (!leading()) return;  // committing may have ended it
   replicate(message.from, peer);
@@ -204,7 +206,7 @@ void ReplicaCore::beat() {
 void ReplicaCore::on(const Message& message, const HeartbeatOk& ok) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
-  peer_has(peer, ok.durable);
+  peer_has(peer, ok.durable, ok.matched);
   if (ok.round > peer.round_ok) {
     const auto sent = std::find_if(rounds_.begin(), rounds_.end(),
                                    [&](const auto& round) { return round.first == ok.round; });
@@ -234,6 +236,16 @@ void ReplicaCore::leader_tick() {
   }
   if (disk_stalled(now_) && !mutant(Mutant::kBeatWithStalledDisk)) return;
   if (now_ - beat_ns_ >= options_.heartbeat_ns) beat();
+}
+
+std::vector<PeerStatus> ReplicaCore::peer_status() const {
+  constexpr std::string_view kStates[] = {"matching", "replicating", "snapshot"};
+  std::vector<PeerStatus> all;
+  for (const auto& [id, peer] : peers_) {
+    all.push_back({id, kStates[peer.state], peer.next, peer.durable, peer.in_flight_bytes,
+                   peer.heard_ns});
+  }
+  return all;
 }
 
 bool ReplicaCore::heard_from(uint32_t members, int64_t since_ns) const {
