@@ -237,7 +237,8 @@ bool ElectedCore::policy_message(const Message& message) {
 }
 
 void ElectedCore::vote_request(const Message& message, const VoteRequest& request) {
-  if (message.epoch < epoch()) {
+  // Who asks for an epoch that is not new here would never learn of it otherwise.
+  if (message.epoch < epoch() || (request.pre && message.epoch == epoch())) {
     send(message.from, Stale{epoch()});
     return;
   }
@@ -246,7 +247,7 @@ void ElectedCore::vote_request(const Message& message, const VoteRequest& reques
   if (!trusted() && !mutant(Mutant::kTestifyUntrusted)) return;
   const bool enough = !last().further_than(request.last) || mutant(Mutant::kVoteForOlderLog);
   if (request.pre) {
-    send(message.from, message.epoch, Vote{true, enough && message.epoch > epoch()});
+    send(message.from, message.epoch, Vote{true, enough});
     return;
   }
   const StoreId candidate = message.from.store;

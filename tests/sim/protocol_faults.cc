@@ -148,6 +148,13 @@ void ProtocolWorld::damage(SimReplica& replica) {
   if (coordinated_ && replicas_.size() - 1 < record_.active.fence_quorum()) return;
   if (coordinated_ && record_.active.members.size() != replicas_.size()) return;
   if (!replica.alive()) return;
+  if (!coordinated_) {  // a change of members may be under way: who leads knows
+    size_t voters = 0;
+    for (const auto& each : replicas_) {
+      if (each->running() && each->core()->serving()) voters = each->core()->members().size();
+    }
+    if (voters < 3) return;
+  }
   note(replica.self(), "loses something of its disk");
   replica.crash();
   if (random_.one_in(2) || !coordinated_) {
