@@ -160,6 +160,13 @@ bool ElectedCore::hears_leader() const {
   return leader().valid() && now() - leader_heard_ns() < timing_.election_ns;
 }
 
+// Whoever its own log removes campaigns all the same until that is committed: it may be the only one
+// whose log is far enough (Ongaro's thesis, 4.2.2).
+bool ElectedCore::may_campaign() const {
+  const std::vector<Member>& before = membership_at(committed().seq).voters;
+  return is_voter() || std::find(before.begin(), before.end(), self()) != before.end();
+}
+
 void ElectedCore::wait_for_leader() {
   const auto spread = static_cast<uint64_t>(timing_.election_ns);
   deadline_ns_ = now() + timing_.election_ns + static_cast<int64_t>(random().below(spread));
@@ -179,7 +186,7 @@ void ElectedCore::policy_tick() {
     pre_ = false;
     deadline_ns_ = std::max(deadline_ns_, leader_heard_ns() + timing_.election_ns);
   }
-  if (now() < deadline_ns_ || !is_voter() || !trusted()) return;
+  if (now() < deadline_ns_ || !may_campaign() || !trusted()) return;
   wait_for_leader();
   pre_ = true;
   votes_ = {self()};

@@ -61,6 +61,7 @@ class ElectedCore final : public ReplicaCore {
   void adopt();
   bool hears_leader() const;
   bool is_voter() const { return has(self()); }
+  bool may_campaign() const;
 
   const Timing timing_;
   std::vector<Config> configs_;  // the one of the base, then those behind it, in order

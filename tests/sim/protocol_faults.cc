@@ -146,7 +146,9 @@ void ProtocolWorld::damage(SimReplica& replica) {
   const size_t quorum = std::max<size_t>(write_quorum_, majority(replicas_.size()));
   if (whole_copies() != replicas_.size() || replicas_.size() - 1 < quorum) return;
   if (coordinated_ && replicas_.size() - 1 < record_.active.fence_quorum()) return;
-  if (coordinated_ && record_.active.members.size() != replicas_.size()) return;
+  for (const auto& each : replicas_) {
+    if (coordinated_ && !record_.active.has(each->self())) return;
+  }
   if (!replica.alive()) return;
   if (!coordinated_) {  // a change of members may be under way: who leads knows
     size_t voters = 0;

@@ -205,6 +205,7 @@ void ProtocolWorld::became_primary(SimReplica& replica) {
   mark("primaries");
   if (ledger_.empty()) return;
   const LogPosition& newest = ledger_.rbegin()->second;
+  if (newest.epoch > epoch) return;  // told so late that it was deposed already: it can do nothing
   if (!replica.has(newest)) {
     violation("I1: " + name(replica.self()) + " is primary without entry " +
               std::to_string(newest.seq));

@@ -240,7 +240,8 @@ std::string SimReplica::state() const {
 }
 
 std::string SimReplica::peers() const {
-  std::string text;
+  std::string text = "; members";
+  for (const Member& member : core_->members()) text += " " + std::to_string(member.node);
   for (const PeerStatus& peer : core_->peer_status()) {
     text += "; " + std::to_string(peer.member.node) + " " + std::string(peer.state) + " next " +
             std::to_string(peer.next) + " durable " + std::to_string(peer.durable);
