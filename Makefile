@@ -38,7 +38,7 @@ LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')
 TEST_OBJ := $(TEST_SRC:%.cc=$(B)/%.o)
 
-.PHONY: all build help deps run test unit integration clients crash mutants sim fuzz bench wal-bench lint tidy format \
+.PHONY: all build help deps run test unit integration clients crash mutants sim sim-protocol museum fuzz bench wal-bench lint tidy format \
 	asan tsan clean cluster
 
 all: build
@@ -107,6 +107,13 @@ sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim
 	@$(B)/sim --seeds $(or $(SEEDS),200) $(if $(SEED),--seed $(SEED))
 
+sim-protocol: ## the replication protocol alone, SEEDS seeds (or the one SEED)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim_protocol
+	@$(B)/sim_protocol --seeds $(or $(SEEDS),1000) $(if $(SEED),--seed $(SEED))
+
+museum: ## historical mistakes of replication, each made alone: the simulator must catch it
+	@scripts/museum.sh $(or $(SEEDS),10000) $(ONLY)
+
 fuzz: ## libFuzzer targets, FUZZ_SECONDS each
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
@@ -150,7 +157,10 @@ build/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	@$(CXX) -std=c++20 -O1 -g $(WARN) -Wno-conversion -o $@ $< -lhiredis -levent
 
-$(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world protocol_faults sim_replica campaign) $(B)/libholdfast.a
+# The protocol alone: so little that each mutant of the museum is a matter of seconds.
+PROTOCOL := base/assert base/random base/crc32c base/status store/entry replica/log_tail replica/replica_core \
+	replica/replica_leader replica/replica_follower replica/coordinated_core replica/elected_core coord/view_change
+$(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world protocol_faults sim_replica campaign) $(PROTOCOL:%=$(B)/src/%.o)
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 

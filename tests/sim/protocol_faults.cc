@@ -179,7 +179,7 @@ void ProtocolWorld::change_members() {
     const auto voter = std::find(to.voters.begin(), to.voters.end(), member);
     const auto learner = std::find(to.learners.begin(), to.learners.end(), member);
     if (voter != to.voters.end()) {
-      if (to.voters.size() < 3) continue;
+      if (to.voters.size() < 3 || whole_copies() != replicas_.size()) continue;
       to.voters.erase(voter);
     } else if (learner != to.learners.end()) {
       to.learners.erase(learner);
