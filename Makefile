@@ -150,7 +150,7 @@ build/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	@$(CXX) -std=c++20 -O1 -g $(WARN) -Wno-conversion -o $@ $< -lhiredis -levent
 
-$(B)/sim: $(patsubst %.cc,$(B)/%.o,$(shell find tests/sim -name '*.cc')) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
+$(B)/sim: $(patsubst %.cc,$(B)/%.o,$(shell find tests/sim tests/support/history -name '*.cc')) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
