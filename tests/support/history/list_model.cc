@@ -32,7 +32,7 @@ class ListModel final : public Model {
         if (contradicts(act, length() == 0 ? kNil : elements_[head_])) {
           return Step::kRefused;
         }
-        if (length() != 0 && act.any_result && is_owed(elements_[head_])) return Step::kRefused;
+        if (length() != 0 && is_owed(elements_[head_], act)) return Step::kRefused;
         return length() == 0 ? Step::kUnchanged : pop();
       case OpKind::kLrange:
         return act.any_result || std::ranges::equal(history_.values(op), content())
@@ -40,13 +40,21 @@ class ListModel final : public Model {
                    : Step::kRefused;
       case OpKind::kDel:
         if (contradicts(act, length() != 0)) return Step::kRefused;
-        if (std::ranges::any_of(content(), [&](Value v) { return is_owed(v); })) {
+        if (std::ranges::any_of(content(), [&](Value v) { return is_owed(v, act); })) {
           return Step::kRefused;
         }
         return length() == 0 ? Step::kUnchanged : clear();
       default:
         misplaced(op);
     }
+  }
+
+  void settle(const Act& act, bool done) override {
+    if (append_only_ || act.any_result) return;
+    const int change = done ? -1 : 1;
+    if (act.op->kind == OpKind::kLpop) owed_[act.op->result].shows += change;
+    if (act.op->kind != OpKind::kLrange) return;
+    for (const Value value : history_.values(*act.op)) owed_[value].shows += change;
   }
 
   void undo() override {
@@ -96,6 +104,11 @@ class ListModel final : public Model {
     Fingerprint print;
   };
 
+  struct Owed {
+    int pushes = 0;
+    int shows = 0;  // in replies that are not explained yet
+  };
+
   static uint64_t inverse_of_base() {
     uint64_t inverse = kBase;  // correct in 3 bits; each round doubles them
     for (int round = 0; round < 5; ++round) inverse *= 2 - kBase * inverse;
@@ -121,8 +134,13 @@ class ListModel final : public Model {
     return places_[length()] == kNil || places_[length()] == act.op->argument;
   }
 
-  // It was pushed once, and someone was told that they popped it: nobody else can remove it.
-  bool is_owed(Value value) const { return owed_.contains(value); }
+  // It was pushed once, and a reply that is not explained yet shows it: it must not go before.
+  bool is_owed(Value value, const Act& remover) const {
+    const auto found = owed_.find(value);
+    if (found == owed_.end() || found->second.pushes != 1) return false;
+    const bool shown_to_it = remover.op->kind == OpKind::kLpop && !remover.any_result;
+    return found->second.shows > (shown_to_it ? 1 : 0);
+  }
 
   // Elements that nobody was shown are all alike.
   Fingerprint print_of(Value value) const {
@@ -158,8 +176,10 @@ class ListModel final : public Model {
   const History& history_;
   const uint64_t inverse_ = inverse_of_base();
   bool append_only_ = true;
-  std::vector<Value> places_;  // by position: the element seen there, or kNil
-  std::unordered_set<Value> owed_, shown_;
+  std::span<const Value> longest_read_;
+  std::vector<Value> places_;             // by position: the element seen there, or kNil
+  std::unordered_map<Value, Owed> owed_;  // but of lists that only grow
+  std::unordered_set<Value> shown_;
   std::vector<Value> elements_;
   size_t head_ = 0;
   Fingerprint print_;
@@ -169,25 +189,24 @@ class ListModel final : public Model {
 };
 
 void ListModel::prepare(std::span<const Act> acts) {
-  std::unordered_map<Value, int> pushes;
   for (const Act& act : acts) {
-    if (act.op->kind == OpKind::kRpush) ++pushes[act.op->argument];
     if (act.op->kind == OpKind::kLpop || act.op->kind == OpKind::kDel) append_only_ = false;
   }
   for (const Act& act : acts) {
-    if (act.any_result) continue;
-    if (act.op->kind == OpKind::kLpop) {
+    if (act.op->kind == OpKind::kRpush) {
+      ++owed_[act.op->argument].pushes;
+      if (!act.any_result) note_place(*act.op, acts.size());
+    } else if (act.op->kind == OpKind::kLpop && !act.any_result) {
       shown_.insert(act.op->result);
-      if (pushes[act.op->result] == 1) owed_.insert(act.op->result);
-    } else if (act.op->kind == OpKind::kLrange) {
+    } else if (act.op->kind == OpKind::kLrange && !act.any_result) {
       const auto read = history_.values(*act.op);
       if (!append_only_) shown_.insert(read.begin(), read.end());
-      if (read.size() > places_.size()) places_.assign(read.begin(), read.end());
+      longest_read_ = read.size() > longest_read_.size() ? read : longest_read_;
     }
+    settle(act, false);
   }
-  for (const Act& act : acts) {
-    if (act.op->kind == OpKind::kRpush && !act.any_result) note_place(*act.op, acts.size());
-  }
+  if (longest_read_.size() > places_.size()) places_.resize(longest_read_.size(), kNil);
+  std::ranges::copy(longest_read_, places_.begin());
   shown_.insert(places_.begin(), places_.end());
 }
 

@@ -24,7 +24,16 @@ uint64_t mix(uint64_t x) {  // the finalizer of splitmix64
 class RegisterModel final : public Model {
  public:
   RegisterModel(const History& history, uint32_t members)
-      : history_(history), state_(members, kNil) {}
+      : history_(history), state_(members, kNil), traces_(members) {}
+
+  void prepare(std::span<const Act> acts) override {
+    for (const Act& act : acts) {
+      for_written(act, [this](size_t member, Value value) { ++traces_[member][value].writers; });
+      for_shown(act, [this](size_t member, Value value) { traces_[member][value].matters = true; });
+      if (act.op->kind == OpKind::kCas) traces_[0][act.op->expected].matters = true;
+      settle(act, false);
+    }
+  }
 
   Step apply(const Act& act) override {
     const Operation& op = *act.op;
@@ -33,24 +42,29 @@ class RegisterModel final : public Model {
       case OpKind::kGet:
         return contradicts(act, now) ? Step::kRefused : Step::kUnchanged;
       case OpKind::kSet:
-        return become(op.argument);
+        return become(act, op.argument);
       case OpKind::kSetNx:
         if (contradicts(act, now == kNil)) return Step::kRefused;
-        return now == kNil ? become(op.argument) : Step::kUnchanged;
+        return now == kNil ? become(act, op.argument) : Step::kUnchanged;
       case OpKind::kGetSet:
-        return contradicts(act, now) ? Step::kRefused : become(op.argument);
+        return contradicts(act, now) ? Step::kRefused : become(act, op.argument);
       case OpKind::kCas:
         if (contradicts(act, now == op.expected)) return Step::kRefused;
-        return now == op.expected ? become(op.argument) : Step::kUnchanged;
+        return now == op.expected ? become(act, op.argument) : Step::kUnchanged;
       case OpKind::kDel:
-        return contradicts(act, now != kNil) ? Step::kRefused : become(kNil);
+        return contradicts(act, now != kNil) ? Step::kRefused : become(act, kNil);
       case OpKind::kMget:
         return act.any_result || agrees(history_.values(op)) ? Step::kUnchanged : Step::kRefused;
       case OpKind::kMset:
-        return become_all(history_.values(op));
+        return become_all(act, history_.values(op));
       default:
         misplaced(op);
     }
+  }
+
+  void settle(const Act& act, bool done) override {
+    for_shown(act,
+              [&](size_t member, Value value) { traces_[member][value].shows += done ? -1 : 1; });
   }
 
   void undo() override {
@@ -60,7 +74,9 @@ class RegisterModel final : public Model {
 
   Fingerprint fingerprint() const override {
     Fingerprint all;
-    for (size_t i = 0; i < state_.size(); ++i) all = all ^ fingerprint_of(bits(state_[i]), i + 1);
+    for (size_t i = 0; i < state_.size(); ++i) {
+      all = all ^ fingerprint_of(bits(as_seen(i, state_[i])), i + 1);
+    }
     return all;
   }
 
@@ -82,7 +98,65 @@ class RegisterModel final : public Model {
     }
   }
 
+  Value effect_of(const Act& open) const override { return as_seen(0, open.op->argument); }
+
  private:
+  struct Trace {  // of one value in one member
+    int writers = 0;
+    int shows = 0;  // in replies that are not explained yet
+    bool matters = false;
+  };
+
+  template <typename Visit>
+  void for_written(const Act& act, Visit visit) const {
+    switch (act.op->kind) {
+      case OpKind::kSet:
+      case OpKind::kSetNx:
+      case OpKind::kGetSet:
+      case OpKind::kCas:
+        return visit(0, act.op->argument);
+      case OpKind::kMset:
+        return for_touched(history_.values(*act.op), visit);
+      default:
+        return;
+    }
+  }
+
+  // What its reply shows to have been there.
+  template <typename Visit>
+  void for_shown(const Act& act, Visit visit) const {
+    if (act.any_result) return;
+    const Operation& op = *act.op;
+    if (op.kind == OpKind::kGet || op.kind == OpKind::kGetSet) visit(0, op.result);
+    if (op.kind == OpKind::kCas && op.result == 1) visit(0, op.expected);
+    if (op.kind == OpKind::kMget) for_touched(history_.values(op), visit);
+  }
+
+  template <typename Visit>
+  static void for_touched(std::span<const Value> values, Visit visit) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] != kUntouched) visit(i, values[i]);
+    }
+  }
+
+  // Values that no reply tells apart are all alike.
+  Value as_seen(size_t member, Value value) const {
+    if (value == kNil) return kNil;
+    const auto trace = traces_[member].find(value);
+    return trace != traces_[member].end() && trace->second.matters ? value : kUntouched;
+  }
+
+  // The value was written once, and a reply other than that of `act`, not explained yet, shows it:
+  // it must not go before.
+  bool is_owed(size_t member, const Act& act) const {
+    const Value value = state_[member];
+    const auto found = traces_[member].find(value);
+    if (value == kNil || found == traces_[member].end() || found->second.writers != 1) return false;
+    int others = found->second.shows;
+    for_shown(act, [&](size_t of, Value shown) { others -= of == member && shown == value; });
+    return others > 0;
+  }
+
   bool agrees(std::span<const Value> read) const {
     if (read.size() != state_.size()) return false;
     for (size_t i = 0; i < read.size(); ++i) {
@@ -100,25 +174,30 @@ class RegisterModel final : public Model {
     return true;
   }
 
-  Step become(Value value) {
+  Step become(const Act& act, Value value) {
     if (state_[0] == value) return Step::kUnchanged;
+    if (is_owed(0, act)) return Step::kRefused;
     before_.insert(before_.end(), state_.begin(), state_.end());
     state_[0] = value;
     return Step::kChanged;
   }
 
-  Step become_all(std::span<const Value> values) {
+  Step become_all(const Act& act, std::span<const Value> values) {
     if (agrees(values)) return Step::kUnchanged;
-    before_.insert(before_.end(), state_.begin(), state_.end());
     for (size_t i = 0; i < values.size(); ++i) {
-      if (values[i] != kUntouched) state_[i] = values[i];
+      if (values[i] != kUntouched && values[i] != state_[i] && is_owed(i, act)) {
+        return Step::kRefused;
+      }
     }
+    before_.insert(before_.end(), state_.begin(), state_.end());
+    for_touched(values, [this](size_t i, Value value) { state_[i] = value; });
     return Step::kChanged;
   }
 
   const History& history_;
   std::vector<Value> state_;
   std::vector<Value> before_;  // states to go back to, one after the other
+  std::vector<std::unordered_map<Value, Trace>> traces_;  // by member
 };
 
 class CounterModel final : public Model {

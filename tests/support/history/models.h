@@ -49,6 +49,9 @@ class Model {
   // that lead nowhere.
   virtual void prepare(std::span<const Act> /*acts*/) {}
   virtual Step apply(const Act& act) = 0;
+  // After `act` was done, or before it is taken back: what it saw need not be there any more, or
+  // must.
+  virtual void settle(const Act& /*act*/, bool /*done*/) {}
   // Takes back the last kChanged that was not taken back.
   virtual void undo() = 0;
   virtual Fingerprint fingerprint() const = 0;

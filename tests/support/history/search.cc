@@ -141,6 +141,7 @@ bool Search::try_move(uint32_t act) {
   if (!changed && !acts_[act].must) return false;
   path_.push_back({act, changed});
   mark(act);
+  model_.settle(acts_[act], true);
   lift(request_[act]);
   if (acts_[act].must) {
     lift(reply_[act]);
@@ -160,6 +161,7 @@ void Search::take_back() {
   }
   unlift(request_[last.act]);
   mark(last.act);
+  model_.settle(acts_[last.act], false);
   if (last.changed) model_.undo();
 }
 
