@@ -20,12 +20,13 @@ DependencyGraph::DependencyGraph(const TransactionHistory& history, const Versio
   index_edges();
 }
 
+// That the last one seen comes before the end of the list follows from its reader.
 void DependencyGraph::add_versions(KeyId key) {
   const auto seen = order_.seen(key);
-  for (size_t i = 0; i < seen.size(); ++i) {
-    const TransactionId from = order_.writer(key, seen[i]);
-    const Node to = i + 1 == seen.size() ? end_of(key) : order_.writer(key, seen[i + 1]);
-    if (from != to) edges_.push_back({from, to, Dependency::kWriteWrite, key, seen[i]});
+  for (size_t i = 1; i < seen.size(); ++i) {
+    const TransactionId from = order_.writer(key, seen[i - 1]);
+    const TransactionId to = order_.writer(key, seen[i]);
+    if (from != to) edges_.push_back({from, to, Dependency::kWriteWrite, key, seen[i - 1]});
   }
 }
 
