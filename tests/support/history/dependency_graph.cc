@@ -5,7 +5,7 @@
 #include <deque>
 #include <tuple>
 
-namespace holdfast {
+namespace holdfast::history {
 
 DependencyGraph::DependencyGraph(const TransactionHistory& history, const VersionOrder& order)
     : history_(history),
@@ -196,4 +196,4 @@ DependencyGraph::Cycle DependencyGraph::cycle_through(
   return cycle;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

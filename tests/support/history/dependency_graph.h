@@ -13,7 +13,7 @@
 
 #include "tests/support/history/version_order.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 enum class Dependency : uint8_t { kWriteWrite, kWriteRead, kReadWrite, kRealTime };
 
@@ -66,4 +66,4 @@ class DependencyGraph {
   std::vector<uint32_t> first_;  // by node: its first edge; one more at the end
 };
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -149,4 +149,4 @@ std::string History::describe(OpId id) const {
   return text + " -> " + value_text(op.result);
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

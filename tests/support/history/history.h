@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-namespace holdfast {
+namespace holdfast::history {
 
 using Value = int64_t;
 // The key is absent. Not a value that may be written.
@@ -143,4 +143,4 @@ struct Judgement {
 std::string value_text(Value value);
 std::string values_text(std::span<const Value> values);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

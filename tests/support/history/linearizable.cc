@@ -5,7 +5,7 @@
 
 #include "tests/support/history/search.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -145,4 +145,4 @@ Judgement check_linearizable(const History& history, const SearchLimits& limits)
   return all;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

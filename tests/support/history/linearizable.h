@@ -16,7 +16,7 @@
 
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 struct SearchLimits {
   uint64_t steps_per_object = 5'000'000;  // about a second; then the verdict is kUnknown
@@ -30,4 +30,4 @@ struct SearchLimits {
 Judgement check_linearizable(const History& history, const SearchLimits& limits = {});
 Judgement check_object(const History& history, ObjectId object, const SearchLimits& limits = {});
 
-}  // namespace holdfast
+}  // namespace holdfast::history

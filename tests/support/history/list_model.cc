@@ -6,7 +6,7 @@
 
 #include "tests/support/history/model_parts.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -224,4 +224,4 @@ std::unique_ptr<Model> make_list_model(const History& history) {
   return std::make_unique<ListModel>(history);
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -8,7 +8,7 @@
 
 #include "tests/support/history/models.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 inline uint64_t bits(Value value) { return static_cast<uint64_t>(value); }
 
@@ -24,4 +24,4 @@ inline bool contradicts(const Act& act, Value would_be) {
 
 std::unique_ptr<Model> make_list_model(const History& history);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -8,7 +8,7 @@
 
 #include "tests/support/history/model_parts.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -387,4 +387,4 @@ bool changes_nothing(const Act& act) {
   }
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -10,7 +10,7 @@
 
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 // 128 bits that stand for a state or a set. Combined with ^.
 struct Fingerprint {
@@ -71,4 +71,4 @@ std::unique_ptr<Model> make_model(const History& history, ObjectId object);
 // What it was told means that it changed nothing, wherever it took effect.
 bool changes_nothing(const Act& act);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

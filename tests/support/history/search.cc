@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-namespace holdfast {
+namespace holdfast::history {
 
 Search::Search(const std::vector<Act>& acts, Model& model, uint64_t step_limit)
     : acts_(acts), model_(model), step_limit_(step_limit) {
@@ -203,4 +203,4 @@ void Search::mark(uint32_t act) {
   }
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

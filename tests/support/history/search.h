@@ -9,7 +9,7 @@
 
 #include "tests/support/history/models.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 class Search {
  public:
@@ -82,4 +82,4 @@ class Search {
   std::vector<std::string> states_;
 };
 
-}  // namespace holdfast
+}  // namespace holdfast::history

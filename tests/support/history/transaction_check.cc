@@ -3,7 +3,7 @@
 
 #include "tests/support/history/dependency_graph.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -66,4 +66,4 @@ Judgement check_transactions(const TransactionHistory& history) {
   return {Verdict::kWrong, why, history.size()};
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-namespace holdfast {
+namespace holdfast::history {
 
 KeyId TransactionHistory::add_key(std::string name) {
   keys_.push_back(std::move(name));
@@ -93,4 +93,4 @@ std::string TransactionHistory::describe(TransactionId id) const {
   return text;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -27,7 +27,7 @@
 
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 using KeyId = uint32_t;
 using TransactionId = uint32_t;
@@ -89,4 +89,4 @@ class TransactionHistory {
 // kCorrect or kWrong; linear in the history's size, but for the values that reads show.
 Judgement check_transactions(const TransactionHistory& history);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace holdfast {
+namespace holdfast::history {
 
 VersionOrder::VersionOrder(const TransactionHistory& history) : history_(history) {
   find_appends();
@@ -147,4 +147,4 @@ void VersionOrder::blame(std::string what, TransactionId id) {
   mistake_ = std::move(what) + "\n  " + history_.describe(id) + "\n";
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

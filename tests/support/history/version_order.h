@@ -10,7 +10,7 @@
 
 #include "tests/support/history/transactions.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 class VersionOrder {
  public:
@@ -50,4 +50,4 @@ class VersionOrder {
   std::optional<std::string> mistake_;
 };
 
-}  // namespace holdfast
+}  // namespace holdfast::history

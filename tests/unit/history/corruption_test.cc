@@ -6,6 +6,7 @@
 #include "tests/unit/history/generator.h"
 
 using namespace holdfast;
+using namespace holdfast::history;
 
 TEST_CASE("history: corrupted histories are rejected") {
   constexpr int kWanted = 40;  // of each corruption and each kind of history

@@ -5,7 +5,7 @@
 #include <functional>
 #include <optional>
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -314,4 +314,4 @@ std::vector<Corruption> corruptions() {
   };
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

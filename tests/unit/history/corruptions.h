@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 struct Corruption {
   std::string name;
@@ -20,4 +20,4 @@ struct Corruption {
 
 std::vector<Corruption> corruptions();
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -7,6 +7,7 @@
 #include "tests/support/history/transactions.h"
 
 using namespace holdfast;
+using namespace holdfast::history;
 
 namespace {
 

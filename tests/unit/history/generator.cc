@@ -6,7 +6,7 @@
 
 #include "tests/unit/history/plain_object.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -223,4 +223,4 @@ History generate(Random& random, const Profile& profile, const Extent& extent) {
   return Generator(random, profile, extent).run();
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 // What histories to make.
 struct Profile {
@@ -37,4 +37,4 @@ const Profile& profile(const std::string& name);
 
 History generate(Random& random, const Profile& profile, const Extent& extent);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -10,6 +10,7 @@
 #include "tests/unit/history/plain_object.h"
 
 using namespace holdfast;
+using namespace holdfast::history;
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace holdfast {
+namespace holdfast::history {
 
 Reply PlainObject::act(const Operation& op, std::span<const Value> values) {
   switch (kind_) {
@@ -165,4 +165,4 @@ bool brute_force(const History& history) {
   return true;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -7,7 +7,7 @@
 
 #include "tests/support/history/history.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 struct Reply {
   Value value = 0;
@@ -36,4 +36,4 @@ class PlainObject {
 // True when some order of the operations on each object explains all replies. Exponential.
 bool brute_force(const History& history);
 
-}  // namespace holdfast
+}  // namespace holdfast::history

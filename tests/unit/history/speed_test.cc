@@ -9,6 +9,7 @@
 #include "tests/unit/history/transaction_generator.h"
 
 using namespace holdfast;
+using namespace holdfast::history;
 
 namespace {
 

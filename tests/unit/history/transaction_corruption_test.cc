@@ -8,6 +8,7 @@
 #include "tests/unit/history/transaction_generator.h"
 
 using namespace holdfast;
+using namespace holdfast::history;
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace holdfast {
+namespace holdfast::history {
 
 namespace {
 
@@ -181,4 +181,4 @@ bool brute_force(const TransactionHistory& history) {
   return some_order(history, Lists(history.keys()), left);
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::history

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "tests/support/history/transactions.h"
 
-namespace holdfast {
+namespace holdfast::history {
 
 struct TransactionProfile {
   size_t transactions = 40;
@@ -25,4 +25,4 @@ TransactionHistory generate_transactions(Random& random, const TransactionProfil
 // replies. Exponential.
 bool brute_force(const TransactionHistory& history);
 
-}  // namespace holdfast
+}  // namespace holdfast::history
