@@ -189,6 +189,11 @@ void ProtocolWorld::committed(SimReplica& replica, const LogPosition& position) 
       ledger_.begin()->first != position.seq) {
     violation("I4: a gap before " + std::to_string(position.seq));
   }
+  const ReplicaCore* core = replica.core();
+  const bool leads = core != nullptr && core->leader() == replica.self();
+  if (coordinated_ && leads && record_.active.epoch < core->epoch()) {
+    violation("I14: commits in epoch " + std::to_string(core->epoch()) + ", which is not active");
+  }
   // Whoever leads answers its clients now.
   if (replica.core() != nullptr && replica.core()->serving()) {
     acked_ = std::max(acked_, position.seq);

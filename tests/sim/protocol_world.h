@@ -10,9 +10,11 @@
 // Oracles (numbers as in docs/REPLICATION.md):
 //   I1   who becomes primary has every entry that was ever committed
 //   I2   who acknowledges an entry has it on stable media
+//   I3   ... and it is the entry that the leader has there
 //   I4   one entry at a seq, once committed: the same on every replica
 //   I9   a promise that a message told of is never forgotten
 //   I13  one primary an epoch
+//   I14  nothing is committed in an epoch that is not active
 //   I19  a read sees everything that was acknowledged before it was asked for
 //   live after the faults end, a write commits and all replicas come to the same log in time
 #pragma once
@@ -52,6 +54,7 @@ class ProtocolWorld {
   const std::deque<std::string>& timeline() const { return timeline_; }
 
   // --- for replicas ---
+  SimReplica* find(const Member& member);
   static constexpr int64_t kMs = 1'000'000;
   int64_t now() const { return now_; }
   Random& random() { return random_; }
@@ -83,7 +86,6 @@ class ProtocolWorld {
   };
 
   void run_until(int64_t ns);
-  SimReplica* find(const Member& member);
   SimReplica& any();
   void draw_knobs();
   // --- work ---

@@ -151,12 +151,8 @@ void SimReplica::handle(const Event& event) {
 void SimReplica::perform(const Action& action) {
   if (const auto* send = std::get_if<Send>(&action)) {
     const MessageBody& body = send->message.body;
-    if (const auto* ok = std::get_if<PrepareOk>(&body)) {
-      const LogPosition at = durable_.position(ok->durable);
-      const bool there = ok->durable <= durable_.base.last.seq ||
-                         (at.seq != 0 && at == seen_.position(ok->durable));
-      if (!there) world_.violation("I2: " + std::to_string(ok->durable) + " is not durable");
-    }
+    if (const auto* ok = std::get_if<PrepareOk>(&body)) acknowledges(send->message, ok->durable);
+    if (const auto* ok = std::get_if<HeartbeatOk>(&body)) acknowledges(send->message, ok->durable);
     const auto* vote = std::get_if<Vote>(&body);
     const bool promises = std::holds_alternative<PrepareOk>(body) ||
                           std::holds_alternative<FenceOk>(body) ||
@@ -182,6 +178,19 @@ void SimReplica::perform(const Action& action) {
     world_.read_ready(*this, ready->token, ready->ok);
   } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
     world_.send_snapshot(*this, snapshot->to);
+  }
+}
+
+void SimReplica::acknowledges(const Message& message, Seq durable) {
+  const LogPosition at = durable_.position(durable);
+  if (durable > durable_.last().seq) {
+    world_.violation("I2: " + std::to_string(durable) + " is not durable");
+  }
+  SimReplica* leader = world_.find(message.to);
+  if (leader == nullptr || !leader->alive() || leader->core()->epoch() != message.epoch) return;
+  if (leader->core()->leader() != leader->self() || at.seq == 0) return;
+  if (!leader->has(at)) {
+    world_.violation("I3: " + std::to_string(durable) + " is not the leader's");
   }
 }
 

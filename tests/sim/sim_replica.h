@@ -79,6 +79,7 @@ class SimReplica final : public LogSource {
 
   std::string peers() const;
   void handle(const Event& event);
+  void acknowledges(const Message& message, Seq durable);
   void perform(const Action& action);
   void tick_later();
   void write(const Action& action, uint64_t number);
