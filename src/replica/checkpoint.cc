@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mutant.h"
+#include "replica/elected_core.h"
 #include "store/effect.h"
 
 namespace holdfast {
@@ -31,7 +32,8 @@ bool read_log_summary(Reader& reader, LogSummary* log) {
 
 }  // namespace
 
-std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keyspace) {
+std::string encode_checkpoint_state(const LogSummary& log, const Membership& members,
+                                    const Keyspace& keyspace) {
   std::string state(1, kStateVersion);
   state.append(reinterpret_cast<const char*>(keyspace.db_map().data()), keyspace.db_map().size());
   put_varint(state, log.last.epoch);
@@ -42,6 +44,7 @@ std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keysp
     put_varint(state, end.epoch);
     put_varint(state, end.last);
   }
+  put_bytes(state, members.voters.empty() ? std::string() : encode_membership(members));
   for (const auto& [name, code] : keyspace.libraries()) {
     const std::string image = library_image(name, code);
     put_varint(state, image.size());
@@ -50,7 +53,8 @@ std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keysp
   return state;
 }
 
-Status load_checkpoint_state(std::string_view state, LogSummary* log, Keyspace& keyspace) {
+Status load_checkpoint_state(std::string_view state, LogSummary* log, Membership* members,
+                             Keyspace& keyspace) {
   if (state.empty()) return {};
   const Status corrupt = Status::corrupt("the checkpoint's state cannot be decoded");
   Reader reader(state);
@@ -59,6 +63,11 @@ Status load_checkpoint_state(std::string_view state, LogSummary* log, Keyspace& 
   if (version != kStateVersion || !parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
   keyspace.map_databases(map, 0);
   if (!read_log_summary(reader, log)) return corrupt;
+  if (const std::string_view bytes = reader.bytes(reader.varint()); !bytes.empty()) {
+    Result<Membership> decoded = decode_membership(bytes);
+    if (!decoded.ok()) return decoded.status();
+    *members = std::move(decoded.value());
+  }
   while (!reader.at_end()) {
     std::string_view name, code;
     const std::string_view image = reader.bytes(reader.varint());
@@ -94,7 +103,7 @@ void Checkpoint::start(Done done) {
   // Everything up to here will be in the records; the map is taken at the same instant. It and the
   // drops of databases may be newer: then nothing is written before they are committed (S3).
   start_seq_ = committed_.last.seq;
-  start_state_ = encode_checkpoint_state(committed_, keyspace_);
+  start_state_ = state_();
   writing_ = std::move(tracked_);
   tracked_ = DirtyKeys(!writing_.odd());
   slice_newest_ =
@@ -292,7 +301,7 @@ void Checkpoint::finish() {
   engine_.finish_checkpoint(shard_, {start_seq_, start_state_}, [this](const Status& status) {
     if (status.ok()) {
       finished_seq_ = start_seq_;
-      engine_.release_prefix(shard_, start_seq_, [](const Status&) {});
+      if (on_finished_) on_finished_();
     }
     ended(status);
   });

@@ -16,6 +16,7 @@
 
 #include "base/reactor.h"
 #include "engine/engine.h"
+#include "replica/view.h"
 #include "store/dirty_keys.h"
 #include "store/key.h"
 #include "store/keyspace.h"
@@ -43,6 +44,10 @@ class Checkpoint {
   // Keys still to be written by the running one.
   uint64_t keys_left() const { return writing_.size(); }
 
+  // What a checkpoint of now would keep beside the records. Must be set.
+  void on_state(std::function<std::string()> hook) { state_ = std::move(hook); }
+  // Called when one is finished: the log up to its seq is not needed for recovery any more.
+  void on_finished(std::function<void()> hook) { on_finished_ = std::move(hook); }
   // Called when one fails: nothing may be written any more.
   void on_failure(Done hook) { on_failure_ = std::move(hook); }
 
@@ -98,6 +103,8 @@ class Checkpoint {
   std::string start_state_;
   std::vector<Done> waiters_;
   Done on_failure_;
+  std::function<std::string()> state_;
+  std::function<void()> on_finished_;
 
   KeyRef key_of(const Image& image) const;
 
@@ -111,9 +118,12 @@ class Checkpoint {
   uint64_t finished_count_ = 0;
 };
 
-// A checkpoint's metadata: the log up to it, the map of databases, libraries. No state: the store
-// is new.
-std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keyspace);
-Status load_checkpoint_state(std::string_view state, LogSummary* log, Keyspace& keyspace);
+// What a checkpoint keeps beside the records: the log up to it, the map of databases, libraries,
+// and the members of a group that elects its leader.
+std::string encode_checkpoint_state(const LogSummary& log, const Membership& members,
+                                    const Keyspace& keyspace);
+// Nothing: the store is new.
+Status load_checkpoint_state(std::string_view state, LogSummary* log, Membership* members,
+                             Keyspace& keyspace);
 
 }  // namespace holdfast

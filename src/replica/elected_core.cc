@@ -138,6 +138,17 @@ Status ElectedCore::may_change(const Membership& to) const {
   return {};
 }
 
+// Every first member writes the same first entry, of epoch 0, so their logs have it in common.
+void ElectedCore::policy_found(const Membership& members) {
+  EntryHeader header;
+  header.kind = EntryKind::kMembers;
+  header.seq = 1;
+  std::string bytes;
+  const uint32_t crc = append_entry(header, encode_membership(members), &bytes);
+  append_local({{}, std::make_shared<const std::string>(std::move(bytes)), {0, 1, crc}});
+  policy_log_changed(1);
+}
+
 void ElectedCore::policy_change(const Membership& to) {
   if (may_change(to).ok()) append_own(EntryKind::kMembers, encode_membership(to));
 }
@@ -160,8 +171,8 @@ bool ElectedCore::hears_leader() const {
   return leader().valid() && now() - leader_heard_ns() < timing_.election_ns;
 }
 
-// Whoever its own log removes campaigns all the same until that is committed: it may be the only one
-// whose log is far enough (Ongaro's thesis, 4.2.2).
+// Whoever its own log removes campaigns all the same until that is committed: it may be the only
+// one whose log is far enough (Ongaro's thesis, 4.2.2).
 bool ElectedCore::may_campaign() const {
   const std::vector<Member>& before = membership_at(committed().seq).voters;
   return is_voter() || std::find(before.begin(), before.end(), self()) != before.end();

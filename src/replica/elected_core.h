@@ -48,6 +48,7 @@ class ElectedCore final : public ReplicaCore {
   void policy_log_changed(Seq from) override;
   void policy_released() override;
   void policy_snapshot(const SnapshotInstalled& snapshot) override;
+  void policy_found(const Membership& members) override;
   void policy_change(const Membership& to) override;
 
   void vote_request(const Message& message, const VoteRequest& request);

@@ -55,6 +55,9 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       if (!mutant(Mutant::kHandoverKeepsLease)) core.revoke_lease();
       core.check_handover();
     }
+    void operator()(const Found& found) const {
+      if (core.last().seq == 0) core.policy_found(found.members);
+    }
     void operator()(const ChangeMembers& change) const { core.policy_change(change.to); }
     void operator()(const StoreFailed&) const {
       core.stop_leading();

@@ -73,6 +73,11 @@ struct ReadAsked {
 struct HandOver {
   Member to;
 };
+// These are the first members of an elected group: nothing, if there is a log already. Every one of
+// them has to be told the same.
+struct Found {
+  Membership members;
+};
 // Of an elected group. REQUIRES: ElectedCore::may_change().
 struct ChangeMembers {
   Membership to;
@@ -92,8 +97,8 @@ struct SnapshotSent {
   Member to;
   bool installed = false;
 };
-using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, ChangeMembers,
-                           StoreFailed, Released, SnapshotInstalled, SnapshotSent>;
+using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found,
+                           ChangeMembers, StoreFailed, Released, SnapshotInstalled, SnapshotSent>;
 
 // --- actions, to be done in order ---
 
@@ -189,8 +194,11 @@ class ReplicaCore {
   const std::vector<Member>& members() const { return members_; }
   uint32_t write_quorum() const { return write_quorum_; }
   std::vector<PeerStatus> peer_status() const;
+  bool start_committed() const { return committed_.seq >= epoch_start_ && epoch_start_ != 0; }
   // Leads an active epoch.
   bool serving() const { return role_ == Role::kPrimary; }
+  // Serves, and everything before its epoch is committed.
+  bool ready() const { return serving() && start_committed(); }
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
   bool accepting(int64_t now_ns) const;
   bool disk_stalled(int64_t now_ns) const;
@@ -239,6 +247,7 @@ class ReplicaCore {
   virtual void policy_log_changed(Seq /*from*/) {}  // entries from there on are new
   virtual void policy_released() {}
   virtual void policy_snapshot(const SnapshotInstalled&) {}
+  virtual void policy_found(const Membership&) {}
   virtual void policy_change(const Membership&) {}
 
   // --- both ways ---
@@ -266,10 +275,10 @@ class ReplicaCore {
   // Leads no more, in an epoch that goes on without a leader.
   void resign();
   void set_members(std::vector<Member> members, std::vector<Member> learners, uint32_t quorum);
+  void append_local(const LogSlice& slice);
   // Appends an entry of the leader's own and has it sent.
   void append_own(EntryKind kind, std::string_view payload);
   bool leading() const { return leader_ == self(); }
-  bool start_committed() const { return committed_.seq >= epoch_start_ && epoch_start_ != 0; }
   Seq epoch_start() const { return epoch_start_; }
   bool start_durable() const { return start_durable_; }
   // Whether so many members, self counted, were heard from after that instant.
@@ -313,7 +322,6 @@ class ReplicaCore {
   void on(const Message& message, const HeartbeatOk& ok);
   void on(const Message& message, const MatchPoint& point);
   void propose(const LogSlice& slice);
-  void append_local(const LogSlice& slice);
   void peer_has(Peer& peer, Seq durable, Seq matched);
   void send_match(const Member& id, Peer& peer);
   void replicate(const Member& id, Peer& peer);

@@ -242,8 +242,8 @@ std::vector<PeerStatus> ReplicaCore::peer_status() const {
   constexpr std::string_view kStates[] = {"matching", "replicating", "snapshot"};
   std::vector<PeerStatus> all;
   for (const auto& [id, peer] : peers_) {
-    all.push_back({id, kStates[peer.state], peer.next, peer.durable, peer.in_flight_bytes,
-                   peer.heard_ns});
+    all.push_back(
+        {id, kStates[peer.state], peer.next, peer.durable, peer.in_flight_bytes, peer.heard_ns});
   }
   return all;
 }

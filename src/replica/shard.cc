@@ -9,6 +9,13 @@
 #include "store/types/hash.h"
 
 namespace holdfast {
+namespace {
+
+Status other_entry() {
+  return Status::corrupt("the checkpoint's state is of another entry than the checkpoint");
+}
+
+}  // namespace
 
 Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions options)
     : reactor_(reactor),
@@ -17,6 +24,13 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       options_(std::move(options)),
       checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
+  checkpoint_.on_state([this] {
+    const bool elects = replica_ != nullptr;
+    return encode_checkpoint_state(
+        committed_, elects ? replica_->core().membership_at(committed_.last.seq) : members_,
+        keyspace_);
+  });
+  checkpoint_.on_finished([this] { checkpoint_finished(); });
   checkpoint_.on_failure([this](const Status& status) { fail(status); });
 }
 
@@ -28,10 +42,10 @@ Result<RecoveryReport> Shard::recover() {
   for (const RecoveredShard& shard : opened.value()) {
     if (shard.shard == options_.id) own = shard;
   }
-  Status status = load_checkpoint_state(own.checkpoint.state, &committed_, keyspace_);
+  Status status = load_checkpoint_state(own.checkpoint.state, &committed_, &members_, keyspace_);
   if (status.ok()) status = load_records(own);
   try {
-    if (status.ok()) status = replay(own);
+    if (status.ok()) status = options_.hooks.send ? join_group(own) : replay(own);
   } catch (const ValueUnreadable& unreadable) {
     status = Status::corrupt(unreadable.what());
   }
@@ -58,9 +72,42 @@ Status Shard::load_records(const RecoveredShard& recovered) {
   return {};
 }
 
+// What lies behind the checkpoint is applied when the group says that it is committed.
+Status Shard::join_group(const RecoveredShard& recovered) {
+  if (committed_.last.seq != recovered.checkpoint.seq) return other_entry();
+  LogSummary log = committed_;
+  if (recovered.last_seq > log.last.seq) {
+    Status chained;
+    const Status read = engine_.read_log(
+        options_.id, log.last.seq + 1, recovered.last_seq, [&](Seq, std::string_view entry) {
+          const Result<EntryHeader> header = read_entry_header(entry);
+          chained = header.status();
+          if (!chained.ok()) return false;
+          if (header.value().previous_crc != log.last.crc) {
+            chained = Status::corrupt("log entry " + std::to_string(log.last.seq + 1) +
+                                      " does not follow the one before");
+            return false;
+          }
+          log.advance(position_of(header.value()));
+          return true;
+        });
+    if (!read.ok()) return read;
+    if (!chained.ok()) return chained;
+  }
+  serves_ = false;
+  last_ = committed_.last;
+  checkpointed_ = releasable_ = committed_.last;
+  Replica::Owner& owner = *this;
+  replica_ = std::make_unique<Replica>(reactor_, engine_, *options_.random, owner, options_.hooks);
+  ReplicaOptions replica = options_.replica;
+  replica.shard = options_.id;
+  replica_->start(replica, {recovered.hard_state, committed_.last, log}, members_);
+  return {};
+}
+
 Status Shard::replay(const RecoveredShard& recovered) {
   if (committed_.last.seq != recovered.checkpoint.seq) {
-    return Status::corrupt("the checkpoint's state is of another entry than the checkpoint");
+    return other_entry();
   }
   EntryReplay entries(keyspace_, committed_);
   Status status;
@@ -82,7 +129,7 @@ Status Shard::replay(const RecoveredShard& recovered) {
 }
 
 void Shard::emit(const Effect& effect) {
-  HF_ASSERT(!failed());  // S4: commands that write are refused before they run
+  HF_ASSERT(!failed() && serves_);  // S4: commands that write are refused before they run
   const bool needs_value = effect.type == EffectType::kWriteRange ||
                            effect.type == EffectType::kSetExpiry || edits_collection(effect.type);
   // What the effect changes is read before the entry says that it did (K4).
@@ -131,18 +178,22 @@ Seq Shard::end_command() {
 }
 
 void Shard::submit() {
-  if (failed()) return;
+  if (failed() || deposed_) return;
   if (checkpoint_due()) checkpoint_.start();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
   LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
   pending_large_.clear();
-  const LogPosition last = last_;
-  const uint64_t bytes = group.bytes.size();
-  uncommitted_bytes_ += bytes;
+  submitted_.emplace_back(last_.seq, group.bytes.size());
+  uncommitted_bytes_ += group.bytes.size();
+  if (replica_ != nullptr) {
+    auto bytes = std::make_shared<const std::string>(std::move(group.bytes));
+    replica_->propose(std::move(group), {replica_->core().last(), std::move(bytes), last_});
+    return;
+  }
   engine_.append(options_.id, std::move(group),
-                 [this, last, bytes](const Status& status) { group_done(last, bytes, status); });
+                 [this, last = last_](const Status& status) { group_done(last, status); });
 }
 
 bool Shard::checkpoint_due() const {
@@ -150,17 +201,91 @@ bool Shard::checkpoint_due() const {
   return engine_.log_bytes() >= options_.checkpoint_log_bytes || engine_.wants_checkpoint();
 }
 
-void Shard::group_done(const LogPosition& last, uint64_t bytes, const Status& status) {
-  if (failed()) return;
-  if (!status.ok()) {
-    fail(status);
+// In a group, the log since the checkpoint before this one is kept for members that are behind.
+void Shard::checkpoint_finished() {
+  if (replica_ == nullptr) {
+    engine_.release_prefix(options_.id, checkpoint_.finished_seq(), [](const Status&) {});
     return;
   }
-  HF_ASSERT(last.seq > commit_seq());  // S2
-  committed_.advance(last);
-  uncommitted_bytes_ -= bytes;
+  replica_->step(Released{releasable_});
+  if (releasable_.seq > 0) {
+    engine_.release_prefix(options_.id, releasable_.seq, [](const Status&) {});
+  }
+  releasable_ = checkpointed_;
+  const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
+  if (now.ok()) checkpointed_ = now.value();
+}
+
+void Shard::group_done(const LogPosition& last, const Status& status) {
+  if (failed()) return;
+  if (status.ok()) {
+    committed(last);
+  } else {
+    fail(status);
+  }
+}
+
+void Shard::committed(const LogPosition& upto) {
+  HF_ASSERT(upto.seq >= committed_.last.seq);  // S2
+  if (upto.seq > committed_.last.seq) committed_.advance(upto);
+  while (!submitted_.empty() && submitted_.front().first <= upto.seq) {
+    uncommitted_bytes_ -= submitted_.front().second;
+    submitted_.pop_front();
+  }
   checkpoint_.committed();
   if (on_commit_) on_commit_();
+}
+
+// --- in a group ---
+
+// Entries that are committed, and not this primary's own.
+Status Shard::apply_upto(Seq seq) {
+  EntryReplay entries(keyspace_, committed_);
+  Status status;
+  while (status.ok() && entries.log().last.seq < seq) {
+    constexpr uint64_t kBytes = 1 << 20;
+    const Result<LogSlice> slice =
+        replica_->core().tail().slice(entries.log().last.seq + 1, kBytes);
+    if (!slice.ok()) return slice.status();
+    visit_entries(*slice.value().entries, [&](const EntryHeader& header, std::string_view entry) {
+      if (header.seq > seq) return false;
+      status = entries.add(entry);
+      return status.ok();
+    });
+  }
+  if (status.ok()) status = entries.flush();
+  if (!status.ok()) return status;
+  log_clock_ms_ = std::max(log_clock_ms_, entries.log_clock_ms());
+  committed_ = entries.log();
+  last_ = committed_.last;
+  return {};
+}
+
+void Shard::on_committed(const LogPosition& upto) {
+  if (failed() || deposed_) return;
+  if (last_.seq < upto.seq) {
+    const Status applied = apply_upto(upto.seq);
+    if (!applied.ok()) {
+      fail(applied);
+      return;
+    }
+  }
+  committed(upto);
+  if (serves_ || !replica_->core().ready()) return;
+  HF_ASSERT(last_ == replica_->core().last());
+  epoch_ = replica_->core().epoch();
+  serves_ = true;
+  if (on_serving_) on_serving_(true);
+}
+
+void Shard::on_role(Role role) {
+  if (!serves_ || role == Role::kPrimary) return;
+  serves_ = false;
+  if (last_.seq > committed_.last.seq) {
+    deposed_ = true;
+    if (on_deposed_) on_deposed_();
+  }
+  if (on_serving_) on_serving_(false);
 }
 
 void Shard::fail(const Status& status) {
@@ -173,7 +298,7 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& 
                            bool* more) {
   constexpr int kPerEntry = 64;  // erases that share an entry, and a look at the clock
   *more = false;
-  if (failed()) return 0;
+  if (!accepts_writes()) return 0;
   const int64_t deadline_ns = reactor_.clock().mono_ns() + budget_us * 1000;
   uint64_t erased = 0;
   begin_command(now_ms);
@@ -199,7 +324,7 @@ uint64_t Shard::expire_due_fields(int64_t now_ms, int64_t budget_us, const Field
                                   bool* more) {
   constexpr uint32_t kPerEntry = 64;
   *more = false;
-  if (failed()) return 0;
+  if (!accepts_writes()) return 0;
   const int64_t deadline_ns = reactor_.clock().mono_ns() + budget_us * 1000;
   uint64_t deleted = 0;
   std::string fields;

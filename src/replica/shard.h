@@ -1,10 +1,14 @@
-// Shard: one replica of one shard, as far as a single copy goes: it numbers entries, applies and
-// logs effects, knows what is committed, takes checkpoints and recovers. (Issue D puts the
-// replication core between the log and the commit point; nothing above sees the difference.)
+// Shard: one replica of one shard: it numbers entries, applies and logs effects, knows what is
+// committed, takes checkpoints and recovers. Alone, what its engine completed is committed. In a
+// group, a Replica decides what is, and whether this shard serves clients or follows; nothing else
+// above sees the difference.
 //
 // The way of a write: begin_command -> emit... -> end_command gives the entry's seq; at the end of
 // the turn submit() hands all entries of the turn to the engine as one group; its completion
 // moves commit_seq and calls on_commit. Replies wait for that, not writes.
+//
+// A follower applies what is committed and nothing else. A primary applies its own effects before
+// they are: one that is deposed with such effects has to start anew, from its checkpoint and log.
 //
 // Invariants:
 //   S1  seqs have no gap; an entry is applied before it is submitted and submitted once.
@@ -18,7 +22,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +34,7 @@
 #include "engine/engine.h"
 #include "replica/checkpoint.h"
 #include "replica/cold_values.h"
+#include "replica/replica.h"
 #include "store/effect.h"
 #include "store/keyspace.h"
 
@@ -38,6 +45,10 @@ struct ShardOptions {
   uint64_t checkpoint_log_bytes = 256ULL << 20;
   // Asked while a store is loaded: when it says yes, values stay on the device. May be empty.
   std::function<bool()> memory_is_short = {};
+  // A member of a group; null hooks: alone. The random numbers outlive the shard.
+  ReplicaOptions replica = {};
+  ReplicaHooks hooks = {};
+  Random* random = nullptr;
 };
 
 // What recovery did, for the log and for INFO.
@@ -62,7 +73,7 @@ class EffectFollower {
   virtual void applied(const Effect& effect, bool emptied) = 0;
 };
 
-class Shard {
+class Shard final : private Replica::Owner {
  public:
   static constexpr uint64_t kMaxUncommittedBytes = 64ULL << 20;
 
@@ -77,7 +88,26 @@ class Shard {
   void on_commit(std::function<void()> hook) { on_commit_ = std::move(hook); }
   void on_failure(std::function<void(const Status&)> hook) { on_failure_ = std::move(hook); }
 
+  // In a group: this shard serves from now on, or does no more; its clients have to know.
+  void on_serving(std::function<void(bool serves)> hook) { on_serving_ = std::move(hook); }
+  // It was deposed with effects that are not committed: nothing may be read or applied any more.
+  void on_deposed(std::function<void()> hook) { on_deposed_ = std::move(hook); }
+
   Keyspace& keyspace() { return keyspace_; }
+
+  // --- in a group ---
+  // Null: alone.
+  Replica* replica() { return replica_.get(); }
+  const Replica* replica() const { return replica_.get(); }
+  // Commands of clients may run, as far as the lease allows.
+  bool serves() const { return serves_; }
+  // What is there may be read now: nobody else can have changed it. To be asked after a command has
+  // come in.
+  bool lease_valid() const { return replica_ == nullptr || replica_->lease_valid(); }
+  // Commands that write may run.
+  bool accepts_writes() const {
+    return !failed() && serves_ && (replica_ == nullptr || replica_->accepting());
+  }
 
   // --- one command at a time ---
   // `now_ms`: wall clock of the command, for the entry's log clock.
@@ -134,9 +164,18 @@ class Shard {
  private:
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
+  Status join_group(const RecoveredShard& recovered);
+  void checkpoint_finished();
   bool checkpoint_due() const;
   void note_large(const Effect& effect);
-  void group_done(const LogPosition& last, uint64_t bytes, const Status& status);
+  void group_done(const LogPosition& last, const Status& status);
+  void committed(const LogPosition& upto);
+  Status apply_upto(Seq seq);
+  void before_own_entry() override { submit(); }
+  void on_committed(const LogPosition& upto) override;
+  void on_role(Role role) override;
+  void on_read(uint64_t, bool) override {}
+  void on_store_failed(const Status& status) override { fail(status); }
   void fail(const Status& status);
 
   Reactor& reactor_;
@@ -150,9 +189,18 @@ class Shard {
   std::function<void()> on_commit_;
   std::function<void(const Status&)> on_failure_;
 
+  std::unique_ptr<Replica> replica_;
+  std::function<void(bool)> on_serving_;
+  std::function<void()> on_deposed_;
+  bool serves_ = true;
+  bool deposed_ = false;
+
   Epoch epoch_ = 1;
-  LogPosition last_;
+  LogPosition last_;  // applied
   LogSummary committed_;
+  LogPosition releasable_;  // the checkpoint before the newest
+  LogPosition checkpointed_;
+  Membership members_;  // as of the checkpoint
   int64_t now_ms_ = 0;
   int64_t log_clock_ms_ = 0;
   Status failure_;
@@ -161,6 +209,7 @@ class Shard {
   std::vector<LogGroup::Large> pending_large_;
   EntryWriter writer_{&pending_};
   Seq pending_first_ = 0;
+  std::deque<std::pair<Seq, uint64_t>> submitted_;  // groups: last entry, bytes
   uint64_t uncommitted_bytes_ = 0;
   RecoveryReport recovery_;
 };

@@ -1,0 +1,118 @@
+// See replica.h.
+#include "replica/replica.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kTickMs = 20;
+
+}  // namespace
+
+Replica::Replica(Reactor& reactor, Engine& engine, Random& random, Owner& owner, ReplicaHooks hooks)
+    : reactor_(reactor),
+      engine_(engine),
+      random_(random),
+      owner_(owner),
+      hooks_(std::move(hooks)) {}
+
+Replica::~Replica() { *alive_ = false; }
+
+void Replica::start(const ReplicaOptions& options, ReplicaState state, Membership members) {
+  HF_ASSERT(core_ == nullptr);
+  shard_ = options.shard;
+  logged_ = state.log.last.seq;
+  core_ = std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
+                                        std::move(members), *this, random_, now_ns());
+  tick_later();
+}
+
+void Replica::tick_later() {
+  reactor_.run_after(kTickMs, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    step(Tick{});
+    tick_later();
+  });
+}
+
+void Replica::step(const Event& event) {
+  if (core_ == nullptr || failed_) return;
+  if (std::holds_alternative<ChangeMembers>(event)) owner_.before_own_entry();
+  ReplicaCore::Actions actions;
+  core_->step(event, now_ns(), &actions);
+  for (Action& action : actions) perform(action);
+}
+
+void Replica::propose(LogGroup group, LogSlice slice) {
+  proposed_ = std::move(group);
+  step(Proposed{std::move(slice)});
+}
+
+Engine::Done Replica::when_written(uint64_t write) {
+  return [this, write, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
+    if (alive.expired() || failed_) return;
+    if (status.ok()) {
+      step(Written{write});
+      return;
+    }
+    step(StoreFailed{});
+    failed_ = true;
+    owner_.on_store_failed(status);
+  };
+}
+
+void Replica::append(const AppendLog& append) {
+  LogGroup group;
+  if (proposed_.first == append.slice.previous.seq + 1) {
+    group = std::move(proposed_);
+  } else {
+    group = {append.slice.previous.seq + 1, append.slice.last.seq, {}, {}};
+  }
+  proposed_ = {};
+  group.bytes = *append.slice.entries;
+  logged_ = group.last;
+  engine_.append(shard_, std::move(group), when_written(append.write));
+}
+
+void Replica::perform(Action& action) {
+  if (auto* send = std::get_if<Send>(&action)) {
+    hooks_.send(send->message);
+  } else if (const auto* log = std::get_if<AppendLog>(&action)) {
+    append(*log);
+  } else if (const auto* cut = std::get_if<TruncateLog>(&action)) {
+    log_info("log truncated", {{"shard", uint64_t{shard_}}, {"kept", cut->last_kept}});
+    logged_ = cut->last_kept;
+    engine_.truncate_suffix(shard_, cut->last_kept, when_written(cut->write));
+  } else if (const auto* save = std::get_if<SaveHardState>(&action)) {
+    engine_.save_hard_state(shard_, save->state, when_written(save->write));
+  } else if (const auto* committed = std::get_if<Committed>(&action)) {
+    owner_.on_committed(committed->upto);
+  } else if (const auto* role = std::get_if<RoleChanged>(&action)) {
+    log_info(
+        "role",
+        {{"shard", uint64_t{shard_}}, {"role", role_name(role->role)}, {"epoch", role->epoch}});
+    owner_.on_role(role->role);
+  } else if (const auto* read = std::get_if<ReadReady>(&action)) {
+    owner_.on_read(read->token, read->ok);
+  } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
+    log_warning("a member is too far behind the log", {{"node", uint64_t{snapshot->to.node}}});
+  }
+}
+
+Result<LogSlice> Replica::read_entries(Seq from, uint64_t max_bytes) {
+  LogSlice slice;
+  std::string bytes;
+  const Status read = engine_.read_log(shard_, from, logged_, [&](Seq, std::string_view entry) {
+    if (!bytes.empty() && bytes.size() + entry.size() > max_bytes) return false;
+    bytes.append(entry);
+    slice.last = position_of(peek_entry_header(entry));
+    return bytes.size() < max_bytes;
+  });
+  if (!read.ok()) return read;
+  slice.entries = std::make_shared<const std::string>(std::move(bytes));
+  return slice;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,84 @@
+// Replica: a protocol core with the things it acts on: the engine's log and hard state, the other
+// members, a clock and a timer. It holds no keyspace: what is committed, it tells its shard.
+//
+// Actions are done in the order in which the core gave them. What the core does in one turn leaves
+// for the other members at the turn's end, together.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "base/reactor.h"
+#include "engine/engine.h"
+#include "replica/elected_core.h"
+
+namespace holdfast {
+
+// To be set by who owns the group's network.
+struct ReplicaHooks {
+  std::function<void(const Message&)> send;
+};
+
+class Replica final : public LogSource {
+ public:
+  // What the shard does with what the core decides. Called inside step().
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // The core is about to append an entry of its own: those of this turn go first.
+    virtual void before_own_entry() = 0;
+    virtual void on_committed(const LogPosition& upto) = 0;
+    virtual void on_role(Role role) = 0;
+    virtual void on_read(uint64_t token, bool ok) = 0;
+    virtual void on_store_failed(const Status& status) = 0;
+  };
+
+  // All outlive the replica.
+  Replica(Reactor& reactor, Engine& engine, Random& random, Owner& owner, ReplicaHooks hooks);
+  ~Replica() override;
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  // Begins, with what is there.
+  void start(const ReplicaOptions& options, ReplicaState state, Membership members);
+  bool started() const { return core_ != nullptr; }
+  // REQUIRES: started().
+  const ElectedCore& core() const { return *core_; }
+
+  void receive(const Message& message) { step(Received{message}); }
+  void step(const Event& event);
+  // REQUIRES: core().serving(). `group` is the slice, for the engine.
+  void propose(LogGroup group, LogSlice slice);
+
+  // Fresh readings of the clock, as leases need them.
+  bool lease_valid() const { return core_ != nullptr && core_->lease_valid(now_ns()); }
+  bool accepting() const { return core_ != nullptr && core_->accepting(now_ns()); }
+
+  Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
+  Seq first_entry() const override { return 1; }
+
+ private:
+  int64_t now_ns() const { return reactor_.clock().boot_ns(); }
+  void tick_later();
+  void perform(Action& action);
+  void append(const AppendLog& append);
+  Engine::Done when_written(uint64_t write);
+
+  Reactor& reactor_;
+  Engine& engine_;
+  Random& random_;
+  Owner& owner_;
+  const ReplicaHooks hooks_;
+  ShardId shard_ = 0;
+  std::unique_ptr<ElectedCore> core_;
+  LogGroup proposed_;  // of the step that runs
+  Seq logged_ = 0;     // given to the engine
+  bool failed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace holdfast
