@@ -92,9 +92,11 @@ Status Node::start() {
   return status;
 }
 
-// At start, when only loading needs memory.
+// At start, when only loading needs memory. The log is replayed behind the records, and what it
+// changes stays until a checkpoint.
 bool Node::memory_is_short() const {
-  return options_.memory_limit > 0 && memory_allocated() > options_.memory_limit / 4 * 3;
+  return options_.memory_limit > 0 &&
+         memory_allocated() + engine_->log_bytes() > options_.memory_limit / 4 * 3;
 }
 
 void Node::announce() {

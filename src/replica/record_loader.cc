@@ -28,15 +28,15 @@ Status RecordLoader::load_batch() {
   for (const Record& record : batch_) keyspace_.prefetch_slot(record.db, record.key.slot);
   for (const Record& record : batch_) keyspace_.prefetch_bucket(record.db, record.key);
   const std::string_view bytes(bytes_);
+  bytes_since_asked_ += bytes.size();
+  if (bytes_since_asked_ >= kAskBytes) make_room();
   for (const Record& record : batch_) {
-    if (count_ % kAskEvery == 0 && memory_is_short_ && !values_stay_) {
-      values_stay_ = memory_is_short_();
-    }
     KeyRef key = record.key;
     key.bytes = bytes.substr(record.key_at, record.image_at - record.key_at);
     const std::string_view image = bytes.substr(record.image_at, record.end - record.image_at);
     const Result<Object*> object = load(record, key, image);
     if (!object.ok()) return object.status();
+    object.value()->clear_used();  // nobody has asked for it
     if (record.ref != 0 && object.value()->mod_seq() <= covered_) {
       object.value()->set_ref(record.ref);
     } else if (record.ref != 0) {
@@ -47,6 +47,19 @@ Status RecordLoader::load_batch() {
   batch_.clear();
   bytes_.clear();
   return {};
+}
+
+void RecordLoader::make_room() {
+  const uint64_t wanted = std::exchange(bytes_since_asked_, 0);
+  if (none_left_ || !memory_is_short_ || !memory_is_short_()) return;
+  values_stay_ = true;
+  // All that is loaded has a record on the device, and none of it was used.
+  const uint64_t round = keyspace_.cool_rounds();
+  uint64_t freed = 0;
+  while (freed < wanted && keyspace_.cool_rounds() < round + 2) {
+    freed += keyspace_.cool_some([](RecordRef) { return true; });
+  }
+  none_left_ = freed == 0;
 }
 
 Result<Object*> RecordLoader::load(const Record& record, const KeyRef& key,

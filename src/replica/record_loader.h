@@ -4,6 +4,9 @@
 // another line of memory: the lines of a batch are asked for together, as Checkpoint and Session
 // do.
 //
+// Once memory is short, values stay on the device, and what was loaded with its value makes room
+// for the keys that follow.
+//
 // Threads: the reactor's.
 #pragma once
 
@@ -20,8 +23,10 @@ namespace holdfast {
 
 class RecordLoader {
  public:
+  static constexpr uint64_t kAskBytes = 1 << 20;
+
   // `covered`: the checkpoint's seq. The keyspace outlives the loader. `memory_is_short` (may be
-  // empty) is asked now and then: from the first yes on, values stay on the device.
+  // empty) is asked after each kAskBytes of records.
   RecordLoader(Keyspace& keyspace, Seq covered, std::function<bool()> memory_is_short)
       : keyspace_(keyspace), covered_(covered), memory_is_short_(std::move(memory_is_short)) {}
 
@@ -36,7 +41,6 @@ class RecordLoader {
 
  private:
   static constexpr size_t kBatch = 64;
-  static constexpr uint64_t kAskEvery = 16384;  // records
 
   struct Record {
     DbId db;
@@ -51,6 +55,7 @@ class RecordLoader {
   };
 
   Status load_batch();
+  void make_room();
   Result<Object*> load(const Record& record, const KeyRef& key, std::string_view image);
 
   Keyspace& keyspace_;
@@ -58,7 +63,9 @@ class RecordLoader {
   std::vector<Record> batch_;
   std::string bytes_;
   std::function<bool()> memory_is_short_;
+  uint64_t bytes_since_asked_ = kAskBytes;  // the first one is asked for
   bool values_stay_ = false;
+  bool none_left_ = false;  // a round found no value to forget, and none has come since
   std::vector<Newer> newer_;
   uint64_t count_ = 0;
 };

@@ -49,17 +49,13 @@ void BlockedKeys::add(Session& session, KeyWait& wait, int db,
                       std::span<const std::string_view> keys) {
   wait.places.reserve(keys.size());
   for (const std::string_view bytes : keys) {
-    const KeyRef key = shard_.keyspace().key(bytes);
-    auto found = registry_.find(KeyView{key.hash, db, bytes});
-    if (found == registry_.end()) {
-      found = registry_.try_emplace(Key{key.hash, db, std::string(bytes)}).first;
-    }
-    Waiters& waiters = found->second;
+    auto& entry = registry_.entry(db, shard_.keyspace().key(bytes));
+    Waiters& waiters = entry.second;
     // This session came last: if it is there already, it is at the end.
     if (!waiters.list.empty() && waiters.list.back().session == &session) continue;
     waiters.list.push_back({&session, wait.awaited.type, wait.awaited.or_gone});
     if (wait.awaited.or_gone && waiters.or_gone++ == 0) ++keys_or_gone_;
-    wait.places.emplace_back(&*found, std::prev(waiters.list.end()));
+    wait.places.emplace_back(&entry, std::prev(waiters.list.end()));
   }
   follow_if_needed();
 }
@@ -106,7 +102,7 @@ void BlockedKeys::applied(const Effect& effect, bool emptied) {
 
 void BlockedKeys::key_changed(const Effect& effect, bool gone) {
   const int db = shard_.keyspace().logical(effect.db);
-  const auto found = registry_.find(KeyView{effect.key.hash, db, effect.key.bytes});
+  const auto found = registry_.find_key(db, effect.key);
   if (found == registry_.end() || (gone && found->second.or_gone == 0)) return;
   mark_ready(*found);
 }
@@ -139,7 +135,7 @@ Session* BlockedKeys::next_to_serve() {
   return nullptr;
 }
 
-bool BlockedKeys::may_go_on(const Waiter& waiter, const Key& key) const {
+bool BlockedKeys::may_go_on(const Waiter& waiter, const RegisteredKey& key) const {
   if (waiter.or_gone) return true;
   Keyspace& keyspace = shard_.keyspace();
   const Object* object = keyspace.find(keyspace.physical(key.db), keyspace.key(key.bytes));

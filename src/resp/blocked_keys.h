@@ -19,11 +19,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "replica/shard.h"
+#include "resp/key_registry.h"
 #include "store/effect.h"
 
 namespace holdfast {
@@ -50,34 +50,12 @@ class BlockedKeys final : public EffectFollower {
     ObjectType type;
     bool or_gone;
   };
-  struct Key {
-    uint64_t hash;
-    int db;  // logical
-    std::string bytes;
-  };
-  struct KeyView {
-    uint64_t hash;
-    int db;
-    std::string_view bytes;
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(const Key& key) const { return key.hash + static_cast<size_t>(key.db); }
-    size_t operator()(const KeyView& key) const { return key.hash + static_cast<size_t>(key.db); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return a.hash == b.hash && a.db == b.db && a.bytes == b.bytes;
-    }
-  };
   struct Waiters {
     std::list<Waiter> list;  // oldest first
     uint32_t or_gone = 0;    // how many want to know that the key is gone
     bool ready = false;      // it is in ready_
   };
-  using Registry = std::unordered_map<Key, Waiters, Hash, Equal>;
+  using Registry = KeyRegistry<Waiters>;
   using Place = std::pair<Registry::value_type*, std::list<Waiter>::iterator>;
 
   // The shard outlives this.
@@ -106,7 +84,7 @@ class BlockedKeys final : public EffectFollower {
  private:
   void key_changed(const Effect& effect, bool gone);
   void mark_ready(Registry::value_type& entry);
-  bool may_go_on(const Waiter& waiter, const Key& key) const;
+  bool may_go_on(const Waiter& waiter, const RegisteredKey& key) const;
   void leave(const Place& place);
   void drop_if_unused(Registry::value_type* entry);
   void follow_if_needed() { shard_.follow_effects(registry_.empty() ? nullptr : this); }

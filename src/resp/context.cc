@@ -48,6 +48,22 @@ bool CommandContext::integer(size_t i, int64_t* out, std::string_view error) {
   return false;
 }
 
+bool CommandContext::integer_between(size_t i, int64_t least, int64_t most, int64_t* out) {
+  if (!integer(i, out)) return false;
+  if (*out >= least && *out <= most) return true;
+  reply.error("ERR value is out of range, value must between " + std::to_string(least) + " and " +
+              std::to_string(most));
+  return false;
+}
+
+bool CommandContext::number_from(size_t i, int64_t least, std::string_view error, uint64_t* out) {
+  int64_t number;
+  if (!integer(i, &number, error)) return false;
+  *out = static_cast<uint64_t>(number);
+  if (number < least) reply.error(error);
+  return number >= least;
+}
+
 bool CommandContext::real(size_t i, double* out, std::string_view error) {
   if (parse_double(args[i], out)) return true;
   reply.error(error);

@@ -64,6 +64,9 @@ class CommandContext {
   bool is(size_t i, std::string_view word) const;  // case-insensitive
   // Each replies with an error and returns false when the argument is wrong.
   bool integer(size_t i, int64_t* out, std::string_view error = errors::kNotInteger);
+  bool integer_between(size_t i, int64_t least, int64_t most, int64_t* out);
+  // The error is the same for what is no number and for one below `least`, which is not negative.
+  bool number_from(size_t i, int64_t least, std::string_view error, uint64_t* out);
   bool real(size_t i, double* out, std::string_view error = errors::kNotFloat);
   // Replies kSyntax (or another error). For `return c.fail();`.
   void fail(std::string_view error = errors::kSyntax) { reply.error(error); }

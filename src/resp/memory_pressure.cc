@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kWatchMs = 5;
 constexpr int64_t kCoolBudgetUs = 1000;
+constexpr int64_t kUrgentBudgetUs = 3000;  // when commands wait
 constexpr int64_t kEvictBudgetUs = 2000;
 constexpr uint64_t kCheckpointShare = 8;  // of the limit: as much log makes a checkpoint due
 constexpr size_t kMaxFetching = 256;      // values on their way ahead of their turn
@@ -35,6 +36,7 @@ size_t Server::fetch_values(Session& session, const Command* command,
     const Object* object = keyspace().find(db, key);
     if (object == nullptr || !object->cold()) continue;
     ++wanted;
+    if (makes_room()) continue;
     std::function<void()> done;
     if (waits) {
       done = [alive = alive_, this, id = session.id()] {
@@ -63,7 +65,8 @@ void Server::watch_memory() {
 uint64_t Server::cool_values(uint64_t used) {
   const uint64_t limit = options_.memory_limit;
   Checkpoint& checkpoint = shard_.checkpoint();
-  const uint64_t freed = shard_.cold_values().cool(used - low_mark(limit), kCoolBudgetUs);
+  const uint64_t freed = shard_.cold_values().cool(used - low_mark(limit),
+                                                   used > limit ? kUrgentBudgetUs : kCoolBudgetUs);
   if (freed > 0) fruitful_round_ = keyspace().cool_rounds();
   const bool fruitless = keyspace().cool_rounds() >= fruitful_round_ + 2;
   // What was changed since the last checkpoint can only be forgotten after the next one.
@@ -102,17 +105,22 @@ void Server::key_evicted(DbId db, const KeyRef& key) {
 void Server::relieve_memory() {
   const uint64_t limit = options_.memory_limit;
   uint64_t used = limit > 0 ? memory_used() : 0;
+  uint64_t freed = 0;
   const uint64_t mark = evicts() ? limit : low_mark(limit);
   if (shard_.failed() || used <= mark || !(evicts() || shard_.cold_values().supported())) {
     memory_exhausted_ = false;
   } else {
-    const uint64_t freed = evicts() ? evict_keys(used) : cool_values(used);
+    freed = evicts() ? evict_keys(used) : cool_values(used);
     used -= std::min(used, freed);
   }
   over_memory_limit_ = limit > 0 && used > limit;
-  if (over_memory_limit_ && memory_can_be_freed()) return;
+  frees_memory_ = freed > 0;
+  const bool memory_waits = over_memory_limit_ && memory_can_be_freed();
   for (const auto& [id, session] : sessions_) {
-    if (session->block_reason() == BlockReason::kMemory) session->unblock();
+    const BlockReason reason = session->block_reason();
+    const bool goes_on = (reason == BlockReason::kMemory && !memory_waits) ||
+                         (reason == BlockReason::kRoom && !makes_room());
+    if (goes_on) session->unblock();
   }
 }
 

@@ -90,7 +90,7 @@ std::vector<Address> Server::addresses() const {
 void Server::stop_serving() {
   stopping_ = true;
   listeners_.clear();
-  for (const auto& [id, session] : sessions_) session->set_reading(false);
+  for (const auto& [id, session] : sessions_) session->update_reading();
 }
 
 bool Server::drained() const {
@@ -124,7 +124,7 @@ void Server::accept(std::unique_ptr<Conn> conn) {
   const uint64_t id = next_session_id_++;
   auto session = std::make_unique<Session>(*this, id, std::move(conn), clock().wall_ms());
   reset_user(*session);
-  if (reading_paused_) session->set_reading(false);
+  session->update_reading();
   sessions_.emplace(id, std::move(session));
 }
 
@@ -193,7 +193,7 @@ void Server::free_sessions() {
 void Server::set_reading_paused(bool on) {
   reading_paused_ = on;
   if (on) ++stats_.reads_paused;
-  for (const auto& [id, session] : sessions_) session->set_reading(!on && !stopping_);
+  for (const auto& [id, session] : sessions_) session->update_reading();
 }
 
 void Server::on_commit() {

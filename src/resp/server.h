@@ -157,7 +157,7 @@ class Server {
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
   // True while sessions must not read: the log is too far behind.
-  bool reading_paused() const { return reading_paused_; }
+  bool reading_paused() const { return reading_paused_ || stopping_; }
 
   // --- users (in access.cc) ---
   Acl& acl() { return acl_; }
@@ -199,7 +199,8 @@ class Server {
 
   // --- values on the device, memory (in memory_pressure.cc) ---
   // Asks for the values that the request needs and that are on the device only; gives how many.
-  // `waits`: the session is told of each (Session::value_arrived).
+  // `waits`: the session is told of each (Session::value_arrived). While makes_room() they are only
+  // counted.
   size_t fetch_values(Session& session, const Command* command,
                       std::span<const std::string_view> args, bool waits);
   // True when the command has to wait until memory was freed.
@@ -207,6 +208,8 @@ class Server {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
            (session.effective_flags(*command) & kDenyOom) != 0;
   }
+  // Memory is over its limit, and is becoming less: values on the device wait for that.
+  bool makes_room() const { return over_memory_limit_ && frees_memory_; }
   bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
   void show_to_monitors(const CommandContext& context);
@@ -330,9 +333,10 @@ class Server {
   bool reading_paused_ = false;
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
-  uint64_t fruitful_round_ = 0;  // Keyspace::cool_rounds() when one was
-  Eviction eviction_{reactor_, shard_};
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
+  bool frees_memory_ = false;      // the last look at it freed some
+  uint64_t fruitful_round_ = 0;    // Keyspace::cool_rounds() when one was
+  Eviction eviction_{reactor_, shard_};
   bool active_expire_ = true;
   bool expire_slice_pending_ = false;
   std::shared_ptr<bool> alive_;  // false once destroyed: posted tasks and timers look at it

@@ -72,9 +72,14 @@ IoResult Session::read_more(std::string_view* input) {
   return result;
 }
 
+// What waits for memory must not take more of it: the rest stays with the client.
+bool Session::may_read() const {
+  const bool waits = block_reason_ == BlockReason::kMemory || block_reason_ == BlockReason::kRoom;
+  return !closing_ && !waits && !server_.reading_paused();
+}
+
 void Session::on_readable() {
-  for (size_t reads = 0; reads < kReadsPerTurn && !closing_; ++reads) {
-    if (server_.reading_paused()) return;
+  for (size_t reads = 0; reads < kReadsPerTurn && may_read(); ++reads) {
     std::string_view input;
     const IoResult result = read_more(&input);
     if (result.kind == IoResult::kWouldBlock) return;
@@ -191,7 +196,11 @@ size_t Session::process(std::string_view input) {
     const size_t count = batch.size();
     for (size_t i = 0; i < count && may_run(); ++i) {
       const ParsedRequest parsed = batch[i];
-      if (must_wait(i, now_ms)) break;  // the request stays in the buffer
+      const BlockReason reason = reason_to_wait(i, now_ms);
+      if (reason != BlockReason::kNone) {  // the request stays in the buffer
+        block(reason, 0, {});
+        break;
+      }
       used = parsed.end;
       server_.execute(*this, parsed.command, std::span(args).subspan(parsed.first_arg, parsed.argc),
                       parsed.key, parsed.key_index, now_ms, &clock_ns);
@@ -210,43 +219,41 @@ size_t Session::process(std::string_view input) {
   return used;
 }
 
-bool Session::must_wait(size_t request, int64_t now_ms) {
+// Waiting for values again for the same request could go on for ever where memory is very short:
+// what is not here then is read at once.
+BlockReason Session::reason_to_wait(size_t request, int64_t now_ms) {
   const Command* command = server_.batch().requests[request].command;
-  if (server_.paused_for(*this, command, now_ms)) {
-    block(BlockReason::kPause, 0, {});
-  } else if (server_.waits_for_memory(*this, command)) {
-    block(BlockReason::kMemory, 0, {});
-  } else if (server_.keyspace().may_be_cold() && awaits_values(request)) {
-    block(BlockReason::kValues, 0, {});
+  if (server_.paused_for(*this, command, now_ms)) return BlockReason::kPause;
+  if (server_.waits_for_memory(*this, command)) return BlockReason::kMemory;
+  if (!server_.keyspace().may_be_cold() || std::exchange(values_arrived_, false)) {
+    return BlockReason::kNone;
   }
-  return blocked();
+  values_awaited_ = fetch_values(request);
+  if (values_awaited_ == 0) return BlockReason::kNone;
+  return server_.makes_room() ? BlockReason::kRoom : BlockReason::kValues;
 }
 
-// Has the values read that are on the device only: those of this request, which then waits, and
-// ahead of their turn those of the rest of the batch. Waiting again for the same request could go
-// on for ever where memory is very short: what is not here then is read at once.
-bool Session::awaits_values(size_t request) {
-  if (std::exchange(values_arrived_, false)) return false;
+// Has the values read that are on the device only: those of this request, whose number it gives,
+// and ahead of their turn those of the rest of the batch.
+size_t Session::fetch_values(size_t request) {
   const auto& batch = server_.batch().requests;
   const auto args_of = [this](const ParsedRequest& parsed) {
     return std::span<const std::string_view>(server_.batch().args)
         .subspan(parsed.first_arg, parsed.argc);
   };
   const Command* command = batch[request].command;
-  values_awaited_ = 0;
+  size_t awaited = 0;
   if (!in_multi()) {
-    values_awaited_ = server_.fetch_values(*this, command, args_of(batch[request]), true);
+    awaited = server_.fetch_values(*this, command, args_of(batch[request]), true);
   } else if (command != nullptr && command->spec.handler == exec_command) {
     for (const Transaction::Queued& queued : transaction_->commands()) {
-      values_awaited_ +=
-          server_.fetch_values(*this, queued.command, transaction_->args(queued), true);
+      awaited += server_.fetch_values(*this, queued.command, transaction_->args(queued), true);
     }
   }
-  if (values_awaited_ == 0) return false;
-  for (size_t i = request + 1; i < batch.size(); ++i) {
+  for (size_t i = request + 1; i < batch.size() && awaited > 0; ++i) {
     server_.fetch_values(*this, batch[i].command, args_of(batch[i]), false);
   }
-  return true;
+  return awaited;
 }
 
 void Session::value_arrived() {
@@ -264,6 +271,7 @@ void Session::protocol_error() {
 void Session::block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout) {
   block_reason_ = reason;
   on_block_timeout_ = std::move(on_timeout);
+  update_reading();
   if (timeout_ms <= 0) return;
   block_timer_ = server_.reactor().run_after(timeout_ms, [this] {
     block_timer_ = 0;
@@ -306,6 +314,7 @@ void Session::unblock() {
   server_.reactor().cancel(block_timer_);
   block_timer_ = 0;
   block_reason_ = BlockReason::kNone;
+  update_reading();
   on_block_timeout_ = nullptr;
   forget_key_wait();
   server_.resume_later(*this);

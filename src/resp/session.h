@@ -36,8 +36,19 @@ class AclUser;
 class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
-// kMemory: memory to be freed. kKeys: keys that have what a command waits for.
-enum class BlockReason : uint8_t { kNone, kWait, kPause, kSleep, kSave, kValues, kMemory, kKeys };
+// kMemory: memory to be freed. kRoom: the same, for values that are to be read. kKeys: keys that
+// have what a command waits for.
+enum class BlockReason : uint8_t {
+  kNone,
+  kWait,
+  kPause,
+  kSleep,
+  kSave,
+  kValues,
+  kMemory,
+  kRoom,
+  kKeys
+};
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
 // What a client has set for itself; RESET puts it back.
@@ -154,8 +165,8 @@ class Session final : public ConnHandler {
   void flush();
   bool in_held_list = false;      // the server's own mark
   uint64_t touched_in_round = 0;  // that of Deliveries
-  // Reads stop while the log is too far behind.
-  void set_reading(bool on) { conn_->want_read(on && !closing()); }
+  // Called whenever may_read() could have changed.
+  void update_reading() { conn_->want_read(may_read()); }
   // Parses and runs what is buffered (after unblocking).
   void process_buffered();
   // Called regularly: closes on idle timeout and on a soft output limit held too long.
@@ -168,13 +179,14 @@ class Session final : public ConnHandler {
 
  private:
   size_t process(std::string_view input);
-  bool must_wait(size_t request, int64_t now_ms);
-  bool awaits_values(size_t request);
+  BlockReason reason_to_wait(size_t request, int64_t now_ms);
+  size_t fetch_values(size_t request);
   bool parse_batch(std::string_view input, size_t* offset);
   void prefetch_batch();
   void resolve(ParsedRequest& parsed);
   void protocol_error();
   bool may_run() const { return !closing() && !blocked(); }
+  bool may_read() const;
   IoResult read_more(std::string_view* input);
   void drop_input(std::string_view input, size_t used);
   void forget_key_wait();

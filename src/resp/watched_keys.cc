@@ -22,12 +22,8 @@ void WatchedKeys::observe_if_needed() {
 }
 
 void WatchedKeys::watch(Session& session, int db, const KeyRef& key, int64_t now_ms) {
-  auto found = registry_.find(KeyView{key.hash, db, key.bytes});
-  if (found == registry_.end()) {
-    found = registry_.try_emplace(Key{key.hash, db, std::string(key.bytes)}).first;
-  }
+  auto* entry = &registry_.entry(db, key);
   WatchList& own = session.transaction().watches;
-  auto* entry = &*found;
   const bool known =
       std::any_of(own.begin(), own.end(), [entry](const auto& w) { return w.first == entry; });
   if (known) return;
@@ -75,7 +71,7 @@ void WatchedKeys::before(const Effect& effect, Seq seq) {
 void WatchedKeys::key_changes(DbId db, const Effect& effect, Seq seq) {
   const DbMap& map = shard_.keyspace().db_map();
   const auto logical = static_cast<int>(std::find(map.begin(), map.end(), db) - map.begin());
-  const auto found = registry_.find(KeyView{effect.key.hash, logical, effect.key.bytes});
+  const auto found = registry_.find_key(logical, effect.key);
   if (found == registry_.end()) return;
   for (Watch& watch : found->second) {
     if (watch.expired && effect.type == EffectType::kErase) {

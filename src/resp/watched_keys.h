@@ -12,12 +12,11 @@
 
 #include <cstdint>
 #include <list>
-#include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "replica/shard.h"
+#include "resp/key_registry.h"
 #include "store/effect.h"
 
 namespace holdfast {
@@ -30,30 +29,8 @@ class WatchedKeys final : public EffectObserver {
     Session* session;
     bool expired;  // it was when the watch began
   };
-  struct Key {
-    uint64_t hash;
-    int db;  // logical
-    std::string bytes;
-  };
-  struct KeyView {
-    uint64_t hash;
-    int db;
-    std::string_view bytes;
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(const Key& key) const { return key.hash + static_cast<size_t>(key.db); }
-    size_t operator()(const KeyView& key) const { return key.hash + static_cast<size_t>(key.db); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return a.hash == b.hash && a.db == b.db && a.bytes == b.bytes;
-    }
-  };
   using Watchers = std::list<Watch>;
-  using Registry = std::unordered_map<Key, Watchers, Hash, Equal>;
+  using Registry = KeyRegistry<Watchers>;
 
   // The shard outlives this.
   explicit WatchedKeys(Shard& shard) : shard_(shard) {}

@@ -5,7 +5,6 @@
 #include <bitset>
 
 #include "base/assert.h"
-#include "store/types/hash.h"
 
 namespace holdfast {
 namespace {
@@ -15,18 +14,6 @@ constexpr int kSlotBits = 14;
 static_assert(1 << kSlotBits == kSlotCount);
 // Empty slots that one scan call may step over.
 constexpr int kScanSlotsPerCall = kSlotCount;
-
-// A hash with a place for when its fields expire.
-bool may_track_fields(const Object& object) {
-  return object.type() == ObjectType::kHash && !object.cold() &&
-         object.encoding() != Encoding::kListpack;
-}
-
-// Roughly, of a collection.
-uint64_t value_size(const Object& object) {
-  return object.is_collection() ? collection_type(object.type()).memory(object.collection())
-                                : object.string_size();
-}
 
 }  // namespace
 
@@ -67,14 +54,6 @@ Object* Keyspace::find(DbId db, const KeyRef& key) {
   return place == nullptr ? nullptr : *place;
 }
 
-Object* Keyspace::find_value(DbId db, const KeyRef& key) {
-  Object* object = find(db, key);
-  if (object == nullptr || !object->cold()) return object;
-  Object** place = databases_[db].slots[key.slot].table.find(key);
-  warm_now(db, key, place);
-  return *place;
-}
-
 void Keyspace::prefetch_slot(DbId db, SlotId slot) const {
   const Database& database = databases_[db];
   if (database.slots != nullptr) __builtin_prefetch(&database.slots[slot]);
@@ -109,21 +88,6 @@ uint64_t Keyspace::size_of_slot(DbId db, SlotId slot) const {
   return database.slots == nullptr ? 0 : database.slots[slot].table.size();
 }
 
-int64_t Keyspace::average_ttl_ms(DbId db, int64_t now_ms) const {
-  constexpr uint32_t kSample = 256;
-  const Database& database = databases_[db];
-  int64_t total = 0;
-  uint32_t seen = 0;
-  for (size_t s = 0; s < kSlotCount && seen < kSample && database.with_expiry > 0; ++s) {
-    const auto& heap = database.slots[s].heap;
-    if (heap == nullptr) continue;
-    // Not the soonest, which would say too little: the last of the heap is an ordinary one.
-    total += std::max<int64_t>(0, heap->last_ms() - now_ms);
-    ++seen;
-  }
-  return seen == 0 ? 0 : total / seen;
-}
-
 uint64_t Keyspace::scan(DbId db, uint64_t cursor, const std::function<void(Object*)>& visit) const {
   const Database& database = databases_[db];
   if (database.slots == nullptr) return 0;
@@ -156,43 +120,6 @@ Object* Keyspace::random_object(DbId db, Random& random) const {
   HF_ASSERT(false);  // the slots' sizes add up to the database's
 }
 
-Object* Keyspace::next_due(DbId db, int64_t now_ms) {
-  Database& database = databases_[db];
-  if (database.with_expiry == 0) return nullptr;
-  for (int steps = 0; steps < kSlotCount; ++steps) {
-    const uint32_t s = database.due_cursor;
-    if (database.next_expiry_ms[s] <= now_ms) return database.slots[s].heap->first();
-    database.due_cursor = (s + 1) & (kSlotCount - 1);
-  }
-  return nullptr;
-}
-
-void Keyspace::refresh_next_expiry(Database& database, SlotId s) {
-  database.next_expiry_ms[s] = database.slots[s].heap->first_ms();
-}
-
-void Keyspace::enter_heap(DbId db, SlotId s, Object* object) {
-  Database& database = databases_[db];
-  if (database.next_expiry_ms == nullptr) {
-    database.next_expiry_ms = std::make_unique<int64_t[]>(kSlotCount);
-    std::fill_n(database.next_expiry_ms.get(), kSlotCount, ExpiryHeap::kNever);
-  }
-  auto& heap = database.slots[s].heap;
-  if (heap == nullptr) heap = std::make_unique<ExpiryHeap>();
-  heap->add(object);
-  ++database.with_expiry;
-  refresh_next_expiry(database, s);
-}
-
-void Keyspace::leave_heap(DbId db, SlotId s, Object* object) {
-  Database& database = databases_[db];
-  auto& heap = database.slots[s].heap;
-  heap->remove(object);
-  --database.with_expiry;
-  refresh_next_expiry(database, s);
-  if (heap->size() == 0) heap.reset();
-}
-
 void Keyspace::note_change(DbId db, Object* object, Seq seq) {
   const RecordRef ref = object->take_ref();
   object->set_mod_seq(seq);
@@ -216,48 +143,6 @@ void Keyspace::replace(DbId db, const KeyRef& key, Object** place, Object* objec
   *place = object;
   if (object->expire_at_ms() != 0) databases_[db].slots[key.slot].heap->moved(object);
   if (may_track_fields(*object)) track_fields(db, object);
-}
-
-int64_t Keyspace::HashAccess::expire_at_ms(const Object* hash) {
-  return hash_next_expiry_ms(hash->collection());
-}
-uint32_t Keyspace::HashAccess::heap_index(const Object* hash) {
-  return hash_place_in_keyspace(hash->collection());
-}
-void Keyspace::HashAccess::set_heap_index(Object* hash, uint32_t index) {
-  set_hash_place_in_keyspace(hash->collection(), index);
-}
-
-// After any change of a hash, or of where its object is.
-void Keyspace::track_fields(DbId db, Object* object) {
-  const Collection hash = object->collection();
-  const bool tracked = hash_place_in_keyspace(hash) != UINT32_MAX;
-  if (hash_next_expiry_ms(hash) == kNoFieldExpires) {
-    if (tracked) forget_fields(db, object);
-    return;
-  }
-  auto& hashes = databases_[db].hashes;
-  if (hashes == nullptr) hashes = std::make_unique<HashHeap>();
-  if (tracked) {
-    hashes->moved(object);
-    hashes->update(object);
-  } else {
-    hashes->add(object);
-  }
-}
-
-// Before the object goes, or when none of its fields expires any more.
-void Keyspace::forget_fields(DbId db, Object* object) {
-  if (hash_place_in_keyspace(object->collection()) == UINT32_MAX) return;
-  auto& hashes = databases_[db].hashes;
-  hashes->remove(object);
-  set_hash_place_in_keyspace(object->collection(), UINT32_MAX);
-  if (hashes->size() == 0) hashes.reset();
-}
-
-Object* Keyspace::next_hash_due(DbId db, int64_t now_ms) {
-  const auto& hashes = databases_[db].hashes;
-  return hashes != nullptr && hashes->first_ms() <= now_ms ? hashes->first() : nullptr;
 }
 
 void Keyspace::reserve(DbId db, uint64_t keys) {
@@ -377,33 +262,6 @@ void Keyspace::write_range(DbId db, const KeyRef& key, uint64_t offset, std::str
   note_change(db, *place, seq);
 }
 
-void Keyspace::set_expiry(DbId db, const KeyRef& key, int64_t expire_at_ms, Seq seq) {
-  Object** place = slot(db, key.slot).table.find(key);
-  if (place == nullptr) return;  // replay over a newer image; see effect.h
-  if ((*place)->cold()) warm_now(db, key, place);
-  Object* object = *place;
-  const bool in_heap = object->expire_at_ms() != 0;
-  if (expire_at_ms == 0) {
-    if (in_heap) {
-      leave_heap(db, key.slot, object);
-      object->set_expire_at_ms(0);
-    }
-  } else if (in_heap) {
-    object->set_expire_at_ms(expire_at_ms);
-    databases_[db].slots[key.slot].heap->update(object);
-    refresh_next_expiry(databases_[db], key.slot);
-  } else {
-    if (object->has_prefix()) {
-      object->set_expire_at_ms(expire_at_ms);
-    } else {
-      *place = object = Object::into_prefixed(object, expire_at_ms);
-      if (may_track_fields(*object)) track_fields(db, object);
-    }
-    enter_heap(db, key.slot, object);
-  }
-  note_change(db, object, seq);
-}
-
 void Keyspace::replace_record(DbId db, const KeyRef& key, RecordRef ref) {
   HF_ASSERT(dirty_ != nullptr);
   Object* object = find(db, key);
@@ -469,85 +327,6 @@ void Keyspace::map_databases(const DbMap& map, Seq seq) {
   }
   db_map_ = map;
   mapped_at_ = seq;
-}
-
-std::string Keyspace::read_cold(DbId db, const Object& object) const {
-  HF_ASSERT(source_);
-  Result<std::string> value = source_(db, key(object.key()), object);
-  if (!value.ok()) throw ValueUnreadable(value.status().message());
-  return std::move(value.value());
-}
-
-// `object` with its value; null, and nothing is changed, when that cannot be decoded.
-Object* Keyspace::warmed(Object* object, std::string_view value) const {
-  if (!object->is_collection()) return Object::into_warm(object, value);
-  ObjectType type;
-  Collection collection;
-  if (!decode_collection(value, limits_, &type, &collection)) return nullptr;
-  if (type == object->type()) return Object::into_warm(object, collection);
-  destroy_collection(type, collection);
-  return nullptr;
-}
-
-void Keyspace::warm_now(DbId db, const KeyRef& key, Object** place) {
-  Object* warm = warmed(*place, read_cold(db, **place));
-  if (warm == nullptr) throw ValueUnreadable("a collection cannot be decoded");
-  replace(db, key, place, warm);
-  warm->set_used();
-}
-
-void Keyspace::warm(DbId db, const KeyRef& key, RecordRef ref, std::string_view value) {
-  Database& database = databases_[db];
-  if (database.slots == nullptr) return;
-  Object** place = database.slots[key.slot].table.find(key);
-  if (place == nullptr || !(*place)->cold() || (*place)->ref() != ref) return;
-  Object* warm = warmed(*place, value);
-  if (warm == nullptr) return;  // it is reported when the value is asked for
-  replace(db, key, place, warm);
-  warm->set_used();
-}
-
-Object* Keyspace::put_cold(DbId db, const KeyRef& key, ObjectType type, uint64_t size,
-                           int64_t expire_at_ms) {
-  HF_ASSERT(find(db, key) == nullptr);
-  may_be_cold_ = true;
-  Object* object = Object::create_cold(key.bytes, type, size, expire_at_ms);
-  insert(db, key, object);
-  return object;
-}
-
-uint64_t Keyspace::cool_some(const std::function<bool(RecordRef)>& on_device) {
-  cool_candidates_.clear();
-  const DbId db = cool_db_;
-  cool_cursor_ = scan(db, cool_cursor_, [&](Object* object) {
-    if (!object->has_ref() || object->cold() || value_size(*object) < kMinCold) return;
-    // Who would know when its fields are due?
-    if (may_track_fields(*object) && hash_place_in_keyspace(object->collection()) != UINT32_MAX) {
-      return;
-    }
-    if (object->used()) {
-      object->clear_used();
-    } else if (on_device(object->ref())) {
-      cool_candidates_.push_back(object);
-    }
-  });
-  if (cool_cursor_ == 0) step_cool_hand();
-  uint64_t freed = 0;
-  for (Object* object : cool_candidates_) {
-    const KeyRef key = this->key(object->key());
-    Object** place = databases_[db].slots[key.slot].table.find(key);
-    const size_t before = object->memory();
-    Object* cold = Object::into_cold(object, object->is_collection() ? 0 : object->string_size());
-    replace(db, key, place, cold);
-    freed += before - std::min(before, cold->memory());
-    may_be_cold_ = true;
-  }
-  return freed;
-}
-
-void Keyspace::step_cool_hand() {
-  cool_db_ = static_cast<DbId>((cool_db_ + 1) % kDbCount);
-  if (cool_db_ == 0) ++cool_rounds_;
 }
 
 bool Keyspace::collect_garbage(uint32_t limit) {

@@ -9,11 +9,12 @@
 //       of it can observe.
 //   K2  a database number in this interface is physical. SWAPDB only swaps the map from logical
 //       numbers, so it moves no key and is safe to replay.
-//   K4  a value that is on the device only (Object::cold) is in memory again before anything
-//   changes
-//       it or writes a record of it.
 //   K3  nothing takes time in proportion to the number of keys, except `visit_all`-like reads that
 //       the caller asked for; dropping a database hands its tables to `collect_garbage`.
+//   K4  a value that is on the device only (Object::cold) is in memory again before anything
+//       changes it or writes a record of it.
+//
+// What concerns expiry is in keyspace_expiry.cc, values on the device in keyspace_cold.cc.
 //
 // Threads: the reactor's only.
 #pragma once
@@ -218,6 +219,11 @@ class Keyspace {
   void enter_heap(DbId db, SlotId slot, Object* object);
   void leave_heap(DbId db, SlotId slot, Object* object);
   void refresh_next_expiry(Database& db, SlotId slot);
+  // A hash with a place for when its fields expire.
+  static bool may_track_fields(const Object& object) {
+    return object.type() == ObjectType::kHash && !object.cold() &&
+           object.encoding() != Encoding::kListpack;
+  }
   void track_fields(DbId db, Object* object);
   void forget_fields(DbId db, Object* object);
   static size_t filter_place(DbId db, const KeyRef& key);

@@ -62,7 +62,8 @@ void DataStore::give_back(const Extent& extent) {
   if (shared_.erase(extent.block) == 0) extents_.release(extent);
 }
 
-std::vector<LoggedRecord> DataStore::log_records(ShardId shard, const LogGroup& group, Done done) {
+std::vector<LoggedRecord> DataStore::log_records(ShardId shard, const LogGroup& group,
+                                                 const Done& done) {
   struct Encoded {
     std::string bytes;
     LoggedRecord record;

@@ -94,7 +94,7 @@ class DataStore {
   Result<std::string> read_spilled(const SpilledGroup& spilled);
   // Writes the large values of a group as records; `done` follows when all are on the device. None,
   // and no `done`, when there is no room for them.
-  std::vector<LoggedRecord> log_records(ShardId shard, const LogGroup& group, Done done);
+  std::vector<LoggedRecord> log_records(ShardId shard, const LogGroup& group, const Done& done);
   // The bytes of such a group. `payload`: of its record in the log.
   Result<std::string> read_logged(std::string_view payload);
   // A checkpoint holds the record as well as the log.

@@ -40,13 +40,10 @@ bool is_durable(CommandContext& c) {
 }
 
 void wait_aof(CommandContext& c) {
-  int64_t local, replicas, timeout_ms;
-  if (!c.integer(1, &local)) return;
-  if (local < 0 || local > 1) {
-    return c.fail("ERR value is out of range, value must between 0 and 1");
-  }
-  if (!c.integer(2, &replicas, errors::kNotPositive)) return;
-  if (replicas < 0) return c.fail(errors::kNotPositive);
+  int64_t local, timeout_ms;
+  uint64_t replicas;
+  if (!c.integer_between(1, 0, 1, &local)) return;
+  if (!c.number_from(2, 0, errors::kNotPositive, &replicas)) return;
   if (!timeout_argument(c, 3, &timeout_ms)) return;
   const bool durable = is_durable(c);
   if (local > 0 && !durable) {

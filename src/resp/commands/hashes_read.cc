@@ -1,5 +1,5 @@
 // HRANDFIELD and HSCAN.
-#include <limits>
+#include <cstdint>
 #include <string>
 
 #include "resp/commands/collection_scan.h"
@@ -67,13 +67,11 @@ void hrandfield_command(CommandContext& c) {
     c.reply.bulk(hash_random(*hash, c.server.random(), field_scratch, value_scratch).field);
     return;
   }
-  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   int64_t count;
-  if (!c.integer(2, &count)) return;
-  if (count < -kMax) return c.fail(kOutOfLong);
+  if (!c.integer_between(2, -INT64_MAX, INT64_MAX, &count)) return;
   const bool values = c.argc() > 3;
   if (c.argc() > 4 || (values && !c.is(3, "withvalues"))) return c.fail();
-  if (values && (count < -kMax / 2 || count > kMax / 2)) {
+  if (values && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) {
     return c.fail("ERR value is out of range");
   }
   if (!read_hash(c, c.key(1), &hash)) return;

@@ -44,11 +44,7 @@ Object* find_untouched(CommandContext& c, size_t i) {
 // it is none.
 bool database_argument(CommandContext& c, size_t i, int* db) {
   int64_t number;
-  if (!c.integer(i, &number)) return false;
-  if (number < std::numeric_limits<int>::min() || number > std::numeric_limits<int>::max()) {
-    c.fail("ERR value is out of range, value must between -2147483648 and 2147483647");
-    return false;
-  }
+  if (!c.integer_between(i, INT32_MIN, INT32_MAX, &number)) return false;
   if (number < 0 || number >= kDbCount) {
     c.fail(errors::kDbIndex);
     return false;

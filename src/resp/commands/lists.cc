@@ -171,26 +171,10 @@ void lrem_command(CommandContext& c) {
 
 struct Search {
   int64_t rank = 1;
-  int64_t count = -1;  // 0: all. -1: not given, one and not as an array
-  int64_t most = 0;    // elements to look at; 0: all
+  bool counted = false;  // an array is wanted
+  uint64_t count = 1;    // 0: all
+  uint64_t most = 0;     // elements to look at; 0: all
 };
-
-// A number whose opposite is one.
-bool any_number(CommandContext& c, size_t i, int64_t* out) {
-  if (!c.integer(i, out)) return false;
-  if (*out != INT64_MIN) return true;
-  c.fail(
-      "ERR value is out of range, value must between -9223372036854775807 and "
-      "9223372036854775807");
-  return false;
-}
-
-bool number_or(CommandContext& c, size_t i, std::string_view error, int64_t* out) {
-  if (!c.integer(i, out, error)) return false;
-  if (*out >= 0) return true;
-  c.fail(error);
-  return false;
-}
 
 bool parse_search(CommandContext& c, Search* search) {
   for (size_t i = 3; i < c.argc(); i += 2) {
@@ -199,7 +183,7 @@ bool parse_search(CommandContext& c, Search* search) {
       return false;
     }
     if (c.is(i, "rank")) {
-      if (!any_number(c, i + 1, &search->rank)) return false;
+      if (!c.integer_between(i + 1, -INT64_MAX, INT64_MAX, &search->rank)) return false;
       if (search->rank == 0) {
         c.fail(
             "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
@@ -207,9 +191,10 @@ bool parse_search(CommandContext& c, Search* search) {
         return false;
       }
     } else if (c.is(i, "count")) {
-      if (!number_or(c, i + 1, "ERR COUNT can't be negative", &search->count)) return false;
+      if (!c.number_from(i + 1, 0, "ERR COUNT can't be negative", &search->count)) return false;
+      search->counted = true;
     } else if (c.is(i, "maxlen")) {
-      if (!number_or(c, i + 1, "ERR MAXLEN can't be negative", &search->most)) return false;
+      if (!c.number_from(i + 1, 0, "ERR MAXLEN can't be negative", &search->most)) return false;
     } else {
       c.fail();
       return false;
@@ -224,10 +209,8 @@ std::vector<uint64_t> find_all(const Collection& list, const Search& search,
   std::vector<uint64_t> found;
   const bool forward = search.rank > 0;
   const uint64_t size = list_size(list);
-  const uint64_t most = search.most == 0 ? size : static_cast<uint64_t>(search.most);
-  const uint64_t wanted = search.count < 0    ? 1
-                          : search.count == 0 ? size
-                                              : static_cast<uint64_t>(search.count);
+  const uint64_t most = search.most == 0 ? size : search.most;
+  const uint64_t wanted = search.count == 0 ? size : search.count;
   int64_t skip = std::abs(search.rank) - 1;
   uint64_t seen = 0;
   for (ListCursor at(list, forward ? 0 : -1, forward); at.valid() && seen < most; at.step()) {
@@ -246,7 +229,7 @@ void lpos_command(CommandContext& c) {
   if (!c.expect_type(object, ObjectType::kList)) return;
   std::vector<uint64_t> found;
   if (object != nullptr) found = find_all(object->collection(), search, c.args[2]);
-  if (search.count >= 0) {
+  if (search.counted) {
     c.reply.array(found.size());
     for (const uint64_t index : found) c.reply.integer(static_cast<int64_t>(index));
   } else if (found.empty()) {

@@ -29,17 +29,6 @@ bool parse_side(CommandContext& c, size_t i, ListSide* side) {
   return false;
 }
 
-// A number from `least` on; the error is the same for everything else.
-bool number_from(CommandContext& c, size_t i, int64_t least, std::string_view error,
-                 uint64_t* out) {
-  int64_t number;
-  if (!c.integer(i, &number, error)) return false;
-  *out = static_cast<uint64_t>(number);
-  if (number >= least) return true;
-  c.fail(error);
-  return false;
-}
-
 // After the reply: takes `count` elements off a list of `size`.
 void take(CommandContext& c, const KeyRef& key, ListSide side, uint64_t count, uint64_t size) {
   std::string& operands = c.operands();
@@ -69,7 +58,7 @@ void pop(CommandContext& c, ListSide side) {
   }
   const bool many = c.argc() == 3;
   uint64_t count = 1;
-  if (many && !number_from(c, 2, 0, errors::kNotPositive, &count)) return;
+  if (many && !c.number_from(2, 0, errors::kNotPositive, &count)) return;
   const KeyRef key = c.key(1);
   const Object* object = c.find_write(key);
   if (object == nullptr) return many ? c.reply.null_array() : c.reply.null();
@@ -136,7 +125,7 @@ struct PopMany {
 // numkeys key... <LEFT | RIGHT> [COUNT count], the number of keys being argument `at`.
 bool parse_pop_many(CommandContext& c, size_t at, PopMany* what) {
   uint64_t keys;
-  if (!number_from(c, at, 1, "ERR numkeys should be greater than 0", &keys)) return false;
+  if (!c.number_from(at, 1, "ERR numkeys should be greater than 0", &keys)) return false;
   if (keys >= c.argc() - at - 1) {
     c.fail();
     return false;
@@ -151,7 +140,7 @@ bool parse_pop_many(CommandContext& c, size_t at, PopMany* what) {
       return false;
     }
     counted = true;
-    if (!number_from(c, ++i, 1, "ERR count should be greater than 0", &what->count)) return false;
+    if (!c.number_from(++i, 1, "ERR count should be greater than 0", &what->count)) return false;
   }
   return true;
 }

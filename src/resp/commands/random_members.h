@@ -25,10 +25,6 @@ void sample_by_cursor(Cursor& cursor, uint64_t size, uint64_t count, Random& ran
   }
 }
 
-// Of the lowest 64-bit number, which has no positive twin.
-inline constexpr std::string_view kOutOfLong =
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
-
 // Whether drawing one by one, and drawing again what came before, is the better way.
 inline bool few_of_many(uint64_t size, uint64_t count) { return count * 3 < size; }
 

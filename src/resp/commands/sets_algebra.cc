@@ -145,26 +145,22 @@ void sinter_command(CommandContext& c) {
 }
 
 void sintercard_command(CommandContext& c) {
-  int64_t keys;
-  constexpr std::string_view kNoKeys = "ERR numkeys should be greater than 0";
-  if (!c.integer(1, &keys, kNoKeys)) return;
-  if (keys < 1) return c.fail(kNoKeys);
-  if (static_cast<uint64_t>(keys) > c.argc() - 2) {
+  uint64_t keys;
+  if (!c.number_from(1, 1, "ERR numkeys should be greater than 0", &keys)) return;
+  if (keys > c.argc() - 2) {
     return c.fail("ERR Number of keys can't be greater than number of args");
   }
-  const size_t end = 2 + static_cast<size_t>(keys);
-  int64_t limit = 0;  // none
+  const size_t end = 2 + keys;
+  uint64_t limit = 0;  // none
   for (size_t i = end; i < c.argc(); i += 2) {
-    constexpr std::string_view kNegative = "ERR LIMIT can't be negative";
     if (!c.is(i, "limit") || i + 1 == c.argc()) return c.fail();
-    if (!c.integer(i + 1, &limit, kNegative)) return;
-    if (limit < 0) return c.fail(kNegative);
+    if (!c.number_from(i + 1, 0, "ERR LIMIT can't be negative", &limit)) return;
   }
   Sets sets;
   if (!read_sets(c, 2, end, &sets)) return;
-  int64_t count = 0;
+  uint64_t count = 0;
   intersect(sets, [&](std::string_view) { return ++count != limit; });
-  c.reply.integer(count);
+  c.reply.integer(static_cast<int64_t>(count));
 }
 
 void sinterstore_command(CommandContext& c) {

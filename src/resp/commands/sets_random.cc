@@ -1,5 +1,5 @@
 // SPOP and SRANDMEMBER. What was drawn is what the effect of SPOP names.
-#include <limits>
+#include <cstdint>
 #include <string>
 
 #include "resp/commands/random_members.h"
@@ -63,17 +63,16 @@ void spop_command(CommandContext& c) {
   const KeyRef key = c.key(1);
   if (c.argc() > 3) return c.fail();
   if (c.argc() == 2) return pop_one(c, key);
-  int64_t count;
-  if (!c.integer(2, &count, errors::kNotPositive)) return;
-  if (count < 0) return c.fail(errors::kNotPositive);
+  uint64_t count;
+  if (!c.number_from(2, 0, errors::kNotPositive, &count)) return;
   std::optional<Collection> set;
   if (!write_set(c, key, &set)) return;
   if (!set || count == 0) return c.reply.set(0);
-  if (static_cast<uint64_t>(count) >= set_size(*set)) return pop_all(c, key, *set);
+  if (count >= set_size(*set)) return pop_all(c, key, *set);
   std::string& operands = c.operands();
-  sample(*set, static_cast<uint64_t>(count), c.server.random(),
+  sample(*set, count, c.server.random(),
          [&](std::string_view member) { put_bytes(operands, member); });
-  c.reply.set(static_cast<uint64_t>(count));
+  c.reply.set(count);
   reply_members(c, operands);
   c.edit(EffectType::kSetRemove, key, operands);
   tell_popped(c, key, false);
@@ -89,8 +88,7 @@ void srandmember_command(CommandContext& c) {
     return set ? c.reply.bulk(set_random(*set, random, scratch)) : c.reply.null();
   }
   int64_t count;
-  if (!c.integer(2, &count)) return;
-  if (count == std::numeric_limits<int64_t>::min()) return c.fail(kOutOfLong);
+  if (!c.integer_between(2, -INT64_MAX, INT64_MAX, &count)) return;
   if (!read_set(c, c.key(1), &set)) return;
   if (!set || count == 0) return c.reply.array(0);
   if (count > 0) {

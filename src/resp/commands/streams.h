@@ -55,6 +55,8 @@ uint64_t reply_stream_range(ReplyWriter& reply, const Stream& stream, const Stre
 
 // --- handlers ---
 
+void xadd_command(CommandContext& c);  // streams_add.cc
+void xtrim_command(CommandContext& c);
 void xread_command(CommandContext& c);          // streams_read.cc
 void xreadgroup_command(CommandContext& c);     //
 void xgroup_create_command(CommandContext& c);  // streams_groups.cc

@@ -51,19 +51,6 @@ bool lex_range_argument(CommandContext& c, size_t min, size_t max, LexRange* ran
   return false;
 }
 
-bool bounded_argument(CommandContext& c, size_t i, int64_t min, int64_t max, std::string_view error,
-                      int64_t* out) {
-  if (!c.integer(i, out, error.empty() ? errors::kNotInteger : error)) return false;
-  if (*out >= min && *out <= max) return true;
-  if (!error.empty()) {
-    c.fail(error);
-  } else {
-    c.fail("ERR value is out of range, value must between " + std::to_string(min) + " and " +
-           std::to_string(max));
-  }
-  return false;
-}
-
 RankRange rank_range(int64_t start, int64_t stop, uint64_t size) {
   const auto count = static_cast<int64_t>(size);
   if (start < 0) start = std::max<int64_t>(0, start + count);

@@ -61,10 +61,6 @@ void zdiffstore_command(CommandContext& c);
 bool score_range_argument(CommandContext& c, size_t min, size_t max, ScoreRange* range);
 // Bounds of members: "[a", "(a", "-", "+".
 bool lex_range_argument(CommandContext& c, size_t min, size_t max, LexRange* range);
-// An integer of min .. max; `error` (empty: Redis's words for a range) tells what is wrong.
-bool bounded_argument(CommandContext& c, size_t i, int64_t min, int64_t max, std::string_view error,
-                      int64_t* out);
-
 // Ranks from `start` to `stop`, both included and from the end when negative, of so many members.
 RankRange rank_range(int64_t start, int64_t stop, uint64_t size);
 

@@ -114,11 +114,7 @@ bool take_options(CommandContext& c, size_t i, Combination* call, std::vector<In
       call->with_scores = true;
       ++i;
     } else if (call->count_only && behind >= 1 && c.is(i, "limit")) {
-      int64_t limit;
-      if (!bounded_argument(c, i + 1, 0, INT64_MAX, "ERR LIMIT can't be negative", &limit)) {
-        return false;
-      }
-      call->limit = static_cast<uint64_t>(limit);
+      if (!c.number_from(i + 1, 0, "ERR LIMIT can't be negative", &call->limit)) return false;
       i += 2;
     } else {
       c.fail();

@@ -37,8 +37,8 @@ void pop_command(CommandContext& c, bool max) {
     c.fail();
     return;
   }
-  int64_t count = 1;
-  if (c.argc() == 3 && !bounded_argument(c, 2, 0, INT64_MAX, errors::kNotPositive, &count)) return;
+  uint64_t count = 1;
+  if (c.argc() == 3 && !c.number_from(2, 0, errors::kNotPositive, &count)) return;
   const KeyRef key = c.key(1);
   const Object* object = c.find_write(key);
   if (!c.expect_type(object, ObjectType::kZset)) return;
@@ -46,7 +46,7 @@ void pop_command(CommandContext& c, bool max) {
     c.reply.array(0);
     return;
   }
-  const uint64_t taken = std::min(static_cast<uint64_t>(count), Zset(object->collection()).size());
+  const uint64_t taken = std::min(count, Zset(object->collection()).size());
   const bool nested = c.reply.resp3() && c.argc() == 3;
   c.reply.array(nested ? taken : taken * 2);
   pop(c, key, *object, max, taken, nested);
@@ -61,17 +61,13 @@ struct MultiPop {
 
 // numkeys key [key ...] <MIN | MAX> [COUNT count], from argument `at` on.
 bool take_multi_pop(CommandContext& c, size_t at, MultiPop* call) {
-  int64_t keys;
-  if (!bounded_argument(c, at, 1, INT64_MAX, "ERR numkeys should be greater than 0", &keys)) {
-    return false;
-  }
+  if (!c.number_from(at, 1, "ERR numkeys should be greater than 0", &call->keys)) return false;
   call->first_key = at + 1;
   const size_t rest = c.argc() - call->first_key;
-  if (static_cast<uint64_t>(keys) >= rest) {
+  if (call->keys >= rest) {
     c.fail();
     return false;
   }
-  call->keys = static_cast<size_t>(keys);
   size_t i = call->first_key + call->keys;
   call->max = c.is(i, "max");
   if (!call->max && !c.is(i, "min")) {
@@ -84,12 +80,8 @@ bool take_multi_pop(CommandContext& c, size_t at, MultiPop* call) {
       c.fail();
       return false;
     }
-    int64_t count;
-    if (!bounded_argument(c, i + 1, 1, INT64_MAX, "ERR count should be greater than 0", &count)) {
-      return false;
-    }
-    call->count = static_cast<uint64_t>(count);
     counted = true;
+    if (!c.number_from(i + 1, 1, "ERR count should be greater than 0", &call->count)) return false;
   }
   return true;
 }

@@ -143,7 +143,7 @@ void zrandmember_command(CommandContext& c) {
     return;
   }
   int64_t count;
-  if (!bounded_argument(c, 2, -INT64_MAX, INT64_MAX, {}, &count)) return;
+  if (!c.integer_between(2, -INT64_MAX, INT64_MAX, &count)) return;
   const bool with_scores = c.argc() == 4 && c.is(3, "withscores");
   if (c.argc() > 4 || (c.argc() == 4 && !with_scores)) {
     c.fail();

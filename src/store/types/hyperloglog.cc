@@ -274,13 +274,14 @@ std::string decode_runs(std::string_view value) {
 
 uint64_t estimate(const Registers& registers) {
   constexpr double kAlphaInfinity = 0.721347520444481703680;
-  constexpr double m = kRegisters;
+  constexpr double kCount = kRegisters;
   std::array<int, 64> histogram{};
   for (const uint8_t rank : registers) ++histogram[rank];
-  double z = m * tau((m - histogram[kRankBits + 1]) / m);
+  double z = kCount * tau((kCount - histogram[kRankBits + 1]) / kCount);
   for (size_t j = kRankBits; j >= 1; --j) z = (z + histogram[j]) * 0.5;
-  z += m * sigma(histogram[0] / m);
-  return static_cast<uint64_t>(std::llroundl(static_cast<long double>(kAlphaInfinity * m * m / z)));
+  z += kCount * sigma(histogram[0] / kCount);
+  return static_cast<uint64_t>(
+      std::llroundl(static_cast<long double>(kAlphaInfinity * kCount * kCount / z)));
 }
 
 bool stored_count(std::string_view value, uint64_t* count) {

@@ -14,7 +14,7 @@ struct StreamId {
   uint64_t ms = 0;
   uint64_t seq = 0;
 
-  auto operator<=>(const StreamId&) const = default;
+  auto operator<=>(const StreamId&) const = default;  // NOLINT(modernize-use-nullptr)
   bool zero() const { return ms == 0 && seq == 0; }
 
   static constexpr StreamId max() { return {UINT64_MAX, UINT64_MAX}; }

@@ -1,0 +1,80 @@
+// What commands do while memory is over its limit and can be freed.
+#include <doctest/doctest.h>
+
+#include "resp/memory_report.h"
+#include "tests/support/disk_server.h"
+
+using namespace holdfast;
+
+namespace {
+
+constexpr int kKeys = 100;
+const std::string kValue(1000, 'v');
+const std::string kReply = "$1000\r\n" + kValue + "\r\n";
+
+std::string name_of(int i) { return "key:" + std::to_string(i); }
+
+// Its values are on the device, and memory, which the test sets, is full.
+struct FullServer {
+  FullServer() {
+    hooks.memory_used = [this] { return used; };
+    server = std::make_unique<DiskServer>(options(), hooks);
+    for (int i = 0; i < kKeys; ++i) REQUIRE(server->run({"SET", name_of(i), kValue}) == "+OK\r\n");
+    server->save();
+    client = server->connect();
+    REQUIRE(client->run({"PING"}) == "+PONG\r\n");
+    // The look at memory that forgets the last value frees some: it is worth to wait for the next.
+    used = 2 * kLimit;
+    REQUIRE(server->reactor().run_until([this] { return all_cold(); }, 1000));
+  }
+  static Options options() {
+    Options options;
+    options.memory_limit = kLimit;
+    return options;
+  }
+  bool all_cold() {
+    for (int i = 0; i < kKeys; ++i) {
+      if (!server->keyspace().find(0, server->keyspace().key(name_of(i)))->cold()) return false;
+    }
+    return true;
+  }
+  const ColdStats& stats() { return server->shard().cold_values().stats(); }
+
+  static constexpr uint64_t kLimit = 1 << 20;
+  uint64_t used = 0;
+  ServerHooks hooks;
+  std::unique_ptr<DiskServer> server;
+  std::unique_ptr<TestClient> client;
+};
+
+}  // namespace
+
+TEST_CASE("memory pressure: a value on the device is not read before there is room for it") {
+  FullServer f;
+  f.client->send({"GET", name_of(1)});
+  CHECK(f.client->received(2).empty());
+  CHECK(f.stats().fetched == 0);
+  f.used = 0;
+  CHECK(f.client->received(20) == kReply);
+  CHECK(f.stats().fetched == 1);
+}
+
+TEST_CASE("memory pressure: it is read all the same when nothing more can be freed") {
+  FullServer f;
+  f.client->send({"GET", name_of(1)});
+  CHECK(f.client->received(2).empty());
+  CHECK(f.client->received(20) == kReply);
+}
+
+TEST_CASE("memory pressure: who waits for memory sends nothing more meanwhile") {
+  FullServer f;
+  const std::string large(20'000, 'l');
+  const uint64_t before = memory_report(f.server->server()).clients;
+  for (int i = 0; i < kKeys; ++i) f.client->send({"SET", name_of(i), large});
+  CHECK(f.client->received(3).empty());
+  CHECK(memory_report(f.server->server()).clients - before < 20 * large.size());
+  f.used = 0;
+  std::string replies;
+  for (int i = 0; i < kKeys; ++i) replies += "+OK\r\n";
+  CHECK(f.client->received(1000) == replies);
+}
