@@ -28,6 +28,7 @@ PeerConn::PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const Session& 
   HF_ASSERT(options_.silence_ms >= 2 * options_.ping_ms);
   last_tick_ns_ = heard_ns_ = moved_ns_ = now_ns();
   conn_->set_handler(this);
+  conn_->limit_unsent(kUnsentBytes);
 }
 
 PeerConn::~PeerConn() { close(); }

@@ -93,6 +93,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
 
  private:
   static constexpr size_t kWriteAheadBytes = 256 << 10;  // framed, and not yet with the kernel
+  static constexpr int kUnsentBytes = 256 << 10;         // with the kernel, and not sent
   static constexpr size_t kTurnBytes = 4 << 20;  // moved at a time, so that others get their turn
   static constexpr size_t kMaxParts = 64;
 

@@ -1,109 +1,20 @@
-// Links between nodes on a simulated network that cuts, resets, splits and delays; full queues; and
-// others who knock: wrong secrets, other clusters, garbage, half frames, readers that do not read.
+// Links between nodes on a simulated network that cuts, resets, splits and delays; full queues; the
+// same over real sockets.
 #include "replica/peer_net.h"
 
 #include <doctest/doctest.h>
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "base/log.h"
+#include "tests/support/peer_nodes.h"
 #include "tests/support/random_messages.h"
-#include "tests/support/stream_ends.h"
-#include "tests/support/worlds.h"
 
 namespace holdfast {
-namespace {
 
-constexpr uint64_t kCluster = 0xc1;
-constexpr uint16_t kPort = 7000;
-
-std::string host(NodeId id) { return "10.0.0." + std::to_string(id); }
-Address address(NodeId id) { return Address::tcp(host(id), kPort); }
-Member member(NodeId id) { return {id, 0x50 + id}; }
-LinkIdentity identity(NodeId id, const std::string& secret = "s3cret") {
-  return {kCluster, member(id), LinkRole::kReplica, 0, secret};
-}
-
-// A node that keeps what it hears.
-struct Node {
-  Node(SimWorld& world, const LinkIdentity& self, const PeerOptions& options = {})
-      : id(self.self.node), net(world.net.at(host(id))), reactor(world.reactor) {
-    PeerHooks hooks;
-    hooks.on_message = [this](Message message) {
-      if (on_message) on_message(message);
-      heard.push_back(std::move(message));
-    };
-    hooks.on_link = [this](Member peer, bool up) {
-      CHECK(links[peer.node] != up);
-      links[peer.node] = up;
-      changes += up ? 'u' : 'd';
-    };
-    hooks.on_drained = [this](NodeId) { ++drained; };
-    const auto nonce = [&world] {
-      Handshake::Nonce made;
-      for (char& c : made) c = static_cast<char>(world.random.next());
-      return made;
-    };
-    peers = std::make_unique<PeerNet>(reactor, *net, world.random, self, options, hooks, nonce);
-    REQUIRE(peers->listen(Address::tcp("0.0.0.0", kPort)).ok());
-  }
-
-  bool up(NodeId other) { return links[other]; }
-  const PeerStats& stats(NodeId other) { return peers->link(other)->stats(); }
-  SendResult send(NodeId to, MessageBody body) {
-    return peers->send({0, 1, {}, member(to), std::move(body)});
-  }
-  // The seqs of all Prepares heard.
-  std::vector<Seq> prepared() const {
-    std::vector<Seq> seqs;
-    for (const Message& message : heard) {
-      if (const auto* prepare = std::get_if<Prepare>(&message.body)) {
-        seqs.push_back(prepare->previous.seq);
-      }
-    }
-    return seqs;
-  }
-
-  NodeId id;
-  std::unique_ptr<Net> net;
-  SimNodeReactor reactor;
-  std::vector<Message> heard;
-  std::map<NodeId, bool> links;
-  std::string changes;
-  int drained = 0;
-  std::function<void(const Message&)> on_message;
-  std::unique_ptr<PeerNet> peers;
-};
-
-Prepare prepare(Seq seq, size_t bytes = 10) {
-  return {{1, seq, 0}, std::make_shared<const std::string>(bytes, 'e'), 0};
-}
-
-struct Quiet {
-  Quiet() { set_log_level(LogLevel::kOff); }
-  ~Quiet() { set_log_level(LogLevel::kInfo); }
-};
-
-// Nodes 1 and 2, each knows the other.
-struct TwoNodes : Quiet {
-  explicit TwoNodes(uint64_t seed = 1, const PeerOptions& options = {}, SimNetOptions net = {})
-      : world(seed, net), a(world, identity(1), options), b(world, identity(2), options) {
-    a.peers->set_peer(2, address(2));
-    b.peers->set_peer(1, address(1));
-  }
-  bool meet() {
-    return world.run_until([this] { return a.up(2) && b.up(1); });
-  }
-
-  SimWorld world;
-  Node a, b;
-};
-
-}  // namespace
+using namespace peer_nodes;
 
 TEST_CASE("peer net: messages both ways, each under its member's name") {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
@@ -323,140 +234,35 @@ TEST_CASE("peer net: one message larger than the queue passes; heartbeats are no
   }
 }
 
-// --- others ---
-
-namespace {
-
-// One who knows the protocol and does what it wants behind the handshake.
-struct Stranger : Quiet {
-  explicit Stranger(SimWorld& world, const LinkIdentity& self, Member wanted)
-      : net(world.net.at("10.0.9.9")),
-        handshake(Handshake::dial(self, wanted, Handshake::Nonce{})) {
-    end = connect_to(*net, address(wanted.node));
-    end->send(handshake.take_output());
-    world.run_until(
-        [this] {
-          const std::string bytes = std::exchange(end->received, {});
-          handshake.feed(bytes);  // what comes behind the handshake it does not care for
-          return handshake.state() != Handshake::State::kRunning || end->closed;
-        },
-        1000);
-    end->send(handshake.take_output());
+TEST_CASE("peer net: over real sockets, a heartbeat overtakes a large message") {
+  Quiet quiet;
+  RealWorld world;
+  SeededRandom random(1);
+  std::vector<Message> heard[2];
+  std::unique_ptr<PeerNet> nodes[2];
+  for (NodeId id : {1u, 2u}) {
+    PeerHooks hooks;
+    hooks.on_message = [&heard, id](Message message) {
+      heard[id - 1].push_back(std::move(message));
+    };
+    hooks.on_link = [](Member, bool) {};
+    hooks.on_drained = [](NodeId) {};
+    auto& node = nodes[id - 1];
+    node =
+        std::make_unique<PeerNet>(world.reactor, world.net, random, identity(id),
+                                  PeerOptions{.silence_ms = 20'000, .handshake_ms = 20'000}, hooks);
+    REQUIRE(node->listen(Address::tcp("127.0.0.1", 0)).ok());
   }
-  std::unique_ptr<Net> net;
-  Handshake handshake;
-  std::unique_ptr<Peer> end;
-};
-
-}  // namespace
-
-TEST_CASE("peer net: who is refused hears why and gets no link") {
-  SimWorld world;
-  Quiet quiet;
-  Node node(world, identity(2));
-  node.peers->set_peer(1, address(1), 0x51);
-  const auto refusal = [&](const LinkIdentity& self, Member wanted = {2, 0}) {
-    Stranger stranger(world, self, wanted);
-    world.run_for(100);
-    CHECK(stranger.end->closed);
-    REQUIRE(stranger.handshake.state() == Handshake::State::kRefused);
-    return stranger.handshake.refusal();
-  };
-  LinkIdentity other_cluster = identity(1);
-  other_cluster.cluster = 9;
-  LinkIdentity other_store = identity(1);
-  other_store.self.store = 9;
-  CHECK(refusal(identity(1, "guess")) == Refusal::kWrongSecret);
-  CHECK(refusal(identity(1, "")) == Refusal::kSecretMissing);
-  CHECK(refusal(other_cluster) == Refusal::kOtherCluster);
-  CHECK(refusal(other_store) == Refusal::kChangedStore);
-  CHECK(refusal(identity(5)) == Refusal::kUnknownNode);
-  CHECK(refusal(identity(2)) == Refusal::kSelf);
-  CHECK(refusal(identity(1), {2, 77}) == Refusal::kOtherStore);
-  CHECK(node.changes.empty());
-  Stranger welcome(world, identity(1), {2, 0});
-  world.run_for(100);
-  CHECK(node.changes == "u");
-}
-
-TEST_CASE("peer net: garbage, half a handshake, and silence are closed in time") {
-  SimWorld world;
-  Quiet quiet;
-  Node node(world, identity(2));
-  node.peers->set_peer(1, address(1));
-  const auto net = world.net.at("10.0.9.9");
-  auto garbage = connect_to(*net, address(2));
-  garbage->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n012345678901234567890");
-  Handshake half = Handshake::dial(identity(1), {2, 0}, {});
-  auto slow = connect_to(*net, address(2));
-  slow->send(half.take_output().substr(0, 40));
-  auto silent = connect_to(*net, address(2));
-  world.run_for(100);
-  CHECK(garbage->closed);
-  CHECK(!slow->closed);
-  world.run_for(2500);
-  CHECK(slow->closed);
-  CHECK(silent->closed);
-  CHECK(node.changes.empty());
-}
-
-TEST_CASE("peer net: many who only connect do not keep a node out") {
-  SimWorld world;
-  Quiet quiet;
-  Node node(world, identity(2));
-  node.peers->set_peer(1, address(1));
-  const auto net = world.net.at("10.0.9.9");
-  std::vector<std::unique_ptr<Peer>> crowd;
-  for (int i = 0; i < 200; ++i) crowd.push_back(connect_to(*net, address(2)));
-  world.run_for(10);
-  Stranger welcome(world, identity(1), {2, 0});
-  world.run_for(10);
-  CHECK(node.up(1));
-}
-
-TEST_CASE("peer net: behind the handshake, a broken or incomplete frame ends the connection") {
-  for (const bool garbage : {false, true}) {
-    SimWorld world;
-    Quiet quiet;
-    Node node(world, identity(2));
-    node.peers->set_peer(1, address(1));
-    Stranger stranger(world, identity(1), {2, 0});
-    REQUIRE(stranger.handshake.state() == Handshake::State::kDone);
-    world.run_for(50);
-    CHECK(node.up(1));
-    Encoder encoder(stranger.handshake.session());
-    const Payload payload = encode_message({0, 1, {}, {}, prepare(1, 1000)});
-    size_t sent = 0;
-    std::string frame = encoder.next(payload, &sent).flat();
-    if (garbage) frame[500] ^= 1;
-    stranger.end->send(garbage ? frame : frame.substr(0, 500));
-    world.run_for(garbage ? 50 : 1000);
-    CHECK(node.up(1) != garbage);
-    world.run_for(3000);
-    CHECK(!node.up(1));
-    CHECK(stranger.end->closed);
-    CHECK(node.heard.empty());
-  }
-}
-
-TEST_CASE("peer net: a peer that does not read is given up, and costs no more than the queue") {
-  SimWorld world;
-  Quiet quiet;
-  Node node(world, identity(2), {.max_queue_bytes = 1 << 20});
-  node.peers->set_peer(1, address(1));
-  Stranger stranger(world, identity(1), {2, 0});
-  stranger.end->conn->want_read(false);
-  world.run_for(50);
-  REQUIRE(node.up(1));
-  Encoder encoder(stranger.handshake.session());
-  for (int i = 0; i < 100 && node.up(1); ++i) {
-    while (node.send(1, prepare(1, 10'000)) == SendResult::kQueued) continue;
-    for (int j = 0; j < 1000; ++j) node.send(1, Heartbeat{UINT64_MAX, UINT64_MAX});
-    CHECK(node.peers->link(1)->queued_bytes() < (2 << 20) + (300 << 10));
-    stranger.end->send(encoder.ping(FrameType::kPing, 1).flat());  // it is alive
-    world.run_for(100);
-  }
-  CHECK(!node.up(1));
+  nodes[0]->set_peer(2, nodes[1]->address());
+  nodes[1]->set_peer(1, nodes[0]->address());
+  REQUIRE(world.run_until([&] { return nodes[0]->link(2)->up() && nodes[1]->link(1)->up(); }));
+  CHECK(nodes[0]->send({0, 1, {}, member(2), prepare(1, 40 << 20)}) == SendResult::kQueued);
+  REQUIRE(world.run_until([&] { return nodes[0]->link(2)->stats().bytes_out > 1 << 20; }));
+  CHECK(nodes[0]->send({0, 1, {}, member(2), Heartbeat{1, 1}}) == SendResult::kQueued);
+  CHECK(nodes[1]->send({0, 1, {}, member(1), HeartbeatOk{1, 1, 1}}) == SendResult::kQueued);
+  REQUIRE(world.run_until([&] { return heard[1].size() == 2 && heard[0].size() == 1; }, 60'000));
+  CHECK(std::holds_alternative<Heartbeat>(heard[1][0].body));
+  CHECK(std::get<Prepare>(heard[1][1].body).entries->size() == 40 << 20);
 }
 
 TEST_CASE("peer net: the same seed gives the same run") {
