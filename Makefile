@@ -32,7 +32,7 @@ CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recove
 LDFLAGS += -fsanitize=fuzzer,address,undefined
 endif
 
-LAYERS := base engine store replica resp node
+LAYERS := base engine store replica resp coord node
 LIB_SRC := $(filter-out src/node/main.cc,$(foreach l,$(LAYERS),$(shell find src/$(l) -name '*.cc')))
 LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')
@@ -150,7 +150,11 @@ build/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	@$(CXX) -std=c++20 -O1 -g $(WARN) -Wno-conversion -o $@ $< -lhiredis -levent
 
-$(B)/sim: $(patsubst %.cc,$(B)/%.o,$(shell find tests/sim -name '*.cc')) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
+$(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world protocol_faults sim_replica campaign) $(B)/libholdfast.a
+	@echo "link $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/sim: $(patsubst %,$(B)/tests/sim/%.o,main world sim_client) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -8,6 +8,10 @@ namespace holdfast {
 // Prints the expression and place to standard error and aborts.
 [[noreturn]] void assert_failed(const char* expression, const char* file, int line);
 
+// In a simulation: called instead, and has to throw. Null: the process is aborted.
+using AssertHandler = void (*)(const char* expression, const char* file, int line);
+void set_assert_handler(AssertHandler handler);
+
 }  // namespace holdfast
 
 #define HF_ASSERT(condition)                         \

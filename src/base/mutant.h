@@ -1,6 +1,6 @@
-// Mutants: the mistakes that docs/ENGINE.md forbids. `make mutants` compiles them in and makes them
-// one at a time, by number, and expects a test to fail. In every other build mutant() is false and
-// the branch is gone.
+// Mutants: mistakes that docs/ENGINE.md and docs/REPLICATION.md forbid. `make mutants` compiles
+// them in and makes them one at a time, by number, and expects a test to fail. In every other build
+// mutant() is false and the branch is gone.
 #pragma once
 
 #ifdef HOLDFAST_MUTANTS
@@ -27,6 +27,38 @@ enum class Mutant {
   kReuseGeneration,        // D14
   kSkipDamagedRecords,     // D15
   kLogBeforeData,          // D16
+  // Of the replication protocol: docs/TESTING.md names the bug behind each.
+  kMuseum = 100,           //
+  kAckUnflushed,           // I2
+  kAckUnmatched,           // I3
+  kCountOldAcks,           // I3
+  kCommitOldEpochByCount,  // I5
+  kPromiseUnsaved,         // I9
+  kObeyOldEpoch,           // I10
+  kCommitForming,          // I14
+  kBeatWithStalledDisk,    // I18
+  kReadBeforeStart,        // I19
+  kReadFromOlderRound,     // I20
+  kLeaseFromReply,         // I21
+  kHandoverKeepsLease,     // I22
+  kMatchAtCommit,          // I24
+  kAppendUnmatched,        // I29
+  kCountOwnUnflushed,      // I2
+  kQuorumTooSmall,         // I1
+  kReuseEpoch,             // I13
+  kChooseByCommit,         // I12
+  kChooseByLength,         // I12
+  kFenceTooFew,            // I11
+  kActivateUnderLease,     // I21
+  kTestifyUnfenced,        // I11
+  kTestifyUntrusted,       // D7
+  kForgetLease,            // I21
+  kResumeEpoch,            // I45
+  kVoteForOlderLog,        // I12
+  kVoteTwice,              // I38
+  kVoteDespiteLeader,      // I39
+  kChangeMembersEarly,     // I35
+  kMembersAtCommit,        // I36
 };
 
 #ifdef HOLDFAST_MUTANTS

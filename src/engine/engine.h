@@ -64,6 +64,7 @@ struct LogGroup {
 struct HardState {
   Epoch promised_epoch = 0;
   uint64_t voted_for = 0;
+  bool operator==(const HardState&) const = default;
 };
 
 // `ref` is kept by the owner, with the object, so that an engine needs no index of its own.

@@ -14,14 +14,34 @@
 namespace holdfast {
 namespace {
 
-constexpr char kStateVersion = 1;
-constexpr char kStateWithLibraries = 2;  // written when there are any
+constexpr char kStateVersion = 3;
+
+bool read_log_summary(Reader& reader, LogSummary* log) {
+  log->last.epoch = reader.varint();
+  log->last.seq = reader.varint();
+  log->last.crc = reader.fixed<uint32_t>();
+  const uint64_t ended = reader.varint();
+  if (ended > LogSummary::kMaxEpochs) return false;
+  for (uint64_t i = 0; i < ended; ++i) {
+    const Epoch epoch = reader.varint();
+    log->ended.push_back({epoch, reader.varint()});
+  }
+  return reader.ok();
+}
 
 }  // namespace
 
-std::string encode_checkpoint_state(const Keyspace& keyspace) {
-  std::string state(1, keyspace.libraries().empty() ? kStateVersion : kStateWithLibraries);
+std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keyspace) {
+  std::string state(1, kStateVersion);
   state.append(reinterpret_cast<const char*>(keyspace.db_map().data()), keyspace.db_map().size());
+  put_varint(state, log.last.epoch);
+  put_varint(state, log.last.seq);
+  put_fixed(state, log.last.crc);
+  put_varint(state, log.ended.size());
+  for (const EpochEnd& end : log.ended) {
+    put_varint(state, end.epoch);
+    put_varint(state, end.last);
+  }
   for (const auto& [name, code] : keyspace.libraries()) {
     const std::string image = library_image(name, code);
     put_varint(state, image.size());
@@ -30,31 +50,31 @@ std::string encode_checkpoint_state(const Keyspace& keyspace) {
   return state;
 }
 
-Status load_checkpoint_state(std::string_view state, Keyspace& keyspace) {
-  if (state.empty()) return {};  // the store is new
+Status load_checkpoint_state(std::string_view state, LogSummary* log, Keyspace& keyspace) {
+  if (state.empty()) return {};
   const Status corrupt = Status::corrupt("the checkpoint's state cannot be decoded");
   Reader reader(state);
   const char version = reader.fixed<char>();
   DbMap map;
-  if (!parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
-  if (version != kStateVersion && version != kStateWithLibraries) return corrupt;
+  if (version != kStateVersion || !parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
   keyspace.map_databases(map, 0);
-  while (version == kStateWithLibraries && !reader.at_end()) {
+  if (!read_log_summary(reader, log)) return corrupt;
+  while (!reader.at_end()) {
     std::string_view name, code;
     const std::string_view image = reader.bytes(reader.varint());
     if (!reader.ok() || !parse_library_image(image, &name, &code)) return corrupt;
     keyspace.put_library(name, code, 0);
   }
-  return reader.at_end() ? Status() : corrupt;
+  return {};
 }
 
 Checkpoint::Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard,
-                       const Seq& commit_seq)
+                       const LogSummary& committed)
     : reactor_(reactor),
       engine_(engine),
       keyspace_(keyspace),
       shard_(shard),
-      commit_seq_(commit_seq) {}
+      committed_(committed) {}
 
 void Checkpoint::begin_tracking(Seq seq) {
   finished_seq_ = seq;
@@ -67,14 +87,14 @@ void Checkpoint::start(Done done) {
   if (running_) return;
   running_ = true;
   if (!engine_.info().wants_checkpoints) {
-    finished_seq_ = commit_seq_;
+    finished_seq_ = committed_.last.seq;
     reactor_.post([this] { ended({}); });
     return;
   }
   // Everything up to here will be in the records; the map is taken at the same instant. It and the
   // drops of databases may be newer: then nothing is written before they are committed (S3).
-  start_seq_ = commit_seq_;
-  start_state_ = encode_checkpoint_state(keyspace_);
+  start_seq_ = committed_.last.seq;
+  start_state_ = encode_checkpoint_state(committed_, keyspace_);
   writing_ = std::move(tracked_);
   tracked_ = DirtyKeys(!writing_.odd());
   slice_newest_ =
@@ -85,7 +105,8 @@ void Checkpoint::start(Done done) {
 }
 
 bool Checkpoint::must_wait() {
-  waits_for_commit_ = slice_newest_ > commit_seq_ && !mutant(Mutant::kCheckpointUncommitted);
+  waits_for_commit_ =
+      slice_newest_ > committed_.last.seq && !mutant(Mutant::kCheckpointUncommitted);
   return waits_for_commit_;
 }
 
@@ -139,7 +160,7 @@ bool Checkpoint::clean_some() {
 }
 
 void Checkpoint::committed() {
-  if (!waits_for_commit_ || slice_newest_ > commit_seq_) return;
+  if (!waits_for_commit_ || slice_newest_ > committed_.last.seq) return;
   waits_for_commit_ = false;
   if (begun_) {
     write_slice();

@@ -19,6 +19,7 @@
 #include "store/dirty_keys.h"
 #include "store/key.h"
 #include "store/keyspace.h"
+#include "store/log_position.h"
 
 namespace holdfast {
 
@@ -26,9 +27,10 @@ class Checkpoint {
  public:
   using Done = std::function<void(const Status&)>;
 
-  // `commit_seq` is read when needed. All references outlive the checkpoint.
+  // `committed`, the log as far as it is committed, is read when needed. All references outlive the
+  // checkpoint.
   Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard,
-             const Seq& commit_seq);
+             const LogSummary& committed);
 
   // Recovery is over: the records hold `seq`, changed keys are listed from now on.
   // Called before the log is replayed, so that replayed keys are dirty.
@@ -83,7 +85,7 @@ class Checkpoint {
   Engine& engine_;
   Keyspace& keyspace_;
   const ShardId shard_;
-  const Seq& commit_seq_;
+  const LogSummary& committed_;
 
   DirtyKeys tracked_;  // changed since the running (or last) checkpoint began
   DirtyKeys writing_;  // what the running one has still to write
@@ -109,8 +111,9 @@ class Checkpoint {
   uint64_t finished_count_ = 0;
 };
 
-// The part of a checkpoint's metadata that is the keyspace's: the map of databases.
-std::string encode_checkpoint_state(const Keyspace& keyspace);
-Status load_checkpoint_state(std::string_view state, Keyspace& keyspace);
+// A checkpoint's metadata: the log up to it, the map of databases, libraries. No state: the store
+// is new.
+std::string encode_checkpoint_state(const LogSummary& log, const Keyspace& keyspace);
+Status load_checkpoint_state(std::string_view state, LogSummary* log, Keyspace& keyspace);
 
 }  // namespace holdfast

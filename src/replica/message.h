@@ -15,30 +15,12 @@
 
 #include "base/types.h"
 #include "replica/view.h"
+#include "store/log_position.h"
 
 namespace holdfast {
 
-// A place in a shard's log, and what is there: two logs that have the same position are the same up
-// to it, because an entry's checksum covers that of the entry before.
-struct LogPosition {
-  Epoch epoch = 0;
-  Seq seq = 0;
-  uint32_t crc = 0;  // of the entry; 0 for the position before the first
-
-  bool operator==(const LogPosition&) const = default;
-  // The log that ends further: an entry of a later epoch was written by a primary that had all
-  // committed entries of the earlier ones.
-  bool further_than(const LogPosition& other) const {
-    return epoch != other.epoch ? epoch > other.epoch : seq > other.seq;
-  }
-};
-
-// Where an epoch's entries end in a log.
-struct EpochEnd {
-  Epoch epoch = 0;
-  Seq last = 0;
-  bool operator==(const EpochEnd&) const = default;
-};
+// The coordinator, as a sender and a receiver.
+inline constexpr Member kCoordinator{};
 
 // Entries back to back, as store/entry.h encodes them; shared by all who send or store them.
 using Bytes = std::shared_ptr<const std::string>;
@@ -71,11 +53,10 @@ struct HeartbeatOk {
   Seq matched = 0;
 };
 
-// Asks where the receiver's log leaves the sender's. Newest first, at most kMaxEpochEnds.
-inline constexpr size_t kMaxEpochEnds = 64;
+// Asks where the receiver's log leaves the sender's.
 struct LogMatch {
   uint64_t round = 0;
-  std::vector<EpochEnd> ends;
+  LogSummary log;
 };
 struct MatchPoint {
   uint64_t round = 0;  // of the LogMatch
@@ -104,6 +85,11 @@ struct Activate {
   View view;
 };
 
+// The member has the whole log, and the sender answers nobody for a while: let it lead.
+struct HandedOver {
+  Member to;
+};
+
 // --- elections ---
 
 struct VoteRequest {
@@ -120,10 +106,9 @@ struct TimeoutNow {};  // hold an election at once: the leader hands over
 // --- a copy of the whole state, for who is too far behind the log ---
 
 struct SnapshotBegin {
-  uint64_t id = 0;             // of this transfer
-  LogPosition base;            // the log goes on behind it
-  std::vector<EpochEnd> ends;  // up to the base
-  std::string state;           // as a checkpoint has it
+  uint64_t id = 0;    // of this transfer
+  LogSummary base;    // the log goes on behind it
+  std::string state;  // as a checkpoint has it
 };
 // Records: key and image, as wire.h encodes rows; `number` counts from 0.
 struct SnapshotChunk {
@@ -163,10 +148,11 @@ struct RecordIs {
   Bytes image;  // null: the sender has not that image
 };
 
-using MessageBody = std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk,
-                                 LogMatch, MatchPoint, Stale, Fence, FenceOk, Form, Ready, Activate,
-                                 VoteRequest, Vote, TimeoutNow, SnapshotBegin, SnapshotChunk,
-                                 SnapshotEnd, SnapshotOk, GetEntry, EntryIs, GetRecord, RecordIs>;
+using MessageBody =
+    std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
+                 Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
+                 TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetEntry,
+                 EntryIs, GetRecord, RecordIs>;
 
 struct Message {
   ShardId shard = 0;

@@ -15,7 +15,7 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       engine_(engine),
       keyspace_(keyspace),
       options_(std::move(options)),
-      checkpoint_(reactor, engine, keyspace, options.id, commit_seq_),
+      checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
   checkpoint_.on_failure([this](const Status& status) { fail(status); });
 }
@@ -28,7 +28,7 @@ Result<RecoveryReport> Shard::recover() {
   for (const RecoveredShard& shard : opened.value()) {
     if (shard.shard == options_.id) own = shard;
   }
-  Status status = load_checkpoint_state(own.checkpoint.state, keyspace_);
+  Status status = load_checkpoint_state(own.checkpoint.state, &committed_, keyspace_);
   if (status.ok()) status = load_records(own);
   try {
     if (status.ok()) status = replay(own);
@@ -59,18 +59,23 @@ Status Shard::load_records(const RecoveredShard& recovered) {
 }
 
 Status Shard::replay(const RecoveredShard& recovered) {
-  last_seq_ = std::max(recovered.checkpoint.seq, recovered.last_seq);
-  commit_seq_ = last_seq_;
-  if (recovered.last_seq <= recovered.checkpoint.seq) return {};
-  EntryReplay entries(keyspace_);
-  Status applied;
-  Status status = engine_.read_log(options_.id, recovered.checkpoint.seq + 1, recovered.last_seq,
-                                   [&](Seq seq, std::string_view entry) {
-                                     applied = entries.add(seq, entry);
-                                     return applied.ok();
-                                   });
-  if (status.ok()) status = applied;
-  if (status.ok()) status = entries.flush();
+  if (committed_.last.seq != recovered.checkpoint.seq) {
+    return Status::corrupt("the checkpoint's state is of another entry than the checkpoint");
+  }
+  EntryReplay entries(keyspace_, committed_);
+  Status status;
+  if (recovered.last_seq > recovered.checkpoint.seq) {
+    Status applied;
+    status = engine_.read_log(options_.id, recovered.checkpoint.seq + 1, recovered.last_seq,
+                              [&](Seq, std::string_view entry) {
+                                applied = entries.add(entry);
+                                return applied.ok();
+                              });
+    if (status.ok()) status = applied;
+    if (status.ok()) status = entries.flush();
+  }
+  committed_ = entries.log();
+  last_ = committed_.last;
   log_clock_ms_ = entries.log_clock_ms();
   recovery_.entries = entries.count();
   return status;
@@ -83,17 +88,20 @@ void Shard::emit(const Effect& effect) {
   // What the effect changes is read before the entry says that it did (K4).
   if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
   if (!writer_.open()) {
-    ++last_seq_;  // S1
-    if (pending_.empty()) pending_first_ = last_seq_;
+    ++last_.seq;  // S1
+    if (pending_.empty()) pending_first_ = last_.seq;
     log_clock_ms_ = std::max(log_clock_ms_, now_ms_);
-    writer_.begin(epoch_, last_seq_, log_clock_ms_);
+    writer_.begin({.epoch = epoch_,
+                   .seq = last_.seq,
+                   .log_clock_ms = log_clock_ms_,
+                   .previous_crc = last_.crc});
   }
-  if (observer_ != nullptr) observer_->before(effect, last_seq_);
+  if (observer_ != nullptr) observer_->before(effect, last_.seq);
   writer_.add(effect);
   note_large(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
-  const bool emptied = apply(effect, last_seq_, keyspace_);
+  const bool emptied = apply(effect, last_.seq, keyspace_);
   if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
   if (follower_ != nullptr) follower_->applied(effect, emptied);
 }
@@ -101,7 +109,7 @@ void Shard::emit(const Effect& effect) {
 // Large values of the turn, for the engine to write once. What an entry says of the key afterwards
 // makes the value's image another one than the object's.
 void Shard::note_large(const Effect& effect) {
-  for (auto at = pending_large_.rbegin(); at != pending_large_.rend() && at->seq == last_seq_;
+  for (auto at = pending_large_.rbegin(); at != pending_large_.rend() && at->seq == last_.seq;
        ++at) {
     const bool same =
         effect.type == EffectType::kFlushDb ||
@@ -110,15 +118,16 @@ void Shard::note_large(const Effect& effect) {
   }
   const uint64_t size = effect.value.size();
   if (effect.type != EffectType::kPutString || size < LogGroup::kLarge) return;
-  pending_large_.push_back({pending_.size() - size, size, last_seq_, effect.db, effect.key.slot,
+  pending_large_.push_back({pending_.size() - size, size, last_.seq, effect.db, effect.key.slot,
                             std::string(effect.key.bytes),
-                            string_record_head(last_seq_, effect.expire_at_ms, size)});
+                            string_record_head(last_.seq, effect.expire_at_ms, size)});
 }
 
 Seq Shard::end_command() {
   if (!writer_.open()) return 0;
-  writer_.end();
-  return last_seq_;
+  last_.crc = writer_.end();
+  last_.epoch = epoch_;
+  return last_.seq;
 }
 
 void Shard::submit() {
@@ -126,10 +135,10 @@ void Shard::submit() {
   if (checkpoint_due()) checkpoint_.start();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
-  LogGroup group{pending_first_, last_seq_, std::move(pending_), std::move(pending_large_)};
+  LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
   pending_large_.clear();
-  const Seq last = group.last;
+  const LogPosition last = last_;
   const uint64_t bytes = group.bytes.size();
   uncommitted_bytes_ += bytes;
   engine_.append(options_.id, std::move(group),
@@ -141,14 +150,14 @@ bool Shard::checkpoint_due() const {
   return engine_.log_bytes() >= options_.checkpoint_log_bytes || engine_.wants_checkpoint();
 }
 
-void Shard::group_done(Seq last, uint64_t bytes, const Status& status) {
+void Shard::group_done(const LogPosition& last, uint64_t bytes, const Status& status) {
   if (failed()) return;
   if (!status.ok()) {
     fail(status);
     return;
   }
-  HF_ASSERT(last > commit_seq_);  // S2
-  commit_seq_ = last;
+  HF_ASSERT(last.seq > commit_seq());  // S2
+  committed_.advance(last);
   uncommitted_bytes_ -= bytes;
   checkpoint_.committed();
   if (on_commit_) on_commit_();

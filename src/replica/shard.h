@@ -99,8 +99,8 @@ class Shard {
   // Hands the entries since the last call to the engine. Called at the end of each turn.
   void submit();
 
-  Seq last_seq() const { return last_seq_; }
-  Seq commit_seq() const { return commit_seq_; }
+  Seq last_seq() const { return last_.seq; }
+  Seq commit_seq() const { return committed_.last.seq; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
   // Bytes logged and not committed: the reason to stop reading from clients.
@@ -110,7 +110,7 @@ class Shard {
     return uncommitted_bytes_ > kMaxUncommittedBytes || engine_.wants_pause();
   }
   // Commands that changed something since the last finished checkpoint.
-  uint64_t changes_since_checkpoint() const { return last_seq_ - checkpoint_.finished_seq(); }
+  uint64_t changes_since_checkpoint() const { return last_.seq - checkpoint_.finished_seq(); }
 
   // Erases keys that are due, as logged effects, for at most `budget_us`; returns how many.
   // `expiring` is told of each before it is erased. True in *more when the budget ended before the
@@ -136,7 +136,7 @@ class Shard {
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
   void note_large(const Effect& effect);
-  void group_done(Seq last, uint64_t bytes, const Status& status);
+  void group_done(const LogPosition& last, uint64_t bytes, const Status& status);
   void fail(const Status& status);
 
   Reactor& reactor_;
@@ -151,8 +151,8 @@ class Shard {
   std::function<void(const Status&)> on_failure_;
 
   Epoch epoch_ = 1;
-  Seq last_seq_ = 0;
-  Seq commit_seq_ = 0;
+  LogPosition last_;
+  LogSummary committed_;
   int64_t now_ms_ = 0;
   int64_t log_clock_ms_ = 0;
   Status failure_;

@@ -48,6 +48,13 @@ struct View {
   bool operator==(const View&) const = default;
 };
 
+// Of a group that elects its leader.
+struct Membership {
+  std::vector<Member> voters;
+  std::vector<Member> learners;  // get the log and count for nothing
+  bool operator==(const Membership&) const = default;
+};
+
 inline uint32_t majority(size_t members) { return static_cast<uint32_t>(members / 2 + 1); }
 
 }  // namespace holdfast

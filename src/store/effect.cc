@@ -4,12 +4,10 @@
 #include <cstring>
 
 #include "base/codec.h"
-#include "base/crc32c.h"
 
 namespace holdfast {
 namespace {
 
-constexpr size_t kCrcFrom = 8;  // the CRC covers the entry from here
 constexpr uint8_t kRecordVersion = 1;
 
 bool has_value(EffectType type) {
@@ -130,22 +128,18 @@ bool apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
   HF_ASSERT(false);
 }
 
-void EntryWriter::begin(Epoch epoch, Seq seq, int64_t log_clock_ms) {
+void EntryWriter::begin(const EntryHeader& header) {
   HF_ASSERT(!open_);
   open_ = true;
-  effects_ = 0;
+  header_ = header;
+  header_.effects = 0;
   start_ = out_->size();
-  char header[kEntryHeaderBytes] = {};
-  store_fixed(header + 8, kEntryVersion);
-  store_fixed(header + 16, epoch);
-  store_fixed(header + 24, seq);
-  store_fixed(header + 32, log_clock_ms);
-  out_->append(header, sizeof header);
+  out_->append(kEntryHeaderBytes, '\0');
 }
 
 void EntryWriter::add(const Effect& effect) {
   HF_ASSERT(open_);
-  ++effects_;
+  ++header_.effects;
   char head[2 + kMaxVarintBytes];
   head[0] = static_cast<char>(effect.type);
   head[1] = static_cast<char>(effect.db);
@@ -167,45 +161,17 @@ void EntryWriter::add(const Effect& effect) {
   if (has_value(effect.type)) out_->append(effect.value);
 }
 
-void EntryWriter::end() {
+uint32_t EntryWriter::end() {
   HF_ASSERT(open_);
   open_ = false;
-  char* entry = out_->data() + start_;
-  const size_t length = out_->size() - start_;
-  HF_ASSERT(length <= UINT32_MAX);
-  store_fixed(entry, static_cast<uint32_t>(length));
-  store_fixed(entry + 12, effects_);
-  store_fixed(entry + 4, crc32c(entry + kCrcFrom, length - kCrcFrom));
-}
-
-Result<EntryHeader> read_entry_header(std::string_view bytes) {
-  if (bytes.size() < kEntryHeaderBytes) return Status::corrupt("entry: shorter than its header");
-  EntryHeader header;
-  header.length = load_fixed<uint32_t>(bytes.data());
-  header.crc = load_fixed<uint32_t>(bytes.data() + 4);
-  header.version = load_fixed<uint16_t>(bytes.data() + 8);
-  header.flags = load_fixed<uint16_t>(bytes.data() + 10);
-  header.effects = load_fixed<uint32_t>(bytes.data() + 12);
-  header.epoch = load_fixed<Epoch>(bytes.data() + 16);
-  header.seq = load_fixed<Seq>(bytes.data() + 24);
-  header.log_clock_ms = load_fixed<int64_t>(bytes.data() + 32);
-  if (header.length < kEntryHeaderBytes || header.length > bytes.size()) {
-    return Status::corrupt("entry: its length does not fit what was read");
-  }
-  if (header.crc != crc32c(bytes.data() + kCrcFrom, header.length - kCrcFrom)) {
-    return Status::corrupt("entry: checksum mismatch");
-  }
-  if (header.version != kEntryVersion || header.flags != 0) {
-    return Status::corrupt("entry: version " + std::to_string(header.version) +
-                           " was written by a newer holdfast");
-  }
-  return header;
+  return seal_entry(header_, start_, out_);
 }
 
 Status read_effects(std::string_view entry, const Keyspace& keyspace,
                     const std::function<void(const Effect&)>& visit) {
   Result<EntryHeader> header = read_entry_header(entry);
   if (!header.ok()) return header.status();
+  if (header.value().kind != EntryKind::kEffects) return {};
   Reader reader(entry.substr(kEntryHeaderBytes, header.value().length - kEntryHeaderBytes));
   for (uint32_t i = 0; i < header.value().effects; ++i) {
     const Effect effect = read_effect(reader, keyspace);

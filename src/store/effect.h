@@ -1,5 +1,5 @@
-// Effects: the small deterministic changes that are all a keyspace ever sees, and entries, the
-// atomic sets of effects that the oplog consists of.
+// Effects: the small deterministic changes that are all a keyspace ever sees. An entry of the log
+// is an atomic set of them.
 //
 // A command's randomness, clocks and conditions are resolved before it emits effects, so applying
 // the same entries in the same order gives the same keyspace everywhere. Bytes: docs/ONDISK.md,
@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "store/effect_type.h"
+#include "store/entry.h"
 #include "store/keyspace.h"
 
 namespace holdfast {
@@ -78,20 +79,6 @@ bool apply(const Effect& effect, Seq seq, Keyspace& keyspace);
 
 // --- entries ---
 
-inline constexpr size_t kEntryHeaderBytes = 40;
-inline constexpr uint16_t kEntryVersion = 1;
-
-struct EntryHeader {
-  uint32_t length = 0;  // of the whole entry
-  uint32_t crc = 0;     // CRC32C of everything after this field
-  uint16_t version = kEntryVersion;
-  uint16_t flags = 0;
-  uint32_t effects = 0;  // how many
-  Epoch epoch = 0;
-  Seq seq = 0;
-  int64_t log_clock_ms = 0;  // max(previous entry's, wall clock)
-};
-
 // Writes entries one behind the other into `out`.
 class EntryWriter {
  public:
@@ -99,21 +86,21 @@ class EntryWriter {
   bool open() const { return open_; }
   // Bytes of the open entry; 0 without one.
   size_t size() const { return open_ ? out_->size() - start_ : 0; }
-  void begin(Epoch epoch, Seq seq, int64_t log_clock_ms);
+  // `header`: but for its length, crc and effects.
+  void begin(const EntryHeader& header);
   void add(const Effect& effect);
-  void end();
+  // Gives the entry's crc, which the next one has to name.
+  uint32_t end();
 
  private:
   std::string* out_;
   size_t start_ = 0;
-  uint32_t effects_ = 0;
+  EntryHeader header_;
   bool open_ = false;
 };
 
-// Checks the first entry of `bytes`: length, version, CRC. kCorrupt tells what is wrong.
-Result<EntryHeader> read_entry_header(std::string_view bytes);
-
-// Decodes the effects of a checked entry in order. `hash` turns key bytes into a KeyRef.
+// Checks and decodes the effects of an entry in order; another kind than kEffects has none. `hash`
+// turns key bytes into a KeyRef.
 Status read_effects(std::string_view entry, const Keyspace& keyspace,
                     const std::function<void(const Effect&)>& visit);
 

@@ -39,14 +39,20 @@ class Containment {
 
 }  // namespace
 
-Status EntryReplay::add(Seq seq, std::string_view entry) {
+Status EntryReplay::add(std::string_view entry) {
   const Result<EntryHeader> header = read_entry_header(entry);
   if (!header.ok()) return header.status();
-  if (header.value().seq != seq) {
+  const EntryHeader& h = header.value();
+  const Seq seq = log_.last.seq + 1;
+  if (h.seq != seq) {
     return Status::corrupt("log entry " + std::to_string(seq) + " carries number " +
-                           std::to_string(header.value().seq));
+                           std::to_string(h.seq));
   }
-  log_clock_ms_ = std::max(log_clock_ms_, header.value().log_clock_ms);
+  if (h.previous_crc != log_.last.crc || h.epoch < log_.last.epoch) {
+    return Status::corrupt("log entry " + std::to_string(seq) + " does not follow the one before");
+  }
+  log_.advance({h.epoch, h.seq, h.crc});
+  log_clock_ms_ = std::max(log_clock_ms_, h.log_clock_ms);
   ++count_;
   entries_.push_back({seq, bytes_.size(), bytes_.size() + entry.size()});
   bytes_.append(entry);

@@ -27,22 +27,24 @@
 #include "base/status.h"
 #include "store/effect.h"
 #include "store/keyspace.h"
+#include "store/log_position.h"
 
 namespace holdfast {
 
 class EntryReplay {
  public:
-  // The keyspace outlives the replay.
-  explicit EntryReplay(Keyspace& keyspace) : keyspace_(keyspace) {}
+  // The keyspace outlives the replay, which goes on behind `from`.
+  EntryReplay(Keyspace& keyspace, LogSummary from) : keyspace_(keyspace), log_(std::move(from)) {}
 
-  // Takes a copy of one entry, which must carry `seq`; kCorrupt when it does not, or is damaged. An
-  // error may be that of an entry before. After an error nothing more may be added.
-  Status add(Seq seq, std::string_view entry);
+  // Takes a copy of one entry, which must be the next one; kCorrupt when it is not, or is damaged.
+  // An error may be that of an entry before. After an error nothing more may be added.
+  Status add(std::string_view entry);
   // Applies what was gathered.
   Status flush();
 
   uint64_t count() const { return count_; }  // added
   int64_t log_clock_ms() const { return log_clock_ms_; }
+  const LogSummary& log() const { return log_; }  // up to the last that was added
 
  private:
   static constexpr size_t kBatchEntries = 64;
@@ -57,6 +59,7 @@ class EntryReplay {
   Status decode();
 
   Keyspace& keyspace_;
+  LogSummary log_;
   std::string bytes_;
   std::vector<Entry> entries_;
   std::vector<Effect> effects_;

@@ -356,7 +356,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
   }
   std::string bytes;
   EntryWriter writer(&bytes);
-  writer.begin(1, 2, 1);
+  writer.begin({.epoch = 1, .seq = 2, .log_clock_ms = 1});
   writer.add(Effect::erase(0, make_key("k", 0)));
   writer.end();
   bytes[bytes.size() - 1] ^= 1;

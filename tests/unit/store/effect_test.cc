@@ -46,14 +46,21 @@ struct Owned {
   bool operator==(const Owned&) const = default;
 };
 
-std::string encode(const std::vector<Owned>& effects, Epoch epoch, Seq seq, int64_t clock_ms) {
+std::string encode(const std::vector<Owned>& effects, Epoch epoch, Seq seq, int64_t clock_ms,
+                   uint32_t previous_crc = 0) {
   const Keyspace keyspace(kSeed);
   std::string out;
   EntryWriter writer(&out);
-  writer.begin(epoch, seq, clock_ms);
+  writer.begin(
+      {.epoch = epoch, .seq = seq, .log_clock_ms = clock_ms, .previous_crc = previous_crc});
   for (const Owned& effect : effects) writer.add(effect.effect(keyspace));
   writer.end();
   return out;
+}
+
+LogPosition position_of(std::string_view entry) {
+  const EntryHeader header = peek_entry_header(entry);
+  return {header.epoch, header.seq, header.crc};
 }
 
 // Gives a changed entry its right checksum back.
@@ -195,16 +202,18 @@ TEST_CASE("libraries: put, replaced, erased; an image without a name is refused"
 }
 
 TEST_CASE("entry: golden bytes") {
-  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123);
+  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123, 0x04030201);
   CHECK(hex(entry) ==
-        "6c000000"
-        "164c878b"
-        "0100"
+        "70000000"
+        "752a6079"
+        "02"
+        "00"
         "0000"
         "06000000"
         "0300000000000000"
         "0700000000000000"
         "7b68e5cf8b010000"
+        "01020304"
         "01"
         "00"
         "06757365723a31"
@@ -271,13 +280,13 @@ TEST_CASE("entry: what was written is read back") {
 }
 
 TEST_CASE("entry: every flipped bit and every cut is found") {
-  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123);
+  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123, 0x04030201);
   for (size_t bit = 0; bit < entry.size() * 8; ++bit) {
     std::string flipped = entry;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
     Keyspace keyspace(kSeed);
-    EntryReplay replay(keyspace);
-    Status status = replay.add(7, flipped);
+    EntryReplay replay(keyspace, {.last = {3, 6, 0x04030201}, .ended = {}});
+    Status status = replay.add(flipped);
     if (status.ok()) status = replay.flush();
     if (status.code() != Code::kCorrupt) FAIL("bit " << bit << " went unnoticed");
     CHECK(keyspace.size(0) + keyspace.size(1) == 0);
@@ -290,8 +299,35 @@ TEST_CASE("entry: every flipped bit and every cut is found") {
   }
 }
 
+TEST_CASE("replay: an entry that does not follow the one before is refused") {
+  const LogSummary from{.last = {3, 6, 77}, .ended = {}};
+  const auto adds = [&from](Epoch epoch, Seq seq, uint32_t previous_crc) {
+    Keyspace keyspace(kSeed);
+    EntryReplay replay(keyspace, from);
+    return replay.add(encode({}, epoch, seq, 0, previous_crc)).code();
+  };
+  CHECK(adds(3, 7, 77) == Code::kOk);
+  CHECK(adds(4, 7, 77) == Code::kOk);
+  CHECK(adds(3, 7, 78) == Code::kCorrupt);
+  CHECK(adds(3, 8, 77) == Code::kCorrupt);
+  CHECK(adds(3, 6, 77) == Code::kCorrupt);
+  CHECK(adds(2, 7, 77) == Code::kCorrupt);
+}
+
+TEST_CASE("log summary: remembers where the newest epochs ended") {
+  LogSummary log;
+  log.advance({1, 3, 5});
+  CHECK(log.ended.empty());
+  log.advance({4, 4, 6});
+  log.advance({4, 9, 7});
+  CHECK((log.ended == std::vector<EpochEnd>{{1, 3}}));
+  for (Seq seq = 10; seq < 100; ++seq) log.advance({seq, seq, 1});
+  CHECK(log.ended.size() == LogSummary::kMaxEpochs);
+  CHECK((log.ended.back() == EpochEnd{98, 98}));
+}
+
 TEST_CASE("entry: right checksums over nonsense are safe") {
-  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123);
+  const std::string entry = encode(kGoldenEffects, 3, 7, 1700000000123, 0x04030201);
   SeededRandom random(2);
   int refused = 0;
   for (int i = 0; i < 50'000; ++i) {
@@ -313,13 +349,15 @@ TEST_CASE("entry: right checksums over nonsense are safe") {
     decode(resealed(changed), &status);
     return status.code() == Code::kCorrupt;
   };
-  CHECK(refuses(8, 2));                  // a newer version
+  CHECK(refuses(8, 3));                  // a newer version
+  CHECK(refuses(8, 1));                  // an older one
+  CHECK(refuses(9, 4));                  // no such kind
   CHECK(refuses(10, 1));                 // unknown flags
   CHECK(refuses(12, 5));                 // fewer effects than there are
   CHECK(refuses(12, 7));                 // more
-  CHECK(refuses(40, 0));                 // no such effect
-  CHECK(refuses(40, 10));                //
-  CHECK(refuses(41, 16));                // no such database
+  CHECK(refuses(44, 0));                 // no such effect
+  CHECK(refuses(44, 10));                //
+  CHECK(refuses(45, 16));                // no such database
   CHECK(refuses(entry.size() - 1, 16));  // in the map too
   CHECK(refuses(entry.size() - 1, 14));  // a map that names a database twice
 }
@@ -368,11 +406,11 @@ TEST_CASE("entry: a follower that applies entries gets the same keyspace") {
     SeededRandom random(seed);
     Keyspace leader(kSeed);
     Keyspace follower(kSeed + seed);
-    EntryReplay replay(follower);
+    EntryReplay replay(follower, {});
     for (Seq seq = 1; seq <= 2000; ++seq) {
       const std::vector<Owned> effects = random_effects(random);
       for (const Owned& effect : effects) apply(effect.effect(leader), seq, leader);
-      REQUIRE(replay.add(seq, encode(effects, 1, seq, 0)).ok());
+      REQUIRE(replay.add(encode(effects, 1, seq, 0, replay.log().last.crc)).ok());
       if (seq % 50 != 0) continue;
       REQUIRE(replay.flush().ok());
       REQUIRE((contents(follower) == contents(leader)));
@@ -395,7 +433,7 @@ class Primary {
       apply(effect.effect(keyspace_), seq_, keyspace_);
       if (effect.type == EffectType::kFlushDb) flushed_.insert(effect.db);
     }
-    log_.push_back(encode(effects, 1, seq_, 0));
+    log_.push_back(encode(effects, 1, seq_, 0, log_.empty() ? 0 : position_of(log_.back()).crc));
     if (!running_ && random_.one_in(60)) start();
     for (uint64_t n = random_.below(4); running_ && n > 0; --n) write_one();
   }
@@ -408,9 +446,11 @@ class Primary {
       REQUIRE(load_record(place.first, fresh.key(place.second), image, fresh).ok());
     }
     if (tracking) fresh.track_dirty(dirty);
-    EntryReplay replay(fresh);
+    LogSummary from;
+    if (checkpoint_seq_ > 0) from.last = position_of(log_[checkpoint_seq_ - 1]);
+    EntryReplay replay(fresh, from);
     for (Seq seq = checkpoint_seq_ + 1; seq <= seq_; ++seq) {
-      REQUIRE(replay.add(seq, log_[seq - 1]).ok());
+      REQUIRE(replay.add(log_[seq - 1]).ok());
     }
     REQUIRE(replay.flush().ok());
   }

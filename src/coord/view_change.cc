@@ -1,0 +1,159 @@
+// See view_change.h.
+#include "coord/view_change.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+
+namespace holdfast {
+
+ViewChange::ViewChange(const Options& options, ShardRecord record)
+    : options_(options), record_(std::move(record)) {}
+
+void ViewChange::send(const Member& to, Epoch epoch, MessageBody body, Actions* actions) const {
+  actions->emplace_back(std::in_place_type<Send>,
+                        Message{options_.shard, epoch, kCoordinator, to, std::move(body)});
+}
+
+void ViewChange::decide(ShardRecord record, Step step, Actions* actions) {
+  step_ = step;
+  since_ns_ = now_;
+  deciding_ = std::move(record);
+  actions->emplace_back(std::in_place_type<Decide>, deciding_);
+}
+
+void ViewChange::begin(std::vector<Member> members, uint32_t write_quorum, Member preferred,
+                       int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  if (step_ != Step::kIdle) return;
+  members_ = std::move(members);
+  write_quorum_ = write_quorum;
+  preferred_ = preferred;
+  allocate(actions);
+}
+
+void ViewChange::allocate(Actions* actions) {
+  ShardRecord next = record_;
+  next.allocated = std::max({record_.allocated, record_.active.epoch, record_.forming.epoch}) + 1;
+  if (mutant(Mutant::kReuseEpoch) && record_.allocated != 0) next.allocated = record_.allocated;
+  next.forming = {};
+  testimonies_.clear();
+  ready_ = false;
+  decide(std::move(next), Step::kAllocating, actions);
+}
+
+void ViewChange::send_fences(Actions* actions) {
+  sent_ns_ = now_;
+  for (const Member& member : record_.active.members) {
+    if (!testimonies_.contains(member)) send(member, record_.allocated, Fence{}, actions);
+  }
+}
+
+void ViewChange::receive(const Message& message, int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  if (message.shard != options_.shard) return;
+  if (const auto* ok = std::get_if<FenceOk>(&message.body)) {
+    const bool asked = step_ == Step::kFencing && message.epoch == record_.allocated &&
+                       record_.active.has(message.from);
+    if (!asked) return;
+    const int64_t left = int64_t{ok->lease_left_us} * 1000;
+    testimonies_[message.from] = {*ok, now_ + left + left / ReplicaOptions::kDrift};
+    choose(actions);
+  } else if (std::holds_alternative<Ready>(message.body)) {
+    const bool candidate = step_ == Step::kForming && message.epoch == record_.forming.epoch &&
+                           message.from == record_.forming.primary;
+    if (!candidate) return;
+    ready_ = true;
+    maybe_activate(actions);
+  }
+}
+
+void ViewChange::choose(Actions* actions) {
+  const Member* best = nullptr;
+  uint32_t trusted = 0;
+  for (const auto& [member, testimony] : testimonies_) {
+    if (!testimony.ok.trusted) continue;
+    ++trusted;
+    if (best == nullptr) {
+      best = &member;
+      continue;
+    }
+    const FenceOk& top = testimonies_[*best].ok;
+    const bool further = mutant(Mutant::kChooseByCommit) ? testimony.ok.commit > top.commit
+                         : mutant(Mutant::kChooseByLength)
+                             ? testimony.ok.last.seq > top.last.seq
+                             : testimony.ok.last.further_than(top.last);
+    const bool equal = testimony.ok.last == top.last;
+    if (further || (equal && member == preferred_)) best = &member;
+  }
+  const uint32_t quorum = record_.active.fence_quorum();
+  const uint32_t needed = mutant(Mutant::kFenceTooFew) ? std::max(1U, quorum - 1) : quorum;
+  if (trusted < needed) return;
+  ShardRecord next = record_;
+  next.forming = {record_.allocated, ViewPhase::kForming, *best, members_, write_quorum_};
+  if (!next.forming.has(*best)) next.forming.members.push_back(*best);
+  decide(std::move(next), Step::kDecidingForm, actions);
+}
+
+void ViewChange::decided(int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  record_ = deciding_;
+  since_ns_ = now_;
+  switch (step_) {
+    case Step::kAllocating:
+      step_ = Step::kFencing;
+      send_fences(actions);
+      return;
+    case Step::kDecidingForm:
+      step_ = Step::kForming;
+      sent_ns_ = now_;
+      send(record_.forming.primary, record_.forming.epoch, Form{record_.forming}, actions);
+      return;
+    case Step::kActivating:
+      step_ = Step::kIdle;
+      send(record_.active.primary, record_.active.epoch, Activate{record_.active}, actions);
+      return;
+    default:
+      HF_ASSERT(false);
+  }
+}
+
+void ViewChange::maybe_activate(Actions* actions) {
+  if (step_ != Step::kForming || !ready_) return;
+  for (const auto& [member, testimony] : testimonies_) {
+    if (now_ < testimony.lease_until_ns && !mutant(Mutant::kActivateUnderLease)) return;
+  }
+  ShardRecord next = record_;
+  next.active = record_.forming;
+  next.active.phase = ViewPhase::kActive;
+  next.forming = {};
+  decide(std::move(next), Step::kActivating, actions);
+}
+
+void ViewChange::tick(int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  const bool again = now_ - sent_ns_ >= options_.retry_ns;
+  const bool late = now_ - since_ns_ >= options_.give_up_ns;
+  if (step_ == Step::kIdle && record_.active.epoch != 0 && again) {
+    sent_ns_ = now_;
+    send(record_.active.primary, record_.active.epoch, Activate{record_.active}, actions);
+  } else if (step_ == Step::kFencing) {
+    if (late) {
+      allocate(actions);  // one who answered may have answered to a later number since
+    } else if (again) {
+      send_fences(actions);
+    }
+  } else if (step_ == Step::kForming) {
+    maybe_activate(actions);
+    if (step_ != Step::kForming) return;
+    if (late) {
+      allocate(actions);
+    } else if (again && !ready_) {
+      sent_ns_ = now_;
+      send(record_.forming.primary, record_.forming.epoch, Form{record_.forming}, actions);
+    }
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,89 @@
+// LogTail: a shard's log as its protocol core sees it: the newest entries in memory, all older ones
+// through LogSource, and the position of each.
+//
+// Invariants: entries are in order without a gap, each chained to the one before; what is in memory
+// is a suffix of the log.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/status.h"
+#include "replica/message.h"
+#include "store/entry.h"
+
+namespace holdfast {
+
+// Consecutive entries.
+struct LogSlice {
+  LogPosition previous;  // of the entry before the first
+  Bytes entries;         // null: none
+  LogPosition last;
+};
+
+// What is on the device. Reads may block for the time of a device's read.
+class LogSource {
+ public:
+  virtual ~LogSource() = default;
+  // Entries from `from` on, checked: at least one, and more while they stay within `max_bytes`.
+  // kNotFound: it is not kept any more. `previous` need not be filled in.
+  virtual Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) = 0;
+  // Of the entries that are kept; what is above the last if none is.
+  virtual Seq first_entry() const = 0;
+};
+
+class LogTail {
+ public:
+  // The source outlives this. `log`: all that was logged so far, entries behind `base` being there
+  // to be read; what lies before is known by its position alone. `memory_bytes`: of entries that
+  // are kept in memory.
+  LogTail(LogSource& source, LogPosition base, LogSummary log, uint64_t memory_bytes)
+      : source_(source), memory_bytes_(memory_bytes), base_(base), log_(std::move(log)) {}
+
+  const LogPosition& last() const { return log_.last; }
+  const LogPosition& base() const { return base_; }
+  const LogSummary& summary() const { return log_; }
+
+  // REQUIRES: the slice follows last().
+  void append(const LogSlice& slice);
+  // REQUIRES: base().seq <= last_kept <= last().seq.
+  void truncate(Seq last_kept);
+  // What lies before that entry may not be kept any more.
+  void release(const LogPosition& base) { base_ = base; }
+  // Everything so far is replaced by a state that contains the log up to this.
+  void reset(const LogSummary& log);
+
+  // Of the entry; kNotFound for one that is not kept, or beyond the end.
+  Result<LogPosition> position(Seq seq) const;
+  // Entries from `from` on, as whole groups as they were appended if that fits; empty beyond the
+  // end.
+  Result<LogSlice> slice(Seq from, uint64_t max_bytes) const;
+  // The last entry that a log of that summary can have in common with this one.
+  Seq common_end(const LogSummary& other) const;
+
+ private:
+  const LogSlice* in_memory(Seq seq) const;
+
+  LogSource& source_;
+  const uint64_t memory_bytes_;
+  LogPosition base_;
+  LogSummary log_;
+  std::deque<LogSlice> recent_;
+  uint64_t recent_bytes_ = 0;
+};
+
+// Walks the entries of `bytes`, which were checked before; false from the visitor stops.
+template <typename Visitor>
+void visit_entries(std::string_view bytes, Visitor visit) {
+  while (!bytes.empty()) {
+    const EntryHeader header = peek_entry_header(bytes);
+    if (!visit(header, bytes.substr(0, header.length))) return;
+    bytes.remove_prefix(header.length);
+  }
+}
+
+inline LogPosition position_of(const EntryHeader& header) {
+  return {header.epoch, header.seq, header.crc};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,228 @@
+// See replica_core.h. What every replica does: events, promises, roles, what its store completes.
+#include "replica/replica_core.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+
+namespace holdfast {
+
+std::string_view role_name(Role role) {
+  constexpr std::string_view kNames[] = {"fenced",  "backup",  "candidate",
+                                         "primary", "removed", "poisoned"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogSource& source,
+                         Random& random, int64_t now_ns)
+    : options_(options),
+      random_(random),
+      now_(now_ns),
+      tail_(source, state.base, std::move(state.log), options.memory_bytes),
+      promised_(state.hard_state),
+      saved_(state.hard_state),
+      committed_(state.base),
+      durable_(tail_.last().seq),
+      trusted_(state.trusted),
+      leader_heard_ns_(now_ns),
+      granted_ns_(now_ns) {}
+
+void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
+  if (role_ == Role::kPoisoned) return;
+  now_ = std::max(now_, now_ns);
+  actions_ = actions;
+  struct Visitor {
+    ReplicaCore& core;
+    void operator()(const Tick&) const {
+      if (core.leading()) core.leader_tick();
+      core.policy_tick();
+    }
+    void operator()(const Received& received) const { core.receive(received.message); }
+    void operator()(const Proposed& proposed) const { core.propose(proposed.slice); }
+    void operator()(const Written& written) const { core.written(written.write); }
+    void operator()(const ReadAsked& read) const {
+      if (core.serving()) {
+        core.reads_.push_back({read.token, core.round_ + 1});
+      } else {
+        core.act(ReadReady{read.token, false});
+      }
+    }
+    void operator()(const HandOver& handover) const {
+      if (!core.serving() || !core.has(handover.to) || handover.to == core.self()) return;
+      core.handover_ = handover;
+      core.handover_since_ns_ = core.now_;
+      if (!mutant(Mutant::kHandoverKeepsLease)) core.revoke_lease();
+      core.check_handover();
+    }
+    void operator()(const ChangeMembers& change) const { core.policy_change(change.to); }
+    void operator()(const StoreFailed&) const {
+      core.stop_leading();
+      core.set_role(Role::kPoisoned);
+    }
+    void operator()(const Released& released) const {
+      HF_ASSERT(released.upto.seq <= core.committed_.seq);
+      core.tail_.release(released.upto);
+      core.policy_released();
+    }
+    void operator()(const SnapshotInstalled& snapshot) const {
+      HF_ASSERT(core.log_writes_.empty() && snapshot.log.last.seq >= core.committed_.seq);
+      core.tail_.reset(snapshot.log);
+      core.committed_ = snapshot.log.last;
+      core.durable_ = snapshot.log.last.seq;
+      core.matched_ = 0;
+      core.policy_snapshot(snapshot);
+    }
+    void operator()(const SnapshotSent& snapshot) const {
+      const auto peer = core.peers_.find(snapshot.to);
+      if (!core.leading() || peer == core.peers_.end()) return;
+      if (peer->second.state == Peer::kSnapshot) core.lost(peer->first, peer->second);
+    }
+  };
+  std::visit(Visitor{*this}, event);
+  answer_reads();
+}
+
+void ReplicaCore::receive(const Message& message) {
+  if (message.shard != options_.shard || message.to != self()) return;
+  if (role_ == Role::kRemoved && !std::holds_alternative<LogMatch>(message.body)) return;
+  if (policy_message(message)) return;
+  std::visit(
+      [&](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        constexpr bool kFromLeader = std::is_same_v<Body, Prepare> ||
+                                     std::is_same_v<Body, Heartbeat> ||
+                                     std::is_same_v<Body, LogMatch>;
+        constexpr bool kToLeader =
+            std::is_same_v<Body, PrepareOk> || std::is_same_v<Body, PrepareReject> ||
+            std::is_same_v<Body, HeartbeatOk> || std::is_same_v<Body, MatchPoint>;
+        if constexpr (kFromLeader) {
+          if (from_leader(message)) on(message, body);
+        } else if constexpr (kToLeader) {
+          const bool current = message.epoch == epoch() || mutant(Mutant::kCountOldAcks);
+          if (leading() && current && peers_.contains(message.from)) on(message, body);
+        } else if constexpr (std::is_same_v<Body, Stale>) {
+          if (body.promised > epoch()) promise(body.promised, 0);
+        }
+      },
+      message.body);
+}
+
+// Whether to obey it; a later epoch is promised on the way.
+bool ReplicaCore::from_leader(const Message& message) {
+  if (message.epoch < epoch() && !mutant(Mutant::kObeyOldEpoch)) {
+    send(message.from, Stale{epoch()});
+    return false;
+  }
+  if (message.epoch > epoch()) promise(message.epoch, 0);
+  if (leader_ != message.from) {
+    HF_ASSERT(!leader_.valid() || mutant(Mutant::kObeyOldEpoch));  // R5
+    follow(message.from);
+  }
+  leader_heard_ns_ = now_;
+  return true;
+}
+
+void ReplicaCore::send(const Member& to, Epoch epoch, MessageBody body) {
+  act(Send{{options_.shard, epoch, self(), to, std::move(body)}});
+}
+
+void ReplicaCore::send_when_promised(const Member& to, MessageBody body) {
+  Message message{options_.shard, epoch(), self(), to, std::move(body)};
+  if (promise_durable() || mutant(Mutant::kPromiseUnsaved)) {
+    act(Send{std::move(message)});
+  } else {
+    deferred_.push_back(std::move(message));
+  }
+}
+
+void ReplicaCore::promise(Epoch epoch, StoreId vote) {
+  HF_ASSERT(epoch > promised_.promised_epoch ||
+            (epoch == promised_.promised_epoch && promised_.voted_for == 0));  // R1
+  stop_leading();
+  deferred_.clear();
+  promised_ = {epoch, vote};
+  leader_ = {};
+  matched_ = 0;
+  acknowledged_ = 0;
+  const uint64_t write = next_write_++;
+  saves_[write] = {promised_, now_};
+  act(SaveHardState{write, promised_});
+  set_role(Role::kFenced);
+}
+
+void ReplicaCore::set_role(Role role) {
+  role_ = role;
+  act(RoleChanged{role, epoch()});
+}
+
+void ReplicaCore::follow(const Member& leader) {
+  leader_ = leader;
+  matched_ = 0;
+  acknowledged_ = 0;
+  leader_heard_ns_ = now_;
+  set_role(Role::kBackup);
+}
+
+void ReplicaCore::resign() {
+  stop_leading();
+  set_role(Role::kFenced);
+}
+
+void ReplicaCore::written(uint64_t write) {
+  if (const auto save = saves_.find(write); save != saves_.end()) {
+    const HardState state = save->second.first;
+    saves_.erase(saves_.begin(), std::next(save));
+    saved_ = state;
+    if (!promise_durable()) return;
+    for (Message& message : deferred_) act(Send{std::move(message)});
+    deferred_.clear();
+    policy_promised();
+    if (leading()) {
+      advance_commit();
+    } else {
+      acknowledge(false);
+    }
+    return;
+  }
+  HF_ASSERT(!log_writes_.empty() && log_writes_.front().write == write);
+  durable_ = std::max(durable_, log_writes_.front().last);
+  log_writes_.pop_front();
+  if (leading()) {
+    advance_commit();
+  } else {
+    acknowledge(false);
+  }
+}
+
+void ReplicaCore::append_local(const LogSlice& slice) {
+  tail_.append(slice);
+  const uint64_t write = next_write_++;
+  log_writes_.push_back({write, now_, slice.last.seq});
+  act(AppendLog{write, slice});
+}
+
+void ReplicaCore::commit_to(Seq seq) {
+  if (seq <= committed_.seq) return;
+  const Result<LogPosition> position = tail_.position(seq);
+  HF_ASSERT(position.ok());
+  committed_ = position.value();
+  act(Committed{committed_});
+}
+
+bool ReplicaCore::has(const Member& member) const {
+  return std::find(members_.begin(), members_.end(), member) != members_.end();
+}
+
+bool ReplicaCore::disk_stalled(int64_t now_ns) const {
+  const int64_t since = now_ns - options_.disk_stall_ns;
+  if (!log_writes_.empty() && log_writes_.front().since_ns < since) return true;
+  return !saves_.empty() && saves_.begin()->second.second < since;
+}
+
+int64_t ReplicaCore::lease_left_ns() const {
+  const int64_t most = options_.lease_ns + options_.lease_ns / ReplicaOptions::kDrift;
+  return std::max<int64_t>(0, granted_ns_ + most - now_);
+}
+
+}  // namespace holdfast

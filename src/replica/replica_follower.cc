@@ -1,0 +1,117 @@
+// The follower's half of ReplicaCore: keeping the same log as the leader.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "replica/replica_core.h"
+
+namespace holdfast {
+namespace {
+
+// The entries as a slice behind `previous`; kCorrupt unless they are a chain.
+Result<LogSlice> check_entries(const LogPosition& previous, const Bytes& entries) {
+  LogSlice slice{previous, entries, previous};
+  std::string_view rest = entries == nullptr ? std::string_view() : std::string_view(*entries);
+  while (!rest.empty()) {
+    const Result<EntryHeader> header = read_entry_header(rest);
+    if (!header.ok()) return header.status();
+    const EntryHeader& h = header.value();
+    if (h.seq != slice.last.seq + 1 || h.previous_crc != slice.last.crc ||
+        h.epoch < slice.last.epoch) {
+      return Status::corrupt("entries that do not follow each other");
+    }
+    slice.last = position_of(h);
+    rest.remove_prefix(h.length);
+  }
+  return slice;
+}
+
+// The slice without its entries up to `upto`.
+LogSlice behind(const LogSlice& slice, const LogPosition& upto) {
+  size_t skipped = 0;
+  visit_entries(*slice.entries, [&](const EntryHeader& header, std::string_view entry) {
+    if (header.seq > upto.seq) return false;
+    skipped += entry.size();
+    return true;
+  });
+  return {upto, std::make_shared<const std::string>(*slice.entries, skipped), slice.last};
+}
+
+}  // namespace
+
+void ReplicaCore::on(const Message& message, const Prepare& prepare) {
+  const Result<LogSlice> slice = check_entries(prepare.previous, prepare.entries);
+  if (!slice.ok()) return;  // the leader sends it again
+  const Result<LogPosition> own = tail_.position(prepare.previous.seq);
+  const bool first = prepare.previous.seq == 0;
+  const bool same = first || (own.ok() && own.value() == prepare.previous);
+  if (!same && !(own.ok() && mutant(Mutant::kAppendUnmatched))) {
+    send(message.from, PrepareReject{});
+    return;
+  }
+  if (prepare.entries != nullptr) append_prepared(prepare, slice.value());
+  matched_ = std::max(matched_, slice.value().last.seq);
+  if (!trusted_ && trust_from_ != 0 && matched_ >= trust_from_) trusted_ = true;
+  commit_to(std::min(prepare.commit, matched_));
+  acknowledge(true);
+}
+
+// Skips what is there already, and truncates what is not the leader's.
+void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
+  LogPosition same = slice.previous;
+  if (same.seq < last().seq) {
+    visit_entries(*prepare.entries, [&](const EntryHeader& header, std::string_view) {
+      const Result<LogPosition> own = tail_.position(header.seq);
+      if (header.seq > last().seq || (own.ok() && own.value() != position_of(header))) return false;
+      same = position_of(header);
+      return true;
+    });
+  }
+  if (same == slice.last) return;
+  if (same.seq < last().seq) {
+    HF_ASSERT(same.seq >= committed_.seq || mutant(Mutant::kMatchAtCommit));  // R4
+    tail_.truncate(same.seq);
+    durable_ = std::min(durable_, same.seq);
+    for (Outstanding& write : log_writes_) write.last = std::min(write.last, same.seq);
+    const uint64_t write = next_write_++;
+    log_writes_.push_back({write, now_, same.seq});
+    act(TruncateLog{write, same.seq});
+  }
+  append_local(same == slice.previous ? slice : behind(slice, same));
+  policy_log_changed(same.seq + 1);
+}
+
+Seq ReplicaCore::acknowledged() const {
+  if (!trusted_) return 0;
+  if (mutant(Mutant::kAckUnflushed)) return matched_;
+  if (mutant(Mutant::kAckUnmatched)) return durable_;
+  return std::min(durable_, matched_);
+}
+
+void ReplicaCore::acknowledge(bool even_if_nothing_new) {
+  if (role_ != Role::kBackup) return;
+  if (!promise_durable() && !mutant(Mutant::kPromiseUnsaved)) return;  // R1
+  const Seq upto = acknowledged();
+  if (upto <= acknowledged_ && !even_if_nothing_new) return;
+  acknowledged_ = upto;
+  send(leader_, PrepareOk{upto, matched_});
+}
+
+void ReplicaCore::on(const Message& message, const Heartbeat& heartbeat) {
+  commit_to(std::min(heartbeat.commit, matched_));
+  if (!promise_durable()) return;
+  granted_ns_ = now_;
+  send(message.from, HeartbeatOk{heartbeat.round, acknowledged(), matched_});
+}
+
+void ReplicaCore::on(const Message& message, const LogMatch& match) {
+  if (!trusted_) trust_from_ = std::max<Seq>(match.log.last.seq, 1);
+  const Seq seq = mutant(Mutant::kMatchAtCommit)
+                      ? committed_.seq
+                      : std::max(tail_.common_end(match.log), committed_.seq);
+  const Result<LogPosition> at = seq == 0 ? LogPosition{} : tail_.position(seq);
+  if (!at.ok()) return;
+  send_when_promised(message.from, MatchPoint{match.round, at.value()});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,314 @@
+// The leader's half of ReplicaCore: sending its log, counting copies, leases and reads.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "replica/replica_core.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kRoundsKept = 64;
+
+}  // namespace
+
+// --- beginning and ending ---
+
+void ReplicaCore::set_members(std::vector<Member> members, std::vector<Member> learners,
+                              uint32_t quorum) {
+  members_ = std::move(members);
+  learners_ = std::move(learners);
+  write_quorum_ = quorum;
+  if (!leading()) return;
+  std::map<Member, Peer> peers;
+  for (const std::vector<Member>* group : {&members_, &learners_}) {
+    for (const Member& member : *group) {
+      if (member != self()) peers[member] = std::move(peers_[member]);
+    }
+  }
+  peers_ = std::move(peers);
+}
+
+void ReplicaCore::lead(Role role, std::string_view start_payload) {
+  leader_ = self();
+  peers_.clear();
+  set_members(std::move(members_), std::move(learners_), write_quorum_);
+  active_ = false;
+  start_durable_ = false;
+  rounds_.clear();
+  beat_ns_ = 0;
+  led_since_ns_ = now_;
+  lease_revoked_ns_ = kNever;
+  epoch_start_ = last().seq + 1;
+  set_role(role);
+  append_own(EntryKind::kEpochStart, start_payload);
+  for (auto& [id, peer] : peers_) send_match(id, peer);
+}
+
+void ReplicaCore::activate() {
+  active_ = true;
+  set_role(Role::kPrimary);
+  advance_commit();
+}
+
+void ReplicaCore::stop_leading() {
+  if (!leading()) return;
+  leader_ = {};
+  peers_.clear();
+  epoch_start_ = 0;
+  active_ = false;
+  handover_.reset();
+  for (const Read& read : reads_) act(ReadReady{read.token, false});
+  reads_.clear();
+}
+
+// --- the log ---
+
+void ReplicaCore::append_own(EntryKind kind, std::string_view payload) {
+  EntryHeader header;
+  header.kind = kind;
+  header.epoch = epoch();
+  header.seq = last().seq + 1;
+  header.previous_crc = last().crc;
+  std::string bytes;
+  const uint32_t crc = append_entry(header, payload, &bytes);
+  propose({last(),
+           std::make_shared<const std::string>(std::move(bytes)),
+           {header.epoch, header.seq, crc}});
+  policy_log_changed(header.seq);
+}
+
+void ReplicaCore::propose(const LogSlice& slice) {
+  HF_ASSERT(leading() && slice.previous == last() && slice.last.epoch == epoch());
+  append_local(slice);
+  for (auto& [id, peer] : peers_) replicate(id, peer);
+}
+
+void ReplicaCore::send_match(const Member& id, Peer& peer) {
+  peer.state = Peer::kMatching;
+  peer.in_flight.clear();
+  peer.in_flight_bytes = 0;
+  peer.match_round = ++match_round_;
+  peer.match_sent_ns = now_;
+  send(id, LogMatch{peer.match_round, tail_.summary()});
+}
+
+void ReplicaCore::on(const Message& message, const MatchPoint& point) {
+  Peer& peer = peers_[message.from];
+  peer.heard_ns = now_;
+  if (peer.state != Peer::kMatching || point.round != peer.match_round) return;
+  const Result<LogPosition> own = point.at.seq == 0 ? LogPosition{} : tail_.position(point.at.seq);
+  const bool same = own.ok() && own.value() == point.at;
+  if (!same || !tail_.slice(point.at.seq + 1, 1).ok()) {
+    peer.state = Peer::kSnapshot;
+    act(SendSnapshot{message.from});
+    return;
+  }
+  peer.state = Peer::kReplicating;
+  peer.next = point.at.seq + 1;
+  peer.rounds.clear();
+  // Even without an entry: it tells the follower what it has in common with its leader.
+  if (peer.next > last().seq) send(message.from, Prepare{last(), nullptr, committed_.seq});
+  replicate(message.from, peer);
+}
+
+void ReplicaCore::replicate(const Member& id, Peer& peer) {
+  while (peer.state == Peer::kReplicating && peer.next <= last().seq) {
+    if (peer.in_flight.size() >= options_.window_prepares) return;
+    if (peer.in_flight_bytes >= options_.window_bytes) return;
+    const Result<LogSlice> read = tail_.slice(peer.next, options_.prepare_bytes);
+    if (!read.ok()) {
+      peer.state = Peer::kSnapshot;
+      act(SendSnapshot{id});
+      return;
+    }
+    const LogSlice& slice = read.value();
+    send(id, Prepare{slice.previous, slice.entries, committed_.seq});
+    peer.next = slice.last.seq + 1;
+    peer.in_flight.push_back({slice.last.seq, slice.entries->size()});
+    peer.in_flight_bytes += slice.entries->size();
+  }
+}
+
+void ReplicaCore::lost(const Member& id, Peer& peer) { send_match(id, peer); }
+
+void ReplicaCore::peer_has(Peer& peer, Seq durable, Seq matched) {
+  if (durable > last().seq) return;  // it cannot know so much
+  peer.durable = std::max(peer.durable, durable);
+  // Who does not trust the end of its own log acknowledges nothing, but has to be sent it.
+  const Seq taken = durable != 0 ? durable : matched;
+  while (!peer.in_flight.empty() && peer.in_flight.front().last <= taken) {
+    peer.in_flight_bytes -= peer.in_flight.front().bytes;
+    peer.in_flight.pop_front();
+  }
+}
+
+void ReplicaCore::on(const Message& message, const PrepareOk& ok) {
+  Peer& peer = peers_[message.from];
+  peer.heard_ns = now_;
+  peer_has(peer, ok.durable, ok.matched);
+  advance_commit();
+  if (!leading()) return;  // committing may have ended it
+  replicate(message.from, peer);
+  check_handover();
+}
+
+void ReplicaCore::on(const Message& message, const PrepareReject&) {
+  Peer& peer = peers_[message.from];
+  peer.heard_ns = now_;
+  if (peer.state == Peer::kReplicating) lost(message.from, peer);
+}
+
+Seq ReplicaCore::quorum_durable() const {
+  std::vector<Seq> copies;
+  for (const Member& member : members_) {
+    if (member == self()) {
+      copies.push_back(mutant(Mutant::kCountOwnUnflushed) ? last().seq : durable_);
+    } else if (const auto peer = peers_.find(member); peer != peers_.end()) {
+      copies.push_back(peer->second.durable);
+    }
+  }
+  const size_t quorum =
+      mutant(Mutant::kQuorumTooSmall) ? std::max(1U, write_quorum_ - 1) : write_quorum_;
+  if (copies.size() < quorum || quorum == 0) return 0;
+  std::sort(copies.begin(), copies.end(), std::greater<>());
+  return copies[quorum - 1];
+}
+
+void ReplicaCore::advance_commit() {
+  if (!leading() || !promise_durable()) return;
+  const Seq seq = quorum_durable();
+  if (!start_durable_ && seq >= epoch_start_) {
+    start_durable_ = true;
+    policy_durable_start();
+  }
+  if (!active_ && !mutant(Mutant::kCommitForming)) return;                    // R3
+  if (seq < epoch_start_ && !mutant(Mutant::kCommitOldEpochByCount)) return;  // R3
+  if (seq <= committed_.seq) return;
+  commit_to(seq);
+  policy_committed();
+}
+
+// --- rounds: heartbeats, leases, reads ---
+
+void ReplicaCore::beat() {
+  beat_ns_ = now_;
+  const uint64_t round = ++round_;
+  rounds_.emplace_back(round, now_);
+  if (rounds_.size() > kRoundsKept) rounds_.pop_front();
+  for (auto& [id, peer] : peers_) {
+    peer.rounds.push_back({round, peer.next});
+    if (peer.rounds.size() > kRoundsKept) peer.rounds.pop_front();
+    send(id, Heartbeat{round, committed_.seq});
+  }
+}
+
+void ReplicaCore::on(const Message& message, const HeartbeatOk& ok) {
+  Peer& peer = peers_[message.from];
+  peer.heard_ns = now_;
+  peer_has(peer, ok.durable, ok.matched);
+  if (ok.round > peer.round_ok) {
+    const auto sent = std::find_if(rounds_.begin(), rounds_.end(),
+                                   [&](const auto& round) { return round.first == ok.round; });
+    if (sent != rounds_.end()) {
+      peer.round_ok = ok.round;
+      peer.round_ok_sent_ns = mutant(Mutant::kLeaseFromReply) ? now_ : sent->second;
+    }
+  }
+  while (!peer.rounds.empty() && peer.rounds.front().number < ok.round) peer.rounds.pop_front();
+  const bool missed = !peer.rounds.empty() && peer.rounds.front().number == ok.round &&
+                      ok.matched + 1 < peer.rounds.front().next;
+  if (peer.state == Peer::kReplicating && missed) {
+    lost(message.from, peer);
+    return;
+  }
+  advance_commit();
+  if (!leading()) return;
+  replicate(message.from, peer);
+  check_handover();
+}
+
+void ReplicaCore::leader_tick() {
+  if (handover_ && now_ - handover_since_ns_ > options_.handover_ns) handover_.reset();
+  for (auto& [id, peer] : peers_) {
+    const bool waiting = peer.state == Peer::kMatching;
+    if (waiting && now_ - peer.match_sent_ns >= 2 * options_.heartbeat_ns) send_match(id, peer);
+  }
+  if (disk_stalled(now_) && !mutant(Mutant::kBeatWithStalledDisk)) return;
+  if (now_ - beat_ns_ >= options_.heartbeat_ns) beat();
+}
+
+std::vector<PeerStatus> ReplicaCore::peer_status() const {
+  constexpr std::string_view kStates[] = {"matching", "replicating", "snapshot"};
+  std::vector<PeerStatus> all;
+  for (const auto& [id, peer] : peers_) {
+    all.push_back({id, kStates[peer.state], peer.next, peer.durable, peer.in_flight_bytes,
+                   peer.heard_ns});
+  }
+  return all;
+}
+
+bool ReplicaCore::heard_from(uint32_t members, int64_t since_ns) const {
+  uint32_t heard = has(self()) ? 1 : 0;
+  for (const auto& [id, peer] : peers_) {
+    if (has(id) && peer.heard_ns > since_ns) ++heard;
+  }
+  return heard >= members;
+}
+
+bool ReplicaCore::accepting(int64_t now_ns) const {
+  if (!serving() || !start_committed() || handover_ || disk_stalled(now_ns)) return false;
+  const int64_t since = now_ns - options_.quorum_lost_ns;
+  return led_since_ns_ > since || heard_from(write_quorum_, since);
+}
+
+bool ReplicaCore::lease_valid(int64_t now_ns) const {
+  if (!options_.lease_reads || !serving() || disk_stalled(now_ns)) return false;
+  if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return false;
+  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return false;
+  std::vector<int64_t> sent;
+  for (const Member& member : members_) {
+    const auto peer = peers_.find(member);
+    if (peer != peers_.end() && peer->second.round_ok_sent_ns > lease_revoked_ns_) {
+      sent.push_back(peer->second.round_ok_sent_ns);
+    }
+  }
+  const size_t others = write_quorum_ - 1;
+  if (others == 0) return true;  // whoever could lead instead has to ask this one first
+  if (sent.size() < others) return false;
+  std::sort(sent.begin(), sent.end(), std::greater<>());
+  const int64_t lasts = options_.lease_ns - options_.lease_ns / ReplicaOptions::kDrift;
+  return now_ns < sent[others - 1] + lasts;
+}
+
+// Answers the reads that are confirmed (R6), and has the others asked for.
+void ReplicaCore::answer_reads() {
+  if (reads_.empty()) return;
+  std::vector<Read> waiting;
+  bool ask = false;
+  for (const Read& read : reads_) {
+    uint32_t confirmed = has(self()) ? 1 : 0;
+    for (const auto& [id, peer] : peers_) {
+      const uint64_t needs = mutant(Mutant::kReadFromOlderRound) ? 1 : read.round;
+      if (has(id) && peer.round_ok >= needs) ++confirmed;
+    }
+    const bool may = start_committed() || mutant(Mutant::kReadBeforeStart);
+    if (may && (lease_valid(now_) || confirmed >= write_quorum_)) {
+      act(ReadReady{read.token, true});
+    } else {
+      waiting.push_back(read);
+      ask = ask || read.round > round_;
+    }
+  }
+  reads_ = std::move(waiting);
+  if (ask && leading()) beat();
+}
+
+void ReplicaCore::check_handover() {
+  if (!handover_) return;
+  const auto peer = peers_.find(handover_->to);
+  if (peer == peers_.end() || peer->second.durable != last().seq) return;
+  policy_handover();
+}
+
+}  // namespace holdfast

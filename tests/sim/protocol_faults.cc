@@ -1,0 +1,242 @@
+// The faults of ProtocolWorld, and their end.
+#include <algorithm>
+
+#include "tests/sim/protocol_world.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kCalmNs = 60'000 * ProtocolWorld::kMs;
+
+}  // namespace
+
+void ProtocolWorld::schedule_fault() {
+  after(1 + up_to(fault_every_ns_), [this] {
+    if (calm_) return;
+    one_fault();
+    schedule_fault();
+  });
+}
+
+void ProtocolWorld::one_fault() {
+  const int kind = static_cast<int>(random_.below(16));
+  if (!enabled_.contains(kind)) return;
+  ++faults_;
+  SimReplica& replica = any();
+  switch (kind) {
+    case 0:
+    case 1:
+      crash(replica);
+      break;
+    case 2:
+      mark("crashes of all");
+      for (const auto& each : replicas_) crash(*each);
+      break;
+    case 3:
+      mark("pauses");
+      replica.pause_for(up_to(random_.one_in(5) ? 8000 * kMs : 700 * kMs));
+      break;
+    case 4:
+      mark("slow disks");
+      replica.disk_ns = 1 + up_to(random_.one_in(4) ? 4000 * kMs : 50 * kMs);
+      break;
+    case 5:
+    case 6:
+      partition();
+      break;
+    case 7:
+      swizzle();
+      break;
+    case 8:
+    case 9:
+      damage(replica);
+      break;
+    case 10:
+      mark("false suspicions");
+      primary_seen_ns_ = now_ - 1000 * kMs;
+      break;
+    case 11:
+      if (!coordinated_) break;
+      mark("crashes of the coordinator");
+      coordinator_.reset();
+      ++coordinator_life_;
+      after(1 + up_to(800 * kMs), [this, life = coordinator_life_] {
+        if (life != coordinator_life_) return;
+        coordinator_ = std::make_unique<ViewChange>(ViewChange::Options{}, record_);
+      });
+      break;
+    case 12:
+      for (const auto& each : replicas_) {
+        if (each->running()) each->step(HandOver{replica.self()});
+      }
+      break;
+    case 13:
+      change_members();
+      break;
+    case 14:
+      replica.checkpoint();
+      break;
+    default:
+      draw_knobs();
+      mark("other weather");
+  }
+}
+
+void ProtocolWorld::crash(SimReplica& replica) {
+  if (!replica.alive()) return;
+  mark("crashes");
+  note(replica.self(), "crashes");
+  replica.crash();
+  after(1 + up_to(random_.one_in(4) ? 5000 * kMs : 300 * kMs),
+        [this, &replica, life = replica.life()] {
+          if (replica.life() == life) replica.start();
+        });
+}
+
+void ProtocolWorld::partition() {
+  mark("partitions");
+  const bool one_way = random_.one_in(3);
+  std::vector<bool> side;
+  for (size_t i = 0; i <= replicas_.size(); ++i) side.push_back(random_.one_in(2));
+  for (NodeId a = 0; a <= replicas_.size(); ++a) {
+    for (NodeId b = 0; b <= replicas_.size(); ++b) {
+      if (side[a] != side[b] && (!one_way || side[a])) cut_.insert({a, b});
+    }
+  }
+  after(1 + up_to(random_.one_in(4) ? 6000 * kMs : 800 * kMs), [this] { cut_.clear(); });
+}
+
+// Links are closed one by one and opened in another order (FoundationDB's swizzle-clogging).
+void ProtocolWorld::swizzle() {
+  mark("clogs");
+  int64_t at = 0;
+  for (const auto& replica : replicas_) {
+    if (random_.one_in(3)) continue;
+    const NodeId node = replica->self().node;
+    at += up_to(200 * kMs);
+    after(at, [this, node] {
+      for (NodeId other = 0; other <= replicas_.size(); ++other) {
+        cut_.insert({node, other});
+        cut_.insert({other, node});
+      }
+    });
+    after(500 * kMs + up_to(2000 * kMs), [this, node] {
+      for (NodeId other = 0; other <= replicas_.size(); ++other) {
+        cut_.erase({node, other});
+        cut_.erase({other, node});
+      }
+    });
+  }
+}
+
+// Replicas whose disk has all that was committed, and can testify.
+size_t ProtocolWorld::whole_copies() const {
+  size_t copies = 0;
+  const LogPosition newest = ledger_.empty() ? LogPosition{} : ledger_.rbegin()->second;
+  for (const auto& replica : replicas_) {
+    const SimLog& log = replica->durable();
+    const bool has = log.base.last.seq > newest.seq || log.position(newest.seq) == newest;
+    if (has && replica->trusted() && replica->alive()) ++copies;
+  }
+  return copies;
+}
+
+// A disk that lost the end of its log, or all. Never so much that nothing could be recovered.
+void ProtocolWorld::damage(SimReplica& replica) {
+  const size_t quorum = std::max<size_t>(write_quorum_, majority(replicas_.size()));
+  if (whole_copies() != replicas_.size() || replicas_.size() - 1 < quorum) return;
+  if (coordinated_ && replicas_.size() - 1 < record_.active.fence_quorum()) return;
+  for (const auto& each : replicas_) {
+    if (coordinated_ && !record_.active.has(each->self())) return;
+  }
+  if (!replica.alive()) return;
+  if (!coordinated_) {  // a change of members may be under way: who leads knows
+    size_t voters = 0;
+    for (const auto& each : replicas_) {
+      if (each->running() && each->core()->serving()) voters = each->core()->members().size();
+    }
+    if (voters < 3) return;
+  }
+  note(replica.self(), "loses something of its disk");
+  replica.crash();
+  if (random_.one_in(2) || !coordinated_) {
+    mark("unproven ends of logs");
+    replica.damage_tail(random_.below(10));
+  } else {
+    mark("disks replaced");
+    replica.wipe(next_store_++);
+  }
+  replica.start();
+}
+
+// Elected groups: somebody leaves, or comes back by way of a learner.
+void ProtocolWorld::change_members() {
+  for (const auto& replica : replicas_) {
+    ElectedCore* core = replica->elected();
+    if (core == nullptr || !replica->running() || !core->serving()) continue;
+    Membership to = core->membership();
+    const Member member = any().self();
+    const auto voter = std::find(to.voters.begin(), to.voters.end(), member);
+    const auto learner = std::find(to.learners.begin(), to.learners.end(), member);
+    if (voter != to.voters.end()) {
+      if (to.voters.size() < 3) continue;
+      to.voters.erase(voter);
+    } else if (learner != to.learners.end()) {
+      to.learners.erase(learner);
+      to.voters.push_back(member);
+    } else {
+      to.learners.push_back(member);
+    }
+    if (!core->may_change(to).ok()) continue;
+    mark("changes of members");
+    replica->step(ChangeMembers{to});
+    return;
+  }
+}
+
+void ProtocolWorld::heal() {
+  calm_ = true;
+  cut_.clear();
+  for (const auto& replica : replicas_) {
+    replica->disk_ns = kMs;
+    if (!replica->alive()) replica->start();
+    replica->pause_for(0);
+  }
+  if (coordinated_ && coordinator_ == nullptr) {
+    ++coordinator_life_;
+    coordinator_ = std::make_unique<ViewChange>(ViewChange::Options{}, record_);
+  }
+}
+
+bool ProtocolWorld::converged() {
+  const SimReplica* leader = nullptr;
+  for (const auto& replica : replicas_) {
+    if (replica->running() && replica->core()->accepting(replica->local_ns()))
+      leader = replica.get();
+  }
+  if (leader == nullptr) return false;
+  ReplicaCore* core = const_cast<SimReplica*>(leader)->core();
+  const Seq last = core->last().seq;
+  if (core->committed().seq != last) return false;
+  for (const Member& member : core->members()) {
+    SimReplica* replica = find(member);
+    if (replica == nullptr || replica->core()->committed() != core->committed()) return false;
+  }
+  return true;
+}
+
+void ProtocolWorld::calm() {
+  heal();
+  const size_t before = ledger_.size();
+  const int64_t end = now_ + kCalmNs;
+  while (now_ < end) {
+    run_until(now_ + 200 * kMs);
+    heal();
+    quiet_ = ledger_.size() > before;
+    if (quiet_ && converged()) return;
+  }
+  for (const auto& replica : replicas_) note(replica->self(), replica->state());
+  violation("no progress within 60 s after the faults ended");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,150 @@
+// ProtocolWorld: one seed's simulation of a replicated shard at the level of messages: the real
+// protocol cores and the real change of views, on simulated clocks, disks and a network that loses,
+// doubles, delays, reorders and partitions. No bytes, no keyspace: so a seed takes milliseconds.
+//
+// Faults, of which each seed turns on some: crashes (alone and all at once), pauses, slow and
+// stalled disks, ends of logs that cannot be proven, replaced disks, loss, duplication, delay,
+// partitions (also one-way, also clogs that are opened in random order), clock drift, false
+// suspicion, crashes of the coordinator, handovers, changes of members, released logs.
+//
+// Oracles (numbers as in docs/REPLICATION.md):
+//   I1   who becomes primary has every entry that was ever committed
+//   I2   who acknowledges an entry has it on stable media
+//   I4   one entry at a seq, once committed: the same on every replica
+//   I9   a promise that a message told of is never forgotten
+//   I13  one primary an epoch
+//   I19  a read sees everything that was acknowledged before it was asked for
+//   live after the faults end, a write commits and all replicas come to the same log in time
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <queue>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "coord/view_change.h"
+#include "tests/sim/campaign.h"
+#include "tests/sim/sim_replica.h"
+
+namespace holdfast {
+
+struct ProtocolViolation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class ProtocolWorld {
+ public:
+  explicit ProtocolWorld(uint64_t seed);
+  ~ProtocolWorld();
+
+  void run();
+  uint64_t trace_hash() const { return hash_; }
+  const MarkCounts& marks() const { return marks_; }
+  uint64_t faults() const { return faults_; }
+  // The newest events, oldest first.
+  const std::deque<std::string>& timeline() const { return timeline_; }
+
+  // --- for replicas ---
+  static constexpr int64_t kMs = 1'000'000;
+  int64_t now() const { return now_; }
+  Random& random() { return random_; }
+  bool coordinated() const { return coordinated_; }
+  const Membership& first_members() const { return first_members_; }
+  void after(int64_t ns, std::function<void()> task);
+  void send(const Message& message);
+  void note(const Member& who, const std::string& what);
+  void mark(const std::string& name, uint64_t count = 1) { marks_[name] += count; }
+  [[noreturn]] void violation(const std::string& what);
+  void committed(SimReplica& replica, const LogPosition& upto);
+  void became_primary(SimReplica& replica);
+  void read_ready(SimReplica& replica, uint64_t token, bool ok);
+  void send_snapshot(SimReplica& from, const Member& to);
+  int64_t up_to(int64_t ns) { return static_cast<int64_t>(random_.below(uint64_t(ns) + 1)); }
+
+ private:
+  struct Task {
+    int64_t at;
+    uint64_t order;
+    std::function<void()> run;
+    bool operator>(const Task& other) const {
+      return at != other.at ? at > other.at : order > other.order;
+    }
+  };
+  struct Read {
+    Seq floor;
+    Member replica;
+  };
+
+  void run_until(int64_t ns);
+  SimReplica* find(const Member& member);
+  SimReplica& any();
+  void draw_knobs();
+  // --- work ---
+  void client();
+  void propose(SimReplica& replica);
+  void ask_read(SimReplica& replica);
+  // --- faults: protocol_faults.cc ---
+  void schedule_fault();
+  void one_fault();
+  void crash(SimReplica& replica);
+  void partition();
+  void swizzle();
+  void damage(SimReplica& replica);
+  void change_members();
+  void heal();
+  size_t whole_copies() const;
+  // --- the coordinator ---
+  void coordinator_tick();
+  void coordinator_does(const ViewChange::Actions& actions);
+  void to_coordinator(const Message& message);
+  bool primary_lost();
+  std::vector<Member> wanted_members();
+  // --- liveness ---
+  void calm();
+  bool converged();
+
+  SeededRandom random_;
+  int64_t now_ = 0;
+  uint64_t order_ = 0;
+  std::priority_queue<Task, std::vector<Task>, std::greater<>> tasks_;
+  uint64_t hash_ = 0;
+  std::deque<std::string> timeline_;
+  MarkCounts marks_;
+  uint64_t faults_ = 0;
+
+  bool coordinated_ = true;
+  Membership first_members_;
+  uint32_t write_quorum_ = 0;
+  std::vector<std::unique_ptr<SimReplica>> replicas_;
+  StoreId next_store_ = 1000;
+
+  // Knobs.
+  uint64_t loss_percent_ = 0, double_percent_ = 0;
+  int64_t delay_ns_ = 1, rarely_delay_ns_ = 1;
+  std::set<int> enabled_;
+  int64_t fault_every_ns_ = 1;
+  bool calm_ = false;
+  bool quiet_ = false;  // no more proposals
+
+  std::set<std::pair<NodeId, NodeId>> cut_;  // from, to; node 0: the coordinator
+  std::map<Seq, LogPosition> ledger_;        // what was committed
+  Seq acked_ = 0;                            // the highest that a client was told of
+  std::map<Epoch, Member> primaries_;
+  std::map<uint64_t, Read> reads_;
+  uint64_t next_token_ = 1;
+  uint64_t next_value_ = 1;
+
+  std::unique_ptr<ViewChange> coordinator_;  // null: crashed
+  ShardRecord record_;                       // durable
+  uint64_t coordinator_life_ = 0;
+  int64_t primary_seen_ns_ = 0;
+};
+
+}  // namespace holdfast
