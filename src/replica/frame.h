@@ -52,21 +52,26 @@ enum class FrameType : uint8_t {
   kForm = 26,
   kReady = 27,
   kActivate = 28,
-  kVoteRequest = 29,
-  kVote = 30,
-  kTimeoutNow = 31,
-  kSnapshotBegin = 32,
-  kSnapshotChunk = 33,
-  kSnapshotEnd = 34,
-  kSnapshotOk = 35,
-  kGetEntry = 36,
-  kEntryIs = 37,
-  kGetRecord = 38,
-  kRecordIs = 39,
+  kHandedOver = 29,
+  kVoteRequest = 30,
+  kVote = 31,
+  kTimeoutNow = 32,
+  kSnapshotBegin = 33,
+  kSnapshotChunk = 34,
+  kSnapshotEnd = 35,
+  kSnapshotOk = 36,
+  kGetEntry = 37,
+  kEntryIs = 38,
+  kGetRecord = 39,
+  kRecordIs = 40,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed
 inline constexpr uint8_t kFlagMore = 2;  // the message goes on in the next frame of its type
+// Of messages: the coordinator on the sender's node sent it, or that on the receiver's gets it,
+// instead of the member there. Never both.
+inline constexpr uint8_t kFlagFromCoordinator = 4;
+inline constexpr uint8_t kFlagToCoordinator = 8;
 
 struct FrameHeader {
   uint8_t version = kHandshakeVersion;

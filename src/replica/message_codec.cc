@@ -15,21 +15,21 @@ constexpr size_t kTrailerBytes = sizeof(uint16_t);  // the size of the fields, b
 
 // The types in the order of MessageBody.
 constexpr FrameType kTypes[] = {
-    FrameType::kPrepare,     FrameType::kPrepareOk,     FrameType::kPrepareReject,
-    FrameType::kHeartbeat,   FrameType::kHeartbeatOk,   FrameType::kLogMatch,
-    FrameType::kMatchPoint,  FrameType::kStale,         FrameType::kFence,
-    FrameType::kFenceOk,     FrameType::kForm,          FrameType::kReady,
-    FrameType::kActivate,    FrameType::kVoteRequest,   FrameType::kVote,
-    FrameType::kTimeoutNow,  FrameType::kSnapshotBegin, FrameType::kSnapshotChunk,
-    FrameType::kSnapshotEnd, FrameType::kSnapshotOk,    FrameType::kGetEntry,
-    FrameType::kEntryIs,     FrameType::kGetRecord,     FrameType::kRecordIs,
-};
+    FrameType::kPrepare,       FrameType::kPrepareOk,   FrameType::kPrepareReject,
+    FrameType::kHeartbeat,     FrameType::kHeartbeatOk, FrameType::kLogMatch,
+    FrameType::kMatchPoint,    FrameType::kStale,       FrameType::kFence,
+    FrameType::kFenceOk,       FrameType::kForm,        FrameType::kReady,
+    FrameType::kActivate,      FrameType::kHandedOver,  FrameType::kVoteRequest,
+    FrameType::kVote,          FrameType::kTimeoutNow,  FrameType::kSnapshotBegin,
+    FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
+    FrameType::kGetEntry,      FrameType::kEntryIs,     FrameType::kGetRecord,
+    FrameType::kRecordIs};
 constexpr std::string_view kNames[] = {
-    "Prepare",     "PrepareOk",   "PrepareReject", "Heartbeat",  "HeartbeatOk",   "LogMatch",
-    "MatchPoint",  "Stale",       "Fence",         "FenceOk",    "Form",          "Ready",
-    "Activate",    "VoteRequest", "Vote",          "TimeoutNow", "SnapshotBegin", "SnapshotChunk",
-    "SnapshotEnd", "SnapshotOk",  "GetEntry",      "EntryIs",    "GetRecord",     "RecordIs",
-};
+    "Prepare",    "PrepareOk",  "PrepareReject", "Heartbeat",     "HeartbeatOk",
+    "LogMatch",   "MatchPoint", "Stale",         "Fence",         "FenceOk",
+    "Form",       "Ready",      "Activate",      "HandedOver",    "VoteRequest",
+    "Vote",       "TimeoutNow", "SnapshotBegin", "SnapshotChunk", "SnapshotEnd",
+    "SnapshotOk", "GetEntry",   "EntryIs",       "GetRecord",     "RecordIs"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -88,17 +88,19 @@ void get(Fields& in, LogPosition& at) {
   at.crc = in.fixed<uint32_t>();
 }
 
-void put(std::string& out, const std::vector<EpochEnd>& ends, size_t limit) {
-  HF_ASSERT(ends.size() <= limit);
-  put_varint(out, ends.size());
-  for (const EpochEnd& end : ends) {
+void put(std::string& out, const LogSummary& log) {
+  HF_ASSERT(log.ended.size() <= LogSummary::kMaxEpochs);
+  put(out, log.last);
+  put_varint(out, log.ended.size());
+  for (const EpochEnd& end : log.ended) {
     put_varint(out, end.epoch);
     put_varint(out, end.last);
   }
 }
-void get(Fields& in, std::vector<EpochEnd>& ends, size_t limit) {
-  ends.resize(in.count(limit));
-  for (EpochEnd& end : ends) {
+void get(Fields& in, LogSummary& log) {
+  get(in, log.last);
+  log.ended.resize(in.count(LogSummary::kMaxEpochs));
+  for (EpochEnd& end : log.ended) {
     end.epoch = in.number();
     end.last = in.number();
   }
@@ -173,11 +175,11 @@ void get(Fields& in, HeartbeatOk& body) {
 
 void put(std::string& out, const LogMatch& body) {
   put_varint(out, body.round);
-  put(out, body.ends, kMaxEpochEnds);
+  put(out, body.log);
 }
 void get(Fields& in, LogMatch& body) {
   body.round = in.number();
-  get(in, body.ends, kMaxEpochEnds);
+  get(in, body.log);
 }
 
 void put(std::string& out, const MatchPoint& body) {
@@ -209,6 +211,9 @@ void put(std::string& out, const Form& body) { put(out, body.view); }
 void get(Fields& in, Form& body) { get(in, body.view); }
 void put(std::string& out, const Activate& body) { put(out, body.view); }
 void get(Fields& in, Activate& body) { get(in, body.view); }
+
+void put(std::string& out, const HandedOver& body) { put(out, body.to); }
+void get(Fields& in, HandedOver& body) { get(in, body.to); }
 
 constexpr uint8_t kPre = 1, kTransfer = 2, kGranted = 2;
 
@@ -286,12 +291,10 @@ bool take_bulk(Prepare& body, std::string bulk) {
 void put(std::string& out, const SnapshotBegin& body) {
   put_varint(out, body.id);
   put(out, body.base);
-  put(out, body.ends, kMaxSnapshotEnds);
 }
 void get(Fields& in, SnapshotBegin& body) {
   body.id = in.number();
   get(in, body.base);
-  get(in, body.ends, kMaxSnapshotEnds);
 }
 Bytes bulk_of(const SnapshotBegin& body) { return shared(body.state); }
 bool take_bulk(SnapshotBegin& body, std::string bulk) {
@@ -442,6 +445,9 @@ static_assert([] {
 Payload encode_message(const Message& message) {
   Payload payload;
   payload.type = kTypes[message.body.index()];
+  HF_ASSERT(message.from.valid() || message.to.valid());
+  if (message.from == kCoordinator) payload.flags = kFlagFromCoordinator;
+  if (message.to == kCoordinator) payload.flags = kFlagToCoordinator;
   payload.shard = message.shard;
   payload.epoch = message.epoch;
   std::visit(

@@ -19,8 +19,7 @@
 
 namespace holdfast {
 
-inline constexpr size_t kMaxMembers = 64;         // of a view
-inline constexpr size_t kMaxSnapshotEnds = 2048;  // epochs in a snapshot's history
+inline constexpr size_t kMaxMembers = 64;  // of a view
 // Of the messages that overtake bulk (see urgent()): so many bytes of fields at most.
 inline constexpr size_t kMaxUrgentBytes = 4096;
 // An entry, a value or a row each have at most 32 bits for their length.
@@ -29,6 +28,7 @@ inline constexpr uint64_t kMaxBulkBytes = uint64_t{1} << 32;
 // A message taken apart for the wire.
 struct Payload {
   FrameType type = FrameType::kPrepare;
+  uint8_t flags = 0;  // from or to a coordinator
   ShardId shard = 0;
   Epoch epoch = 0;
   std::string fields;
@@ -43,8 +43,9 @@ Payload encode_message(const Message& message);
 // Whether `type` is a message's, and whether of one with bulk.
 bool is_message(FrameType type);
 bool has_bulk(FrameType type);
-// May overtake messages with bulk in a queue: small, and of use only while fresh.
-inline bool urgent(FrameType type) { return !has_bulk(type); }
+// May overtake the other ones in a queue: small, and of use only while fresh. The end of a snapshot
+// is small, and of no use before its chunks.
+inline bool urgent(FrameType type) { return !has_bulk(type) && type != FrameType::kSnapshotEnd; }
 std::string_view frame_type_name(FrameType type);
 
 // The body of a message with that payload. `owned`, if given, holds the payload, and its memory

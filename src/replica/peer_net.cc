@@ -127,18 +127,20 @@ void PeerNet::say_refused(const Greeter& greeter) {
 
 // --- sending ---
 
-SendResult PeerNet::send(const Message& message) {
+SendResult PeerNet::send_to(NodeId node, const Message& message) {
   const Member self = context_.identity.self;
-  if (message.to.node == self.node) {
+  HF_ASSERT(message.from == self || message.from == kCoordinator);
+  HF_ASSERT(message.to.node == node || message.to == kCoordinator);
+  if (node == self.node) {
     if (message.to.store != 0 && message.to.store != self.store) return SendResult::kOtherMember;
     Message own = message;
-    own.from = own.to = self;
+    if (own.to != kCoordinator) own.to = self;
     context_.reactor.post([alive = alive_, own = std::move(own)]() mutable {
       if (*alive != nullptr) (*alive)->context_.hooks.on_message(std::move(own));
     });
     return SendResult::kQueued;
   }
-  const auto found = links_.find(message.to.node);
+  const auto found = links_.find(node);
   if (found == links_.end()) return SendResult::kDown;
   const auto& link = found->second;
   const SendResult result = link->send(message);

@@ -45,9 +45,12 @@ class PeerNet {
   // Forgets it and closes its connection; on_link says down.
   void remove_peer(NodeId node);
 
-  // `to.store` 0: whichever store the node has. `from` is ignored: it is this node. To this node
-  // itself: delivered in a later turn. Nothing is called back inside.
-  SendResult send(const Message& message);
+  // To the node of `to`; `to.store` 0: whichever store it has. To this node itself: delivered in a
+  // later turn. Nothing is called back inside.
+  // REQUIRES: `from` is this node's member or the coordinator.
+  SendResult send(const Message& message) { return send_to(message.to.node, message); }
+  // The same for `to` == kCoordinator: to the coordinator on that node.
+  SendResult send_to(NodeId node, const Message& message);
   // Writes what was sent; call it when all messages of a turn are sent. Without it that happens in
   // the next turn.
   void flush();

@@ -20,6 +20,7 @@ constexpr size_t kInlineBulk = 1024;
 constexpr uint32_t kMaxSkippedTries = 64;
 // The size of what was compressed, before the LZ4 block.
 constexpr size_t kRawSizeBytes = sizeof(uint32_t);
+constexpr uint8_t kCoordinatorFlags = kFlagFromCoordinator | kFlagToCoordinator;
 
 std::string_view view_of(const Sha256& key) {
   return {reinterpret_cast<const char*>(key.data()), key.size()};
@@ -60,7 +61,8 @@ Frame Encoder::next(const Payload& payload, size_t* sent) {
   HF_ASSERT(*sent != kAllSent);
   const size_t all = payload.bulk ? payload.bulk->size() : 0;
   const size_t left = all - *sent;
-  FrameHeader header{.type = payload.type, .epoch = payload.epoch, .shard = payload.shard};
+  FrameHeader header{
+      .type = payload.type, .flags = payload.flags, .epoch = payload.epoch, .shard = payload.shard};
   if (left > kFragmentBytes) {
     header.flags |= kFlagMore;
     Frame frame = seal(header, payload, *sent, kFragmentBytes, {});
@@ -243,9 +245,12 @@ Status Decoder::check_header() const {
     return Status::corrupt("unexpected " + std::string(frame_type_name(header_.type)));
   }
   const bool lz4 = (session_.features & kFeatureLz4) != 0;
-  uint8_t known = 0;
-  if (has_bulk(header_.type)) known = lz4 ? kFlagMore | kFlagLz4 : kFlagMore;
+  uint8_t known = kCoordinatorFlags;
+  if (has_bulk(header_.type)) known |= lz4 ? kFlagMore | kFlagLz4 : kFlagMore;
   if ((header_.flags & ~known) != 0) return Status::corrupt("a frame with unknown flags");
+  if ((header_.flags & kCoordinatorFlags) == kCoordinatorFlags) {
+    return Status::corrupt("a message between coordinators");
+  }
   return {};
 }
 
@@ -261,7 +266,8 @@ Decoder::Got Decoder::take_payload(std::string_view payload, std::string* owned)
   const bool more = (header_.flags & kFlagMore) != 0;
   if (partial_of_) {
     const bool same = partial_of_->type == header_.type && partial_of_->epoch == header_.epoch &&
-                      partial_of_->shard == header_.shard;
+                      partial_of_->shard == header_.shard &&
+                      ((partial_of_->flags ^ header_.flags) & kCoordinatorFlags) == 0;
     if (!same) return broken(Status::corrupt("fragments of different messages are mixed"));
   }
   if (!partial_of_ && !more) return take_message(payload, owned);
@@ -280,7 +286,10 @@ Decoder::Got Decoder::take_payload(std::string_view payload, std::string* owned)
 Decoder::Got Decoder::take_message(std::string_view payload, std::string* owned) {
   auto body = decode_message(header_.type, payload, owned);
   if (!body.ok()) return broken(body.status());
-  message_ = {header_.shard, header_.epoch, session_.peer, session_.self, std::move(body.value())};
+  const bool from_coordinator = (header_.flags & kFlagFromCoordinator) != 0;
+  const bool to_coordinator = (header_.flags & kFlagToCoordinator) != 0;
+  message_ = {header_.shard, header_.epoch, from_coordinator ? kCoordinator : session_.peer,
+              to_coordinator ? kCoordinator : session_.self, std::move(body.value())};
   return Got::kMessage;
 }
 

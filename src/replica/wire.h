@@ -4,7 +4,7 @@
 //  - frames arrive in the order in which Encoder::next() made them, each once, or the decoder says
 //    kBroken and stays so: the MAC counts frames;
 //  - who sent a message and to whom is the connection's: the handshake proved both members, so a
-//    frame does not repeat them;
+//    frame does not repeat them. It only says when it is the coordinator on either node;
 //  - memory for a message grows with the bytes that have arrived, never with a length that was only
 //    announced (but for one frame, which is at most kMaxFramePayload).
 //

@@ -52,7 +52,7 @@ struct Node {
   bool up(NodeId other) { return links[other]; }
   const PeerStats& stats(NodeId other) { return peers->link(other)->stats(); }
   SendResult send(NodeId to, MessageBody body) {
-    return peers->send({0, 1, {}, member(to), std::move(body)});
+    return peers->send({0, 1, member(id), member(to), std::move(body)});
   }
   // The seqs of all Prepares heard.
   std::vector<Seq> prepared() const {

@@ -58,9 +58,10 @@ class RandomMessages {
   Bytes bytes() { return std::make_shared<const std::string>(text(3000)); }
   DbId db() { return static_cast<DbId>(random_.below(kDbCount)); }
   LogPosition position() { return {number(), number(), number32()}; }
-  std::vector<EpochEnd> ends(size_t most) {
-    std::vector<EpochEnd> made(random_.below(most + 1));
-    for (EpochEnd& end : made) end = {number(), number()};
+  LogSummary log() {
+    LogSummary made{position(), {}};
+    made.ended.resize(random_.below(LogSummary::kMaxEpochs + 1));
+    for (EpochEnd& end : made.ended) end = {number(), number()};
     return made;
   }
   Member member() { return {number32(), number()}; }
@@ -80,7 +81,7 @@ class RandomMessages {
   void fill(PrepareReject&) {}
   void fill(Heartbeat& b) { b = {number(), number()}; }
   void fill(HeartbeatOk& b) { b = {number(), number(), number()}; }
-  void fill(LogMatch& b) { b = {number(), ends(kMaxEpochEnds)}; }
+  void fill(LogMatch& b) { b = {number(), log()}; }
   void fill(MatchPoint& b) { b = {number(), position()}; }
   void fill(Stale& b) { b = {number()}; }
   void fill(Fence&) {}
@@ -88,10 +89,11 @@ class RandomMessages {
   void fill(Form& b) { b = {view()}; }
   void fill(Ready&) {}
   void fill(Activate& b) { b = {view()}; }
+  void fill(HandedOver& b) { b = {member()}; }
   void fill(VoteRequest& b) { b = {coin(), coin(), position()}; }
   void fill(Vote& b) { b = {coin(), coin()}; }
   void fill(TimeoutNow&) {}
-  void fill(SnapshotBegin& b) { b = {number(), position(), ends(kMaxSnapshotEnds), text(3000)}; }
+  void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number()}; }
   void fill(SnapshotOk& b) { b = {number(), number(), coin()}; }
@@ -125,9 +127,9 @@ class MessageText {
   void field(const Bytes& bytes) { bytes ? field(*bytes) : field(std::string("null")); }
   void field(const LogPosition& at) { add(at.epoch, at.seq, uint64_t{at.crc}); }
   void field(const Member& member) { add(uint64_t{member.node}, member.store); }
-  void field(const std::vector<EpochEnd>& ends) {
-    field(ends.size());
-    for (const EpochEnd& end : ends) add(end.epoch, end.last);
+  void field(const LogSummary& log) {
+    add(log.last, log.ended.size());
+    for (const EpochEnd& end : log.ended) add(end.epoch, end.last);
   }
   void field(const View& view) {
     add(view.epoch, static_cast<uint64_t>(view.phase), view.primary, view.members.size());
@@ -140,7 +142,7 @@ class MessageText {
   void show(const PrepareReject&) {}
   void show(const Heartbeat& b) { add(b.round, b.commit); }
   void show(const HeartbeatOk& b) { add(b.round, b.durable, b.matched); }
-  void show(const LogMatch& b) { add(b.round, b.ends); }
+  void show(const LogMatch& b) { add(b.round, b.log); }
   void show(const MatchPoint& b) { add(b.round, b.at); }
   void show(const Stale& b) { add(b.promised); }
   void show(const Fence&) {}
@@ -148,10 +150,11 @@ class MessageText {
   void show(const Form& b) { add(b.view); }
   void show(const Ready&) {}
   void show(const Activate& b) { add(b.view); }
+  void show(const HandedOver& b) { add(b.to); }
   void show(const VoteRequest& b) { add(b.pre, b.transfer, b.last); }
   void show(const Vote& b) { add(b.pre, b.granted); }
   void show(const TimeoutNow&) {}
-  void show(const SnapshotBegin& b) { add(b.id, b.base, b.ends, b.state); }
+  void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks); }
   void show(const SnapshotOk& b) { add(b.id, b.chunks, b.installed); }

@@ -28,7 +28,6 @@ TEST_CASE("peer net: messages both ways, each under its member's name") {
       Message back = messages.message(member(2), member(1));
       to_b.insert(MessageText::of(there));
       to_a.insert(MessageText::of(back));
-      there.from = back.from = {};
       CHECK(two.a.peers->send(there) == SendResult::kQueued);
       CHECK(two.b.peers->send(back) == SendResult::kQueued);
       if (i % 50 == 0) two.world.run_for(1);
@@ -66,15 +65,34 @@ TEST_CASE("peer net: a node's messages to itself arrive in a later turn") {
   two.world.run_for(1);
   REQUIRE(two.a.heard.size() == 1);
   CHECK(two.a.heard[0].from == member(1));
-  CHECK(two.a.peers->send({0, 1, {}, {1, 0x99}, Fence{}}) == SendResult::kOtherMember);
+  CHECK(two.a.peers->send({0, 1, member(1), {1, 0x99}, Fence{}}) == SendResult::kOtherMember);
+}
+
+TEST_CASE("peer net: the coordinator sends and is sent to by its node") {
+  TwoNodes two;
+  REQUIRE(two.meet());
+  two.a.peers->send({0, 1, kCoordinator, member(2), Fence{}});
+  two.b.peers->send_to(1, {0, 1, member(2), kCoordinator, Ready{}});
+  two.a.peers->send({0, 1, kCoordinator, member(1), Fence{}});
+  two.a.peers->send_to(1, {0, 1, member(1), kCoordinator, Ready{}});
+  two.world.run_for(10);
+  REQUIRE(two.b.heard.size() == 1);
+  CHECK(two.b.heard[0].from == kCoordinator);
+  CHECK(two.b.heard[0].to == member(2));
+  REQUIRE(two.a.heard.size() == 3);
+  for (const Message& message : two.a.heard) {
+    const bool fence = std::holds_alternative<Fence>(message.body);
+    CHECK((message.from == kCoordinator) == fence);
+    CHECK((message.to == kCoordinator) == !fence);
+  }
 }
 
 TEST_CASE("peer net: a message for a member that is gone, or for nobody") {
   TwoNodes two;
   CHECK(two.a.send(2, Fence{}) == SendResult::kDown);
   REQUIRE(two.meet());
-  CHECK(two.a.peers->send({0, 1, {}, {2, 0x99}, Fence{}}) == SendResult::kOtherMember);
-  CHECK(two.a.peers->send({0, 1, {}, {2, 0}, Fence{}}) == SendResult::kQueued);
+  CHECK(two.a.peers->send({0, 1, member(1), {2, 0x99}, Fence{}}) == SendResult::kOtherMember);
+  CHECK(two.a.peers->send({0, 1, member(1), {2, 0}, Fence{}}) == SendResult::kQueued);
   CHECK(two.a.send(7, Fence{}) == SendResult::kDown);
   CHECK(two.a.stats(2).dropped_member == 1);
   CHECK(two.a.stats(2).dropped_down == 1);
@@ -256,10 +274,10 @@ TEST_CASE("peer net: over real sockets, a heartbeat overtakes a large message") 
   nodes[0]->set_peer(2, nodes[1]->address());
   nodes[1]->set_peer(1, nodes[0]->address());
   REQUIRE(world.run_until([&] { return nodes[0]->link(2)->up() && nodes[1]->link(1)->up(); }));
-  CHECK(nodes[0]->send({0, 1, {}, member(2), prepare(1, 40 << 20)}) == SendResult::kQueued);
+  CHECK(nodes[0]->send({0, 1, member(1), member(2), prepare(1, 40 << 20)}) == SendResult::kQueued);
   REQUIRE(world.run_until([&] { return nodes[0]->link(2)->stats().bytes_out > 1 << 20; }));
-  CHECK(nodes[0]->send({0, 1, {}, member(2), Heartbeat{1, 1}}) == SendResult::kQueued);
-  CHECK(nodes[1]->send({0, 1, {}, member(1), HeartbeatOk{1, 1, 1}}) == SendResult::kQueued);
+  CHECK(nodes[0]->send({0, 1, member(1), member(2), Heartbeat{1, 1}}) == SendResult::kQueued);
+  CHECK(nodes[1]->send({0, 1, member(2), member(1), HeartbeatOk{1, 1, 1}}) == SendResult::kQueued);
   REQUIRE(world.run_until([&] { return heard[1].size() == 2 && heard[0].size() == 1; }, 60'000));
   CHECK(std::holds_alternative<Heartbeat>(heard[1][0].body));
   CHECK(std::get<Prepare>(heard[1][1].body).entries->size() == 40 << 20);

@@ -116,7 +116,7 @@ TEST_CASE(
     world.run_for(50);
     CHECK(node.up(1));
     Encoder encoder(stranger.handshake.session());
-    const Payload payload = encode_message({0, 1, {}, {}, prepare(1, 1000)});
+    const Payload payload = encode_message({0, 1, member(1), member(2), prepare(1, 1000)});
     size_t sent = 0;
     std::string frame = encoder.next(payload, &sent).flat();
     if (garbage) frame[500] ^= 1;

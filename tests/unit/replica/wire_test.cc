@@ -85,7 +85,7 @@ std::vector<MessageBody> examples() {
           PrepareReject{},
           Heartbeat{9, 300},
           HeartbeatOk{9, 301, 302},
-          LogMatch{9, {{3, 400}, {2, 300}}},
+          LogMatch{9, {at, {{1, 200}}}},
           MatchPoint{9, at},
           Stale{4},
           Fence{},
@@ -93,10 +93,11 @@ std::vector<MessageBody> examples() {
           Form{example_view()},
           Ready{},
           Activate{example_view()},
+          HandedOver{{3, 0x53}},
           VoteRequest{true, false, at},
           Vote{false, true},
           TimeoutNow{},
-          SnapshotBegin{77, at, {{2, 300}}, "state"},
+          SnapshotBegin{77, {at, {{1, 200}}}, "state"},
           SnapshotChunk{77, 1, shared("rows")},
           SnapshotEnd{77, 2},
           SnapshotOk{77, 2, true},
@@ -121,8 +122,8 @@ TEST_CASE("wire: the bytes of every message") {
       "09ac02",
       "480114000500000088776655443322110300000000000000050000003d75e416"
       "09ad02ae02",
-      "480115000800000088776655443322110300000000000000050000004ff104f8"
-      "090203900302ac02",
+      "480115000c000000887766554433221103000000000000000500000043b84c1b"
+      "0902ac02efbeadde0101c801",
       "480116000800000088776655443322110300000000000000050000004a4e3107"
       "0902ac02efbeadde",
       "48011700010000008877665544332211030000000000000005000000e7b715bb"
@@ -137,27 +138,29 @@ TEST_CASE("wire: the bytes of every message") {
       "",
       "48011c00280000008877665544332211030000000000000005000000cdff4cdf"
       "04010252000000000000000301510000000000000002520000000000000003530000000000000002",
-      "48011d000800000088776655443322110300000000000000050000007813873f"
+      "48011d000900000088776655443322110300000000000000050000000a4a58e6"
+      "035300000000000000",
+      "48011e000800000088776655443322110300000000000000050000000b8f9abc"
       "0102ac02efbeadde",
-      "48011e000100000088776655443322110300000000000000050000004dbaa639"
+      "48011f00010000008877665544332211030000000000000005000000ed289867"
       "02",
-      "48011f00000000008877665544332211030000000000000005000000896220ae"
+      "48012000000000008877665544332211030000000000000005000000ea294c70"
       "",
-      "4801200013000000887766554433221103000000000000000500000058bfa8a4"
-      "73746174654d02ac02efbeadde0102ac020c00",
-      "480121000800000088776655443322110300000000000000050000009b89ebc7"
+      "48012100130000008877665544332211030000000000000005000000f191846f"
+      "73746174654d02ac02efbeadde0101c8010c00",
+      "48012200080000008877665544332211030000000000000005000000e815f644"
       "726f77734d010200",
-      "48012200020000008877665544332211030000000000000005000000429aeaac"
+      "480123000200000088776655443322110300000000000000050000007611ff0e"
       "4d02",
-      "48012300030000008877665544332211030000000000000005000000060e1fa9"
+      "480124000300000088776655443322110300000000000000050000001f92c465"
       "4d0201",
-      "48012400070000008877665544332211030000000000000005000000389ee3fb"
+      "4801250007000000887766554433221103000000000000000500000017b5daa1"
       "02ac02efbeadde",
-      "480125000f0000008877665544332211030000000000000005000000fcc20b8b"
+      "480126000f00000088776655443322110300000000000000050000001d9add44"
       "656e74727902ac02efbeadde010800",
-      "48012600080000008877665544332211030000000000000005000000e106fe7b"
+      "48012700080000008877665544332211030000000000000005000000308d0a05"
       "6b657901ac020300",
-      "480127000f0000008877665544332211030000000000000005000000673b4f87"
+      "480128000f0000008877665544332211030000000000000005000000119bf479"
       "696d6167656b657901ac0203010500",
   };
   const auto bodies = examples();
@@ -268,9 +271,10 @@ TEST_CASE("wire: impossible fields") {
   CHECK(!refused(FrameType::kVote, "\3"));
   CHECK(refused(FrameType::kVoteRequest, "\4\1\1crc_"));
   CHECK(refused(FrameType::kSnapshotOk, "\1\1\2"));
-  CHECK(refused(FrameType::kLogMatch, "\1\x41" + std::string(0x41 * 2, '\1')));  // 65 ends
-  CHECK(!refused(FrameType::kLogMatch, "\1\x40" + std::string(0x40 * 2, '\1')));
-  CHECK(refused(FrameType::kLogMatch, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"));
+  const std::string log = "\1\1\1crc_";
+  CHECK(refused(FrameType::kLogMatch, log + '\x41' + std::string(0x41 * 2, '\1')));  // 65 epochs
+  CHECK(!refused(FrameType::kLogMatch, log + '\x40' + std::string(0x40 * 2, '\1')));
+  CHECK(refused(FrameType::kLogMatch, log + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"));
   CHECK(refused(FrameType::kStale, std::string(10, '\xff')));  // a varint without an end
   const std::string store = "storeid_";
   CHECK(!refused(FrameType::kForm, "\4\1\2" + store + "\1\2" + store + "\1"));
@@ -298,13 +302,23 @@ TEST_CASE("wire: headers that do not belong here") {
   CHECK(refused({.type = FrameType::kFence, .flags = kFlagLz4}));
   CHECK(refused({.type = FrameType::kFence, .flags = kFlagMore}));
   CHECK(refused({.type = FrameType::kPrepare, .flags = kFlagLz4}, "\0\0\0\0"));  // not agreed
-  CHECK(refused({.type = FrameType::kPrepare, .flags = 4}));
+  CHECK(refused({.type = FrameType::kPrepare, .flags = 16}));
+  CHECK(refused({.type = FrameType::kFence, .flags = 12}));           // between coordinators
   CHECK(refused({.type = FrameType::kPrepare, .flags = kFlagMore}));  // empty
-  for (const int type : {0, 1, 2, 3, 4, 7, 15, 40, 255}) {
+  for (const int type : {0, 1, 2, 3, 4, 7, 15, 41, 255}) {
     CHECK(refused({.type = static_cast<FrameType>(type)}));
   }
   CHECK(refused({.type = FrameType::kPing}, "1234567"));
   CHECK(refused({.type = FrameType::kPing, .shard = 1}, "12345678"));
+}
+
+TEST_CASE("wire: messages from and to the coordinator") {
+  for (const auto& [from, to] : {std::pair{kCoordinator, kReceiver}, {kSender, kCoordinator}}) {
+    Message message = message_of(Prepare{{}, shared(std::string(2 * kFragmentBytes, 'x')), 1});
+    message.from = from;
+    message.to = to;
+    CHECK((decode_once(bytes_of(message)) == std::vector<std::string>{MessageText::of(message)}));
+  }
 }
 
 TEST_CASE("wire: pings") {
@@ -371,11 +385,12 @@ TEST_CASE("wire: a long message goes in fragments, and urgent ones between them"
 TEST_CASE("wire: fragments of different messages are not mixed") {
   const std::string part = "part";
   const FrameHeader first{.type = FrameType::kPrepare, .flags = kFlagMore, .epoch = 3, .shard = 5};
-  for (int what = 0; what < 3; ++what) {
+  for (int what = 0; what < 4; ++what) {
     FrameHeader second = first;
     if (what == 0) second.type = FrameType::kEntryIs;
     if (what == 1) second.epoch = 4;
     if (what == 2) second.shard = 6;
+    if (what == 3) second.flags |= kFlagFromCoordinator;
     CHECK((decode_once(sealed(first, part) + sealed(second, part)) == kBroken));
   }
   CHECK(decode_once(sealed(first, part) + sealed(first, part)).empty());
