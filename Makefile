@@ -180,6 +180,10 @@ $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libholdfast.a
 $(B)/table_bench: $(B)/tests/bench/table_bench.o $(B)/libholdfast.a
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The protocol between nodes alone: see docs/PROTOCOL.md.
+$(B)/wire_bench: $(B)/tests/bench/wire_bench.o $(B)/libholdfast.a
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # The log alone, as a device.
 $(B)/wal_bench: $(B)/tests/bench/wal_bench.o $(B)/libholdfast.a
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -207,4 +207,8 @@ void LibeventConn::set_keepalive(int seconds) {
   if (fd_ >= 0 && !peer_.is_unix()) apply_keepalive(fd_, seconds);
 }
 
+void LibeventConn::limit_unsent(int bytes) {
+  if (fd_ >= 0 && !peer_.is_unix()) set_option(fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
 }  // namespace holdfast

@@ -35,6 +35,7 @@ class LibeventConn final : public Conn {
   void want_read(bool on) override;
   void want_write(bool on) override;
   void set_keepalive(int seconds) override;
+  void limit_unsent(int bytes) override;
   const Address& peer() const override { return peer_; }
   const Address& local() const override { return local_; }
   int fd() const override { return fd_; }

@@ -64,6 +64,9 @@ class Conn {
   virtual void want_read(bool on) = 0;
   virtual void want_write(bool on) = 0;
   virtual void set_keepalive(int seconds) = 0;  // 0 turns it off
+  // The kernel keeps about so many bytes that it has not sent yet, and no more: what is written
+  // next is then not behind all that fits into its buffer.
+  virtual void limit_unsent(int) {}
 
   virtual const Address& peer() const = 0;
   virtual const Address& local() const = 0;

@@ -1,8 +1,11 @@
 // See sha.h. Names of variables are those of FIPS 180-4.
 #include "base/sha.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+
+#include "base/sha256_blocks.h"
 
 namespace holdfast {
 namespace {
@@ -12,6 +15,12 @@ constexpr size_t kBlock = 64;
 uint32_t load_big(const uint8_t* p) {
   return static_cast<uint32_t>(p[0]) << 24 | static_cast<uint32_t>(p[1]) << 16 |
          static_cast<uint32_t>(p[2]) << 8 | p[3];
+}
+
+// Before `end`: the length of a message of so many bytes, as its padding has it.
+void store_bits(uint8_t* end, uint64_t bytes) {
+  for (size_t i = 0; i < 8; ++i)
+    end[-1 - static_cast<int>(i)] = static_cast<uint8_t>(bytes * 8 >> (8 * i));
 }
 
 // Feeds the message, padded as both functions have it, block by block.
@@ -26,8 +35,7 @@ void for_each_block(std::string_view message, Compress compress) {
   if (rest > 0) std::memcpy(tail, bytes + at, rest);
   tail[rest] = 0x80;
   const size_t padded = rest + 9 <= kBlock ? kBlock : 2 * kBlock;
-  const uint64_t bits = static_cast<uint64_t>(message.size()) * 8;
-  for (size_t i = 0; i < 8; ++i) tail[padded - 1 - i] = static_cast<uint8_t>(bits >> (8 * i));
+  store_bits(tail + padded, message.size());
   for (size_t i = 0; i < padded; i += kBlock) compress(tail + i);
 }
 
@@ -74,38 +82,6 @@ void compress_sha1(std::array<uint32_t, 5>& h, const uint8_t* block) {
   h[4] += e;
 }
 
-constexpr uint32_t kRound256[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-
-void compress_sha256(std::array<uint32_t, 8>& h, const uint8_t* block) {
-  uint32_t w[64];
-  for (size_t t = 0; t < 16; ++t) w[t] = load_big(block + 4 * t);
-  for (size_t t = 16; t < 64; ++t) {
-    const uint32_t s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ (w[t - 15] >> 3);
-    const uint32_t s1 = std::rotr(w[t - 2], 17) ^ std::rotr(w[t - 2], 19) ^ (w[t - 2] >> 10);
-    w[t] = w[t - 16] + s0 + w[t - 7] + s1;
-  }
-  std::array<uint32_t, 8> v = h;
-  for (size_t t = 0; t < 64; ++t) {
-    const uint32_t s1 = std::rotr(v[4], 6) ^ std::rotr(v[4], 11) ^ std::rotr(v[4], 25);
-    const uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-    const uint32_t t1 = v[7] + s1 + choice + kRound256[t] + w[t];
-    const uint32_t s0 = std::rotr(v[0], 2) ^ std::rotr(v[0], 13) ^ std::rotr(v[0], 22);
-    const uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-    for (size_t i = 7; i > 0; --i) v[i] = v[i - 1];
-    v[4] += t1;
-    v[0] = t1 + s0 + majority;
-  }
-  for (size_t i = 0; i < 8; ++i) h[i] += v[i];
-}
-
 }  // namespace
 
 Sha1 sha1(std::string_view message) {
@@ -115,10 +91,72 @@ Sha1 sha1(std::string_view message) {
 }
 
 Sha256 sha256(std::string_view message) {
-  std::array<uint32_t, 8> h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                               0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  for_each_block(message, [&h](const uint8_t* block) { compress_sha256(h, block); });
-  return store_big(h);
+  Sha256Stream stream;
+  stream.update(message);
+  return stream.finish();
+}
+
+void Sha256Stream::update(std::string_view bytes) {
+  const auto* at = reinterpret_cast<const uint8_t*>(bytes.data());
+  size_t left = bytes.size();
+  size_ += left;
+  if (held_ > 0) {
+    const size_t take = std::min(left, kBlock - held_);
+    if (take > 0) std::memcpy(held_bytes_ + held_, at, take);
+    held_ += take;
+    at += take;
+    left -= take;
+    if (held_ < kBlock) return;
+    sha256_blocks(state_, held_bytes_, 1);
+    held_ = 0;
+  }
+  sha256_blocks(state_, at, left / kBlock);
+  at += left / kBlock * kBlock;
+  held_ = left % kBlock;
+  if (held_ > 0) std::memcpy(held_bytes_, at, held_);
+}
+
+Sha256 Sha256Stream::finish() {
+  uint8_t tail[2 * kBlock] = {};
+  std::memcpy(tail, held_bytes_, held_);
+  tail[held_] = 0x80;
+  const size_t padded = held_ + 9 <= kBlock ? kBlock : 2 * kBlock;
+  store_bits(tail + padded, size_);
+  sha256_blocks(state_, tail, padded / kBlock);
+  return store_big(state_);
+}
+
+HmacSha256::HmacSha256(std::string_view key) {
+  uint8_t block[kBlock] = {};
+  if (key.size() > kBlock) {
+    const Sha256 shorter = sha256(key);
+    std::memcpy(block, shorter.data(), shorter.size());
+  } else if (!key.empty()) {
+    std::memcpy(block, key.data(), key.size());
+  }
+  const std::string_view view(reinterpret_cast<const char*>(block), kBlock);
+  for (uint8_t& byte : block) byte ^= 0x36;
+  inner_.update(view);
+  for (uint8_t& byte : block) byte ^= 0x36 ^ 0x5c;
+  outer_.update(view);
+}
+
+Sha256 HmacSha256::of(std::initializer_list<std::string_view> parts) const {
+  Sha256Stream inner = inner_;
+  for (const std::string_view part : parts) inner.update(part);
+  const Sha256 digest = inner.finish();
+  Sha256Stream outer = outer_;
+  outer.update({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return outer.finish();
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  volatile uint8_t difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference = static_cast<uint8_t>(difference | (a[i] ^ b[i]));
+  }
+  return difference == 0;
 }
 
 std::string to_hex(std::span<const uint8_t> bytes) {

@@ -19,13 +19,6 @@ bool is_hash(std::string_view text) {
          });
 }
 
-// REQUIRES: equal sizes.
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  unsigned difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
-  return difference == 0;
-}
-
 }  // namespace
 
 bool acl_has_spaces(std::string_view text) {

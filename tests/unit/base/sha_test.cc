@@ -1,7 +1,9 @@
-// SHA-1 and SHA-256: the published vectors, and every length around a block's end.
+// SHA-1, SHA-256 and HMAC: the published vectors, and every length around a block's end.
 #include "base/sha.h"
 
 #include <doctest/doctest.h>
+
+#include "base/sha256_blocks.h"
 
 using namespace holdfast;
 
@@ -26,4 +28,50 @@ TEST_CASE("sha: the padding is right at every length around a block's end") {
   all.clear();
   for (size_t size = 0; size < 200; ++size) all += to_hex(sha256(std::string(size, 'a')));
   CHECK(to_hex(sha256(all)) == "019f2b9f1af27a53a1f046da7e98af2c179f431e4b5bebb000e74040917a4123");
+}
+
+TEST_CASE("sha: a message in parts is the message") {
+  std::string message;
+  for (int i = 0; i < 300; ++i) message.push_back(static_cast<char>(i * 7));
+  for (size_t size = 0; size <= message.size(); ++size) {
+    const std::string_view whole(message.data(), size);
+    Sha256Stream stream;
+    const size_t first = size * 3 / 7;
+    stream.update(whole.substr(0, first));
+    stream.update({});
+    Sha256Stream copy = stream;
+    stream.update(whole.substr(first));
+    copy.update(whole.substr(first));
+    CHECK(stream.finish() == sha256(whole));
+    CHECK(copy.finish() == sha256(whole));
+  }
+}
+
+TEST_CASE("sha: the processor's instructions and the portable code agree") {
+  std::string blocks(64 * 9, '\0');
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<char>(i * i + 13);
+  std::array<uint32_t, 8> one = {1, 2, 3, 4, 5, 6, 7, 8};
+  std::array<uint32_t, 8> other = one;
+  sha256_blocks(one, reinterpret_cast<const uint8_t*>(blocks.data()), 9);
+  sha256_blocks_portable(other, reinterpret_cast<const uint8_t*>(blocks.data()), 9);
+  CHECK(one == other);
+}
+
+TEST_CASE("sha: HMAC-SHA256 of RFC 4231") {
+  const auto hmac = [](std::string_view key, std::string_view message) {
+    return to_hex(HmacSha256(key).of({message.substr(0, 3), message.substr(3)}));
+  };
+  CHECK(hmac(std::string(20, '\x0b'), "Hi There") ==
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  CHECK(hmac("Jefe", "what do ya want for nothing?") ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(hmac(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First") ==
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST_CASE("sha: comparing secrets") {
+  CHECK(equal_in_constant_time("", ""));
+  CHECK(equal_in_constant_time("abc", "abc"));
+  CHECK(!equal_in_constant_time("abc", "abd"));
+  CHECK(!equal_in_constant_time("abc", "abcd"));
 }
