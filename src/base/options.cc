@@ -90,6 +90,9 @@ constexpr WordSet<Durability, 3> kDurabilityWords{"always, interval, none",
                                                   {{{"always", Durability::kAlways},
                                                     {"interval", Durability::kInterval},
                                                     {"none", Durability::kNone}}}};
+constexpr WordSet<Replication, 2> kReplicationWords{
+    "none, raft", {{{"none", Replication::kNone}, {"raft", Replication::kRaft}}}};
+constexpr WordSet<bool, 2> kReadWords{"lease, confirm", {{{"lease", false}, {"confirm", true}}}};
 constexpr WordSet<EvictionPolicy, 6> kEvictionWords{
     "noeviction, allkeys-lru, allkeys-random, volatile-lru, volatile-random, volatile-ttl",
     {{{"noeviction", EvictionPolicy::kNone},
@@ -170,6 +173,51 @@ struct Engine {
 };
 
 // Whether a name resolves is seen when it is bound; here only what cannot be a host at all.
+// NODE=HOST:PORT/RESP-PORT, as often as there are members.
+struct Members {
+  static constexpr std::string_view kType = "list of members";
+  static constexpr std::string_view kAllowed =
+      "NODE=HOST:PORT/RESP-PORT, as in 1=127.0.0.1:7401/6381; at most 9, each node once";
+  static constexpr size_t kMostMembers = 9;
+
+  static bool parse(std::string_view text, GroupMember* member) {
+    const size_t equals = text.find('='), colon = text.rfind(':'), slash = text.rfind('/');
+    if (equals == std::string_view::npos || colon == std::string_view::npos ||
+        slash == std::string_view::npos || equals > colon || colon > slash) {
+      return false;
+    }
+    member->host = text.substr(equals + 1, colon - equals - 1);
+    const auto ok = [](std::errc error) { return error == std::errc(); };
+    return !member->host.empty() && ok(parse_number(text.substr(0, equals), &member->node)) &&
+           member->node > 0 &&
+           ok(parse_number(text.substr(colon + 1, slash - colon - 1), &member->port)) &&
+           ok(parse_number(text.substr(slash + 1), &member->resp_port));
+  }
+  static std::string get(const Options& o) {
+    std::string out;
+    for (const GroupMember& member : o.cluster_members) {
+      if (!out.empty()) out.push_back(' ');
+      out += std::to_string(member.node) + '=' + member.host + ':' + std::to_string(member.port) +
+             '/' + std::to_string(member.resp_port);
+    }
+    return out;
+  }
+  static Status set(Options& o, std::string_view text) {
+    std::vector<GroupMember> members;
+    for (const std::string_view word : split_words(text)) {
+      GroupMember member;
+      if (!parse(word, &member)) return refused(word, "is not a member", kAllowed);
+      if (members.size() == kMostMembers) return refused(text, "has too many members", kAllowed);
+      for (const GroupMember& other : members) {
+        if (other.node == member.node) return refused(word, "names a node again", kAllowed);
+      }
+      members.push_back(std::move(member));
+    }
+    o.cluster_members = std::move(members);
+    return {};
+  }
+};
+
 struct Bind {
   static constexpr std::string_view kType = "list of addresses";
   static constexpr std::string_view kAllowed =
@@ -418,6 +466,29 @@ constexpr std::array kTable = {
     row<Integer<&O::expire_budget_us, 50, 100000>>(
         "expire.budget_us", "", "us", kRuntime,
         "Longest slice of time given to removing expired keys before clients are served again."),
+
+    row<Choice<&O::replication, kReplicationWords>>(
+        "cluster.replication", "", "", kAtStart,
+        "raft: this node holds one of several copies of the data; the members elect a primary, and "
+        "an OK means that a majority has the write on stable media. none: the only copy."),
+    row<Integer<&O::cluster_id, 1, kMaxBytes>>(
+        "cluster.id", "", "", kAtStart,
+        "Number of the cluster. Nodes of other clusters are refused."),
+    row<Integer<&O::cluster_node, 0, 4294967295>>(
+        "cluster.node", "", "", kAtStart,
+        "Number of this node among the members, from 1. 0: not given."),
+    row<Members>("cluster.members", "", "", kAtStart,
+                 "Every node of the group, this one too: its number, where the others reach it, and "
+                 "its port for clients."),
+    row<Text<&O::cluster_secret>>(
+        "cluster.secret", "", "", kAtStart,
+        "What members prove to each other that they know, best 32 random bytes or more as text. "
+        "Empty: whoever reaches the port is believed. Keep the file readable for its owner only."),
+    row<Choice<&O::cluster_confirm_reads, kReadWords>>(
+        "cluster.reads", "", "", kAtStart,
+        "How a primary knows that it still is one when it answers reads. lease: others have "
+        "promised to wait, measured by clocks that drift by less than a thousandth. confirm: it "
+        "asks a majority each time."),
 
     row<Integer<&O::script_busy_ms, 0, kMaxBytes>>(
         "script.busy_ms", "busy-reply-threshold", "ms", kRuntime,

@@ -25,6 +25,7 @@ namespace holdfast {
 
 enum class EngineType : uint8_t { kDisk, kMem, kRocks };
 enum class Durability : uint8_t { kAlways, kInterval, kNone };
+enum class Replication : uint8_t { kNone, kRaft };
 enum class EvictionPolicy : uint8_t {
   kNone,
   kAllKeysLru,
@@ -43,6 +44,15 @@ struct OutputLimit {
 };
 enum class ClientClass : uint8_t { kNormal, kReplica, kPubSub };
 inline constexpr int kClientClasses = 3;
+
+// A node of the group, as cluster.members names it.
+struct GroupMember {
+  uint32_t node = 0;
+  std::string host;
+  uint16_t port = 0;       // for the other members
+  uint16_t resp_port = 0;  // for clients
+  bool operator==(const GroupMember&) const = default;
+};
 
 struct Options {
   std::string mode = "standalone";
@@ -85,6 +95,13 @@ struct Options {
   int64_t latency_threshold_ms = 0;      // 0: off
 
   NotifyMask notify_events = 0;  // classes of keyspace events that are published
+
+  Replication replication = Replication::kNone;
+  uint64_t cluster_id = 1;
+  uint32_t cluster_node = 0;
+  std::vector<GroupMember> cluster_members;
+  std::string cluster_secret;
+  bool cluster_confirm_reads = false;
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
 

@@ -190,7 +190,7 @@ void Checkpoint::gather_slice() {
 }
 
 // Keys are listed in the order of their changes, so each lies elsewhere in memory: what is needed
-// of a batch is asked for together (as Session::prefetch_batch).
+// of a batch is asked for together (as LinkSession::prefetch_batch).
 void Checkpoint::gather_batch() {
   Image batch[kBatchKeys];
   size_t count = 0;

@@ -76,7 +76,7 @@ class Handshake {
 
   State state() const { return state_; }
   // REQUIRES: kDone.
-  const Session& session() const { return session_; }
+  const LinkSession& session() const { return session_; }
   // REQUIRES: kRefused. By the other side, or by us.
   Refusal refusal() const { return refusal_; }
   bool refused_by_peer() const { return refused_by_peer_; }
@@ -109,7 +109,7 @@ class Handshake {
   std::string input_;   // of a frame that is not complete
   std::string output_;  // not taken yet
   std::string said_;    // the payloads of Hello and of Welcome up to its proof
-  Session session_;
+  LinkSession session_;
 };
 
 }  // namespace holdfast

@@ -13,7 +13,7 @@ constexpr int64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
-PeerConn::PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const Session& session,
+PeerConn::PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const LinkSession& session,
                    const PeerOptions& options, std::vector<char>& read_buffer, PeerStats& stats,
                    Owner& owner)
     : reactor_(reactor),

@@ -68,7 +68,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
 
   // `read_buffer` may be shared by connections of one reactor. All outlive the connection or its
   // close().
-  PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const Session& session,
+  PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const LinkSession& session,
            const PeerOptions& options, std::vector<char>& read_buffer, PeerStats& stats,
            Owner& owner);
   ~PeerConn() override;
@@ -80,7 +80,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
   // No callback afterwards.
   void close();
 
-  const Session& session() const { return session_; }
+  const LinkSession& session() const { return session_; }
   // False: the queue is full. flush() must follow in this turn.
   bool send(Payload payload);
   void flush() { pump(); }
@@ -110,7 +110,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
 
   Reactor& reactor_;
   std::unique_ptr<Conn> conn_;  // null: closed
-  const Session session_;
+  const LinkSession session_;
   const PeerOptions options_;
   std::vector<char>& read_buffer_;
   PeerStats& stats_;

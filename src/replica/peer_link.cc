@@ -75,7 +75,7 @@ void PeerLink::adopt(Greeter& greeter) {
   greeter_.reset();
   last_failure_.clear();
   ++stats_.connects;
-  const Session& session = greeter.handshake().session();
+  const LinkSession& session = greeter.handshake().session();
   conn_ = std::make_shared<PeerConn>(context_.reactor, greeter.take_conn(), session,
                                      context_.options, context_.read_buffer, stats_, *this);
   log_info("peer up", {{"node", session.peer.node},

@@ -53,7 +53,7 @@ std::string Frame::flat() const {
 
 // --- Encoder ---
 
-Encoder::Encoder(const Session& session) : session_(session) {
+Encoder::Encoder(const LinkSession& session) : session_(session) {
   if (session_.authenticated) key_.emplace(view_of(session_.send_key));
 }
 
@@ -147,7 +147,7 @@ bool Encoder::compress(std::string_view bulk, std::string_view fields) {
 
 // --- Decoder ---
 
-Decoder::Decoder(const Session& session) : session_(session) {
+Decoder::Decoder(const LinkSession& session) : session_(session) {
   if (session_.authenticated) key_.emplace(view_of(session_.receive_key));
 }
 

@@ -32,7 +32,7 @@ namespace holdfast {
 inline constexpr uint32_t kFeatureLz4 = 1;  // the receiver takes compressed frames
 
 // What a handshake has settled.
-struct Session {
+struct LinkSession {
   uint64_t cluster = 0;
   Member self;
   Member peer;
@@ -63,7 +63,7 @@ struct Frame {
 
 class Encoder {
  public:
-  explicit Encoder(const Session& session);
+  explicit Encoder(const LinkSession& session);
 
   // The next frame of a message of whose bulk *sent bytes are framed already. The message is done
   // when it returns with *sent == kAllSent; until then no other message with bulk may be begun,
@@ -80,7 +80,7 @@ class Encoder {
   Frame seal(FrameHeader header, const Payload& payload, size_t bulk_at, size_t bulk_bytes,
              std::string_view fields);
 
-  const Session session_;
+  const LinkSession session_;
   std::optional<HmacSha256> key_;
   uint64_t count_ = 0;
   std::string unpacked_;     // scratch of compress()
@@ -101,7 +101,7 @@ class Decoder {
     kBroken,   // error(): the connection is of no more use
   };
 
-  explicit Decoder(const Session& session);
+  explicit Decoder(const LinkSession& session);
 
   // REQUIRES: next() returned kMore, or was never called. The bytes stay in place until next()
   // returns kMore again.
@@ -126,7 +126,7 @@ class Decoder {
   // Of the frame that is being read.
   size_t body_bytes() const { return header_.length + (key_ ? kMacBytes : 0); }
 
-  const Session session_;
+  const LinkSession session_;
   std::optional<HmacSha256> key_;
   uint64_t count_ = 0;
 

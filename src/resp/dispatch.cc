@@ -108,6 +108,10 @@ std::string Server::refusal(Session& session, const Command& command,
     return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
   }
   const uint32_t flags = session.effective_flags(command);
+  if (shard_.replica() != nullptr) {
+    std::string reason = not_served(flags, command, args);
+    if (!reason.empty()) return reason;
+  }
   // Whatever is queued takes memory.
   const bool needs_memory = (flags & kDenyOom) != 0 || queues;
   if (needs_memory && out_of_memory()) {

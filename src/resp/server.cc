@@ -48,6 +48,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
   };
   shard_.on_commit([this] { on_commit(); });
   shard_.on_failure([this](const Status& status) { on_failure(status); });
+  shard_.on_serving([this](bool serves) { serving_changed(serves); });
   reactor_.add_turn_end(guarded([this] { turn_end(); }));
   reactor_.run_after(kTickMs, guarded([this] { every_100ms(); }));
   watch_memory();
@@ -57,6 +58,7 @@ Server::~Server() {
   *alive_ = false;
   shard_.on_commit({});
   shard_.on_failure({});
+  shard_.on_serving({});
   listeners_.clear();
   sessions_.clear();
 }

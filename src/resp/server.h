@@ -80,6 +80,8 @@ struct ServerHooks {
   std::function<void()> purge_memory;  // MEMORY PURGE
   std::function<ProcessUsage()> process_usage;
   ProcessFacts process;
+  // "HOST:PORT" of a member for clients; empty: unknown.
+  std::function<std::string(NodeId)> client_address;
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
@@ -210,6 +212,9 @@ class Server {
   }
   // Memory is over its limit, and is becoming less: values on the device wait for that.
   bool makes_room() const { return over_memory_limit_ && frees_memory_; }
+  // --- in a group (group.cc) ---
+  // True when the command has to wait: this primary cannot be sure that it still is one.
+  bool waits_for_lease(const Session& session, const Command* command);
   bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
   void show_to_monitors(const CommandContext& context);
@@ -248,6 +253,11 @@ class Server {
   double output_kbps() const { return output_kbps_; }
 
  private:
+  // Why this replica may not run the command; empty when it may.
+  std::string not_served(uint32_t flags, const Command& command,
+                         std::span<const std::string_view> args) const;
+  void serving_changed(bool serves);
+  void look_for_lease();
   void accept(std::unique_ptr<Conn> conn);
   void refuse(Conn& conn, std::string_view error);
   void turn_end();
@@ -330,6 +340,7 @@ class Server {
 
   Pause pause_;
   bool stopping_ = false;
+  bool looks_for_lease_ = false;
   bool reading_paused_ = false;
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;

@@ -224,6 +224,7 @@ size_t Session::process(std::string_view input) {
 BlockReason Session::reason_to_wait(size_t request, int64_t now_ms) {
   const Command* command = server_.batch().requests[request].command;
   if (server_.paused_for(*this, command, now_ms)) return BlockReason::kPause;
+  if (server_.waits_for_lease(*this, command)) return BlockReason::kLease;
   if (server_.waits_for_memory(*this, command)) return BlockReason::kMemory;
   if (!server_.keyspace().may_be_cold() || std::exchange(values_arrived_, false)) {
     return BlockReason::kNone;

@@ -36,12 +36,14 @@ class AclUser;
 class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
+// kLease: a primary that is not sure to be one.
 // kMemory: memory to be freed. kRoom: the same, for values that are to be read. kKeys: keys that
 // have what a command waits for.
 enum class BlockReason : uint8_t {
   kNone,
   kWait,
   kPause,
+  kLease,
   kSleep,
   kSave,
   kValues,

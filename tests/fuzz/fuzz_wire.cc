@@ -27,8 +27,8 @@ void must(bool holds) {
 
 constexpr uint64_t kCluster = 0x1122334455667788;
 
-Session session() {
-  Session made;
+LinkSession session() {
+  LinkSession made;
   made.cluster = kCluster;
   made.self = {2, 0x52};
   made.peer = {1, 0x51};

@@ -74,8 +74,8 @@ TEST_CASE("handshake: two nodes with one secret, in any pieces") {
     Meeting meeting(node(1, "s3cret", 0xff01), node(2, "s3cret", 0x0f01));
     meeting.run(step);
     REQUIRE(meeting.both_done());
-    const Session& a = meeting.dialler.session();
-    const Session& b = meeting.dialled.session();
+    const LinkSession& a = meeting.dialler.session();
+    const LinkSession& b = meeting.dialled.session();
     CHECK(a.peer == Member{2, 0x52});
     CHECK(b.peer == Member{1, 0x51});
     CHECK(a.self == b.peer);

@@ -18,8 +18,8 @@ namespace {
 
 constexpr Member kSender{1, 0x51}, kReceiver{2, 0x52};
 
-Session sender(bool secret = false, uint32_t features = 0) {
-  Session session;
+LinkSession sender(bool secret = false, uint32_t features = 0) {
+  LinkSession session;
   session.cluster = 0x1122334455667788;
   session.self = kSender;
   session.peer = kReceiver;
@@ -29,8 +29,8 @@ Session sender(bool secret = false, uint32_t features = 0) {
   session.receive_key.fill(8);
   return session;
 }
-Session receiver(bool secret = false, uint32_t features = 0) {
-  Session session = sender(secret, features);
+LinkSession receiver(bool secret = false, uint32_t features = 0) {
+  LinkSession session = sender(secret, features);
   std::swap(session.self, session.peer);
   std::swap(session.send_key, session.receive_key);
   return session;
