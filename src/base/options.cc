@@ -477,9 +477,10 @@ constexpr std::array kTable = {
     row<Integer<&O::cluster_node, 0, 4294967295>>(
         "cluster.node", "", "", kAtStart,
         "Number of this node among the members, from 1. 0: not given."),
-    row<Members>("cluster.members", "", "", kAtStart,
-                 "Every node of the group, this one too: its number, where the others reach it, and "
-                 "its port for clients."),
+    row<Members>(
+        "cluster.members", "", "", kAtStart,
+        "Every node of the group, this one too: its number, where the others reach it, and "
+        "its port for clients."),
     row<Text<&O::cluster_secret>>(
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "

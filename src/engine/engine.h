@@ -142,6 +142,9 @@ class Engine {
 
   // Opens or creates the store; called once, before anything else.
   virtual Result<std::vector<RecoveredShard>> open() = 0;
+  // Drawn when the store was made, never 0; 0: what is in it does not outlive the process.
+  // REQUIRES: open.
+  virtual uint64_t identity() const { return 0; }
   // Waits for what is in flight, completes it, and closes. Nothing may be called afterwards.
   virtual void close() = 0;
 

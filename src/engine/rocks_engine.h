@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "base/codec.h"
 #include "base/options.h"
 #include "base/reactor.h"
 #include "engine/engine.h"
@@ -62,6 +63,9 @@ class RocksEngine final : public Engine {
   EngineStats stats() const override;
 
   const StoreUuid& store_uuid() const { return store_.uuid; }
+  uint64_t identity() const override {
+    return load_fixed<uint64_t>(reinterpret_cast<const char*>(&store_.uuid));
+  }
 
  private:
   struct ShardState {

@@ -11,6 +11,7 @@ enum class ExitCode : int {
   kOsError = 71,      // too few file descriptors and the like
   kIoError = 74,      // a write or flush of the log failed: recover by starting again
   kConfig = 78,       // the configuration file is wrong
+  kAgain = -1,        // no end: start anew within the process
 };
 
 }  // namespace holdfast

@@ -58,17 +58,22 @@ int run(const RunCommand& command) {
   if (!logging.ok()) return fail(ExitCode::kUnavailable, logging.message());
   std::signal(SIGPIPE, SIG_IGN);
 
-  LibeventReactor reactor;
-  reactor.set_poll(options.value().poll_us);
-  LibeventNet net(reactor);
-  Node node(reactor, net, std::move(options.value()));
-  reactor.add_signal(SIGTERM, [&node] { node.stop(); });
-  reactor.add_signal(SIGINT, [&node] { node.stop(); });
-  reactor.add_signal(SIGHUP, [] { reopen_log(); });
-  const Status started = node.start();
-  if (!started.ok()) return fail(exit_code_of(started), started.message());
-  reactor.run();
-  return static_cast<int>(node.exit_code());
+  ExitCode end = ExitCode::kAgain;
+  while (end == ExitCode::kAgain) {
+    LibeventReactor reactor;
+    reactor.set_poll(options.value().poll_us);
+    LibeventNet net(reactor);
+    Node node(reactor, net, options.value());
+    reactor.add_signal(SIGTERM, [&node] { node.stop(); });
+    reactor.add_signal(SIGINT, [&node] { node.stop(); });
+    reactor.add_signal(SIGHUP, [] { reopen_log(); });
+    const Status started = node.start();
+    if (!started.ok()) return fail(exit_code_of(started), started.message());
+    reactor.run();
+    end = node.exit_code();
+    options.value() = node.options();  // as CONFIG SET has left them
+  }
+  return static_cast<int>(end);
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ constexpr int64_t kDrainPollMs = 2;
 Node::Node(Reactor& reactor, Net& net, Options options)
     : reactor_(reactor), net_(net), options_(std::move(options)), random_(secure_seed()) {}
 
-Node::~Node() = default;
+Node::~Node() {
+  if (exit_code_ == ExitCode::kAgain) engine_->close();  // the next one opens the store again
+}
 
 Status Node::make_engine() {
   if (options_.engine_type == EngineType::kMem) {
@@ -53,13 +55,23 @@ Status Node::make_engine() {
 
 Status Node::start() {
   const uint64_t startup_memory = memory_allocated();
-  Status status = make_engine();
+  Status status = Group::check(options_);
+  if (!status.ok()) return status;
+  status = make_engine();
   if (!status.ok()) return status;
   keyspace_ = std::make_unique<Keyspace>(random_.next());
   keyspace_->set_limits(options_.collections);
-  shard_ = std::make_unique<Shard>(
-      reactor_, *engine_, *keyspace_,
-      ShardOptions{0, options_.checkpoint_log_bytes, [this] { return memory_is_short(); }});
+  ShardOptions shard;
+  shard.checkpoint_log_bytes = options_.checkpoint_log_bytes;
+  shard.memory_is_short = [this] { return memory_is_short(); };
+  if (options_.replication != Replication::kNone) {
+    group_ = std::make_unique<Group>(reactor_, net_, random_, options_);
+    shard.replica = group_->replica_options();
+    shard.hooks = group_->hooks();
+    shard.random = &random_;
+  }
+  shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, std::move(shard));
+  shard_->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
   const Result<RecoveryReport> recovered = shard_->recover();
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
@@ -83,11 +95,15 @@ Status Node::start() {
   hooks.process_usage = process_usage;
   hooks.process = process_facts();
   hooks.disk = &disk_;
+  if (group_ != nullptr) {
+    hooks.client_address = [this](NodeId node) { return group_->client_address(node); };
+  }
   hooks.startup_memory = startup_memory;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   status = server_->load_users();
   if (status.ok()) status = server_->listen();
+  if (status.ok() && group_ != nullptr) status = group_->start(*shard_);
   if (status.ok()) announce();
   return status;
 }
@@ -142,6 +158,15 @@ void Node::log_failed(const Status& status) {
              {"last_seq", shard_->last_seq()}});
   exit_code_ = ExitCode::kIoError;
   stopping_ = true;
+  reactor_.stop();
+}
+
+// What is in memory is not what is committed: the store is.
+void Node::start_anew(std::string_view why) {
+  if (stopping_) return;
+  log_warning("starting anew from the store", {{"reason", why}});
+  stopping_ = true;
+  exit_code_ = ExitCode::kAgain;
   reactor_.stop();
 }
 

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "node/exit_codes.h"
+#include "node/group.h"
 #include "replica/shard.h"
 #include "resp/server.h"
 
@@ -29,9 +30,10 @@ class Node {
   Status start();
   // Asks for an orderly stop; run() of the reactor returns when it is done.
   void stop();
-  // After the reactor ended.
+  // After the reactor ended. kAgain: destroy this node and make another one.
   ExitCode exit_code() const { return exit_code_; }
   Server& server() { return *server_; }
+  const Options& options() const { return options_; }
 
  private:
   static constexpr int64_t kDrainMs = 5000;
@@ -41,6 +43,7 @@ class Node {
   void announce();
   void drain(int64_t deadline_ns);
   void log_failed(const Status& status);
+  void start_anew(std::string_view why);
 
   Reactor& reactor_;
   Net& net_;
@@ -49,6 +52,7 @@ class Node {
   RealDisk disk_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<Group> group_;  // null: alone
   std::unique_ptr<Shard> shard_;
   std::unique_ptr<Server> server_;
   bool stopping_ = false;

@@ -64,6 +64,7 @@ enum class FrameType : uint8_t {
   kEntryIs = 38,
   kGetRecord = 39,
   kRecordIs = 40,
+  kUnformed = 41,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed

@@ -103,6 +103,9 @@ struct Vote {
 };
 struct TimeoutNow {};  // hold an election at once: the leader hands over
 
+// Between members before there is a group: the sender's store is new and knows of no member.
+struct Unformed {};
+
 // --- a copy of the whole state, for who is too far behind the log ---
 
 struct SnapshotBegin {
@@ -152,7 +155,7 @@ using MessageBody =
     std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
                  Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
                  TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetEntry,
-                 EntryIs, GetRecord, RecordIs>;
+                 EntryIs, GetRecord, RecordIs, Unformed>;
 
 struct Message {
   ShardId shard = 0;

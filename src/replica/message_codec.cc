@@ -23,13 +23,13 @@ constexpr FrameType kTypes[] = {
     FrameType::kVote,          FrameType::kTimeoutNow,  FrameType::kSnapshotBegin,
     FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
     FrameType::kGetEntry,      FrameType::kEntryIs,     FrameType::kGetRecord,
-    FrameType::kRecordIs};
+    FrameType::kRecordIs,      FrameType::kUnformed};
 constexpr std::string_view kNames[] = {
-    "Prepare",    "PrepareOk",  "PrepareReject", "Heartbeat",     "HeartbeatOk",
-    "LogMatch",   "MatchPoint", "Stale",         "Fence",         "FenceOk",
-    "Form",       "Ready",      "Activate",      "HandedOver",    "VoteRequest",
-    "Vote",       "TimeoutNow", "SnapshotBegin", "SnapshotChunk", "SnapshotEnd",
-    "SnapshotOk", "GetEntry",   "EntryIs",       "GetRecord",     "RecordIs"};
+    "Prepare",       "PrepareOk",   "PrepareReject", "Heartbeat", "HeartbeatOk", "LogMatch",
+    "MatchPoint",    "Stale",       "Fence",         "FenceOk",   "Form",        "Ready",
+    "Activate",      "HandedOver",  "VoteRequest",   "Vote",      "TimeoutNow",  "SnapshotBegin",
+    "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetEntry",  "EntryIs",     "GetRecord",
+    "RecordIs",      "Unformed"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -269,6 +269,8 @@ void put(std::string&, const Ready&) {}
 void get(Fields&, Ready&) {}
 void put(std::string&, const TimeoutNow&) {}
 void get(Fields&, TimeoutNow&) {}
+void put(std::string&, const Unformed&) {}
+void get(Fields&, Unformed&) {}
 
 // --- messages with bulk ---
 

@@ -183,6 +183,7 @@ class ReplicaCore {
   // Appends what is to be done to `actions`. Never calls back.
   void step(const Event& event, int64_t now_ns, Actions* actions);
 
+  const Member& self() const { return options_.self; }
   Role role() const { return role_; }
   Epoch epoch() const { return promised_.promised_epoch; }
   const Member& leader() const { return leader_; }  // of the epoch, as far as it is known
@@ -253,7 +254,6 @@ class ReplicaCore {
   // --- both ways ---
   int64_t now() const { return now_; }
   const ReplicaOptions& options() const { return options_; }
-  const Member& self() const { return options_.self; }
   Random& random() { return random_; }
   template <typename Action>
   void act(Action action) {

@@ -101,6 +101,8 @@ Status Shard::join_group(const RecoveredShard& recovered) {
   replica_ = std::make_unique<Replica>(reactor_, engine_, *options_.random, owner, options_.hooks);
   ReplicaOptions replica = options_.replica;
   replica.shard = options_.id;
+  const uint64_t store = engine_.identity();
+  replica.self.store = store != 0 ? store : options_.random->next() | 1;
   replica_->start(replica, {recovered.hard_state, committed_.last, log}, members_);
   return {};
 }

@@ -44,7 +44,8 @@ std::string Server::not_served(uint32_t flags, const Command& command,
 
 bool Server::waits_for_lease(const Session& session, const Command* command) {
   if (shard_.replica() == nullptr || !shard_.serves() || command == nullptr) return false;
-  if (!needs_data(session.effective_flags(*command), *command) || shard_.lease_valid()) return false;
+  if (!needs_data(session.effective_flags(*command), *command) || shard_.lease_valid())
+    return false;
   look_for_lease();
   return true;
 }

@@ -107,7 +107,8 @@ void Server::relieve_memory() {
   uint64_t used = limit > 0 ? memory_used() : 0;
   uint64_t freed = 0;
   const uint64_t mark = evicts() ? limit : low_mark(limit);
-  if (shard_.failed() || !shard_.serves() || used <= mark || !(evicts() || shard_.cold_values().supported())) {
+  if (shard_.failed() || !shard_.serves() || used <= mark ||
+      !(evicts() || shard_.cold_values().supported())) {
     memory_exhausted_ = false;
   } else {
     freed = evicts() ? evict_keys(used) : cool_values(used);

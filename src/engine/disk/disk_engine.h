@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "base/codec.h"
 #include "base/disk.h"
 #include "base/random.h"
 #include "base/reactor.h"
@@ -57,6 +58,9 @@ class DiskEngine final : public Engine {
 
   EngineInfo info() const override { return {"disk", options_.wait_for_media, true, false, true}; }
   Result<std::vector<RecoveredShard>> open() override;
+  uint64_t identity() const override {
+    return load_fixed<uint64_t>(reinterpret_cast<const char*>(&store_.superblock.uuid));
+  }
   void close() override;
   void append(ShardId shard, LogGroup group, Done done) override;
   Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) override;

@@ -104,7 +104,8 @@ std::vector<MessageBody> examples() {
           GetEntry{at},
           EntryIs{at, shared("entry")},
           GetRecord{1, "key", 300},
-          RecordIs{1, "key", 300, shared("image")}};
+          RecordIs{1, "key", 300, shared("image")},
+          Unformed{}};
 }
 
 }  // namespace

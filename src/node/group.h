@@ -1,0 +1,59 @@
+// Group: a node's part in a group of replicas: the network between the members, and how a new group
+// comes to know its members.
+//
+// A store draws its identity when it is made, so no configuration can name it. Members of a new
+// group tell each other that they know of none (Unformed); who has heard so from all that the
+// configuration names writes the group's first entry, the same on every member. A member whose disk
+// was replaced finds the others formed, waits, and is no member until it is made one.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/net.h"
+#include "base/options.h"
+#include "base/random.h"
+#include "base/reactor.h"
+#include "replica/peer_net.h"
+#include "replica/shard.h"
+
+namespace holdfast {
+
+class Group {
+ public:
+  // All outlive the group.
+  Group(Reactor& reactor, Net& net, Random& random, const Options& options);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  // What is wrong with the options, naming the key.
+  static Status check(const Options& options);
+  // For the shard, before it recovers.
+  ReplicaOptions replica_options() const;
+  ReplicaHooks hooks();
+  // After it has recovered: listens for the others and looks for them.
+  Status start(Shard& shard);
+
+  // "HOST:PORT" of a member for clients; empty: unknown.
+  std::string client_address(NodeId node) const;
+  const PeerNet* net() const { return peers_.get(); }
+
+ private:
+  void on_message(const Message& message);
+  void form();
+
+  Reactor& reactor_;
+  Net& net_;
+  Random& random_;
+  const Options& options_;
+  Shard* shard_ = nullptr;
+  std::unique_ptr<PeerNet> peers_;
+  std::map<NodeId, StoreId> unformed_;  // who said so, with the store that it has
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace holdfast
