@@ -100,6 +100,8 @@ class Shard {
   void submit();
 
   Seq last_seq() const { return last_seq_; }
+  // What is above was not submitted yet: it will be one group, and committed as one.
+  Seq submitted_seq() const { return pending_.empty() ? last_seq_ : pending_first_ - 1; }
   Seq commit_seq() const { return commit_seq_; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
@@ -132,6 +134,8 @@ class Shard {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
+  static constexpr uint64_t kMostReserved = 256 << 10;
+
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   bool checkpoint_due() const;
