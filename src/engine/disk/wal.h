@@ -3,8 +3,8 @@
 //
 // A batch is issued as soon as fewer than kDepth are in flight, or kSmallDepth if it is small: a
 // device does only so many flushes a second, each costs processor time, and what arrives meanwhile
-// is gathered into the next batch (group commit: DeWitt et al. 1984). A thread that has nothing else
-// to do has the time: then it is kIdleDepth. A batch begins in a new block, so no block
+// is gathered into the next batch (group commit: DeWitt et al. 1984). When the thread has nothing
+// else to do, that is free, and the limit kIdleDepth. A batch begins in a new block, so no block
 // is written twice (D10).
 //
 // Invariants:

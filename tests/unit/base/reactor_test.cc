@@ -85,8 +85,8 @@ TEST_CASE_TEMPLATE("reactor: hooks end every turn, in the order they were added"
   CHECK(order == "t12t12");
 }
 
-TEST_CASE_TEMPLATE("reactor: an idle hook runs once there is nothing to do, while it says so", World,
-                   RealWorld, PollingWorld) {
+TEST_CASE_TEMPLATE("reactor: an idle hook runs when there is nothing to do, while it says so",
+                   World, RealWorld, PollingWorld) {
   World world;
   std::string order;
   world.reactor.on_idle([&] {
