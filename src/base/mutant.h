@@ -59,6 +59,11 @@ enum class Mutant {
   kVoteDespiteLeader,      // I39
   kChangeMembersEarly,     // I35
   kMembersAtCommit,        // I36
+  kInstallOverNewer,       // I26
+  kTrustInMemory,          // I25
+  kTrustLateWord,          // I27
+  kIgnoreStore,            // I16
+  kStaleActivate,          // I40
 };
 
 #ifdef HOLDFAST_MUTANTS

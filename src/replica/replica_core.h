@@ -61,7 +61,7 @@ struct Proposed {
   LogSlice slice;
 };
 // The write of that number, asked for by an action, is on stable media. Appends and truncations
-// complete in order.
+// complete in order, and so do hard states.
 struct Written {
   uint64_t write = 0;
 };
@@ -83,6 +83,7 @@ struct Released {
   LogPosition upto;
 };
 // A snapshot was installed in place of the whole state, durably: the log goes on behind it.
+// REQUIRES: wants_snapshot() when that began and now, and no write of the log on its way.
 struct SnapshotInstalled {
   LogSummary log;
   Membership members;  // of an elected group, then
@@ -194,6 +195,9 @@ class ReplicaCore {
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
   bool accepting(int64_t now_ns) const;
   bool disk_stalled(int64_t now_ns) const;
+  // Whether a snapshot of the log up to there may take the place of this one. Not if the log goes
+  // on behind it: entries may have been acknowledged there (I26).
+  bool wants_snapshot(const LogPosition& upto) const;
   // The lease covers this instant. The clock must have been read after the request came in.
   bool lease_valid(int64_t now_ns) const;
 
@@ -220,6 +224,7 @@ class ReplicaCore {
     Seq durable = 0;  // there, in this epoch
     uint64_t match_round = 0;
     int64_t match_sent_ns = 0;
+    uint64_t asked = 0;  // by a MatchPoint
     std::deque<InFlight> in_flight;
     uint64_t in_flight_bytes = 0;
     std::deque<Round> rounds;
@@ -278,7 +283,9 @@ class ReplicaCore {
   int64_t lease_left_ns() const;
   int64_t leader_heard_ns() const { return leader_heard_ns_; }
   int64_t led_since_ns() const { return led_since_ns_; }
-  void revoke_lease() { lease_revoked_ns_ = now_; }
+  // No lease for the rest of the epoch: somebody was told to lead without waiting for it, and that
+  // word may be heard late, when the handover was given up.
+  void renounce_lease() { lease_renounced_ = true; }
   bool has(const Member& member) const;
   std::map<Member, Peer>& peers() { return peers_; }
   LogTail& log() { return tail_; }
@@ -294,7 +301,7 @@ class ReplicaCore {
   };
   struct Read {
     uint64_t token;
-    uint64_t round;
+    uint64_t round;  // confirms it
   };
 
   void receive(const Message& message);
@@ -306,6 +313,7 @@ class ReplicaCore {
   void append_prepared(const Prepare& prepare, LogSlice slice);
   void acknowledge(bool even_if_nothing_new);
   Seq acknowledged() const;  // 0 while the end of the log is not proven
+  void regain_trust();
   void commit_to(Seq seq);
   // replica_leader.cc
   void on(const Message& message, const PrepareOk& ok);
@@ -315,12 +323,14 @@ class ReplicaCore {
   void propose(const LogSlice& slice);
   void append_local(const LogSlice& slice);
   void peer_has(Peer& peer, Seq durable, Seq matched);
+  void copied(const Member& id);
+  void begin_match(const Member& id, Peer& peer);
   void send_match(const Member& id, Peer& peer);
   void replicate(const Member& id, Peer& peer);
-  void lost(const Member& id, Peer& peer);
   void beat();
   void leader_tick();
   void answer_reads();
+  uint64_t confirmed_round() const;
   Seq quorum_durable() const;
   void check_handover();
   void written(uint64_t write);
@@ -339,6 +349,8 @@ class ReplicaCore {
   LogPosition committed_;
   Seq durable_;
   bool trusted_;
+  const Epoch started_epoch_;  // promised before the start
+  uint64_t trust_asks_ = 0;    // names this start, if the end of the log could not be proven
   Seq trust_from_ = 0;  // with everything up to here from a leader, the end of the log is proven
   uint64_t next_write_ = 1;
   std::deque<Outstanding> log_writes_;
@@ -363,8 +375,8 @@ class ReplicaCore {
   std::deque<std::pair<uint64_t, int64_t>> rounds_;  // with the time of each
   int64_t beat_ns_ = 0;
   int64_t led_since_ns_ = 0;
-  int64_t lease_revoked_ns_ = kNever;
-  std::vector<Read> reads_;
+  bool lease_renounced_ = false;
+  std::deque<Read> reads_;  // in order of their rounds
   std::optional<HandOver> handover_;
   int64_t handover_since_ns_ = 0;
 };
