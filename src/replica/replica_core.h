@@ -78,7 +78,7 @@ struct ChangeMembers {
   Membership to;
 };
 struct StoreFailed {};
-// A checkpoint covers the log up to there, which may not be kept any more.
+// A checkpoint covers the log up to there, which may not be kept any more once this was taken.
 struct Released {
   LogPosition upto;
 };

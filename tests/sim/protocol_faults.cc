@@ -76,6 +76,7 @@ void ProtocolWorld::one_fault() {
       break;
     case 14:
       replica.checkpoint();
+      if (SimReplica* leads = leader()) leads->checkpoint();
       break;
     case 16:
       coup();

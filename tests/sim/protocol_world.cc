@@ -47,9 +47,10 @@ ProtocolWorld::ProtocolWorld(uint64_t seed) : random_(seed) {
 ProtocolWorld::~ProtocolWorld() = default;
 
 void ProtocolWorld::draw_profile() {
-  constexpr Profile kProfiles[] = {Profile::kMixed,  Profile::kMixed,     Profile::kMixed,
-                                   Profile::kLeases, Profile::kElections, Profile::kDisks};
-  profile_ = kProfiles[random_.below(6)];
+  constexpr Profile kProfiles[] = {Profile::kMixed, Profile::kMixed,  Profile::kMixed,
+                                   Profile::kMixed, Profile::kLeases, Profile::kElections,
+                                   Profile::kDisks, Profile::kCatchUp};
+  profile_ = kProfiles[random_.below(std::size(kProfiles))];
   if (profile_ == Profile::kElections) coordinated_ = false;
 }
 
@@ -58,6 +59,8 @@ void ProtocolWorld::draw_knobs() {
   double_percent_ = random_.one_in(2) ? random_.below(30) : 0;
   delay_ns_ = 1 + up_to(random_.one_in(3) ? 40 * kMs : 2 * kMs);
   rarely_delay_ns_ = 1 + up_to(2000 * kMs);
+  late_one_in_ = random_.one_in(4) ? 5 : 50;
+  snapshot_ns_ = 1 + up_to(random_.one_in(2) ? 50 * kMs : 1000 * kMs);
   for (int fault = 0; fault < kFaultKinds; ++fault) {
     if (random_.one_in(2)) enabled_.insert(fault);
   }
@@ -66,6 +69,7 @@ void ProtocolWorld::draw_knobs() {
   if (profile_ == Profile::kLeases) enabled_ = {3, 5, 10, 12, 15, 16, 17, 18};
   if (profile_ == Profile::kElections) enabled_ = {0, 1, 4, 5, 7, 12, 13, 15, 16, 19};
   if (profile_ == Profile::kDisks) enabled_ = {0, 2, 4, 8, 9, 10, 14, 16, 19};
+  if (profile_ == Profile::kCatchUp) enabled_ = {0, 4, 5, 7, 14, 15, 17, 19};
   fault_every_ns_ = 20 * kMs + up_to(400 * kMs);
 }
 
@@ -122,7 +126,7 @@ void ProtocolWorld::send(const Message& message) {
   }
   const int copies = !calm_ && random_.below(100) < double_percent_ ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    const bool late = !calm_ && random_.one_in(50);
+    const bool late = !calm_ && random_.one_in(late_one_in_);
     int64_t delay = 1 + up_to(calm_ ? kMs : late ? rarely_delay_ns_ : delay_ns_);
     const auto slow = slow_.find({message.from.node, message.to.node});
     if (slow != slow_.end()) delay += slow->second;
@@ -248,6 +252,21 @@ void ProtocolWorld::check_copies(SimReplica& leader, const LogPosition& position
             " copies");
 }
 
+// A leader believes of nobody who follows it that it has more than it has.
+void ProtocolWorld::heard_copies(SimReplica& leader) {
+  for (const PeerStatus& peer : leader.core()->peer_status()) {
+    SimReplica* replica = find(peer.member);
+    if (replica == nullptr || !replica->alive() || !replica->trusted() || peer.durable == 0)
+      continue;
+    if (replica->core()->epoch() != leader.core()->epoch()) continue;
+    if (peer.durable > replica->durable().last().seq ||
+        !leader.has(replica->durable().position(peer.durable))) {
+      violation("I3: " + name(leader.self()) + " counts entry " + std::to_string(peer.durable) +
+                " of " + name(peer.member) + ", which has not the same");
+    }
+  }
+}
+
 void ProtocolWorld::check_leases(const SimReplica& leader) {
   for (const auto& other : replicas_) {
     if (other.get() == &leader || !other->running()) continue;
@@ -289,7 +308,7 @@ void ProtocolWorld::became_primary(SimReplica& replica) {
 }
 
 void ProtocolWorld::send_snapshot(SimReplica& from, const Member& to) {
-  const int64_t takes = 1 + up_to(50 * kMs);
+  const int64_t takes = 1 + up_to(snapshot_ns_);
   after(takes, [this, leader = from.self(), to, life = from.life(), log = from.durable()] {
     SimReplica* source = find(leader);
     SimReplica* target = find(to);

@@ -7,13 +7,13 @@
 // partitions (also one-way, also clogs that are opened in random order), nodes behind slow links,
 // leaders cut off while another is made, clock drift, false suspicion, crashes of the coordinator,
 // handovers, changes of members, released logs. Half of the seeds mix all of these; the others are
-// made for leases, for elections, or for disks.
+// made for leases, elections, disks or catching up.
 //
 // Oracles (numbers as in docs/REPLICATION.md):
 //   I1   who becomes primary has every entry that was ever committed; what is committed is durable
 //        on W members
 //   I2   who acknowledges an entry has it on stable media
-//   I3   ... and it is the entry that the leader has there
+//   I3   ... and it is the entry that the leader has there; a leader counts nothing else
 //   I4   one entry at a seq, once committed: the same on every replica
 //   I5   a leader commits nothing before an entry of its own epoch
 //   I9   a promise that a message told of is never forgotten
@@ -80,6 +80,7 @@ class ProtocolWorld {
   void committed(SimReplica& replica, const LogPosition& upto);
   void became_primary(SimReplica& replica);
   void changed_members(SimReplica& replica);
+  void heard_copies(SimReplica& leader);
   void read_ready(SimReplica& replica, uint64_t token, bool ok);
   void send_snapshot(SimReplica& from, const Member& to);
   int64_t up_to(int64_t ns) { return static_cast<int64_t>(random_.below(uint64_t(ns) + 1)); }
@@ -146,7 +147,7 @@ class ProtocolWorld {
   uint64_t faults_ = 0;
 
   bool coordinated_ = true;
-  enum class Profile : uint8_t { kMixed, kLeases, kElections, kDisks };
+  enum class Profile : uint8_t { kMixed, kLeases, kElections, kDisks, kCatchUp };
   Profile profile_ = Profile::kMixed;
   Membership first_members_;
   uint32_t write_quorum_ = 0;
@@ -156,6 +157,8 @@ class ProtocolWorld {
   // Knobs.
   uint64_t loss_percent_ = 0, double_percent_ = 0;
   int64_t delay_ns_ = 1, rarely_delay_ns_ = 1;
+  uint64_t late_one_in_ = 50;
+  int64_t snapshot_ns_ = 1;
   std::set<int> enabled_;
   int64_t fault_every_ns_ = 1;
   bool calm_ = false;

@@ -145,7 +145,11 @@ void SimReplica::handle(const Event& event) {
     perform(action);
     if (life != life_) return;
   }
-  if (core_ != nullptr && core_->trusted()) trusted_ = true;
+  if (core_ == nullptr) return;
+  if (core_->trusted()) trusted_ = true;
+  if (std::holds_alternative<Received>(event) && core_->leader() == self_) {
+    world_.heard_copies(*this);
+  }
 }
 
 // --- what the core asks for ---
@@ -243,7 +247,7 @@ void SimReplica::committed(const LogPosition& upto) {
 }
 
 void SimReplica::checkpoint() {
-  if (!alive()) return;
+  if (!running() || !inbox_.empty()) return;
   const Seq upto = std::min({core_->committed().seq, durable_.last().seq, applied_});
   if (upto <= durable_.base.last.seq) return;
   const Membership members = elected_ != nullptr ? elected_->membership_at(upto) : Membership{};
