@@ -372,7 +372,7 @@ class ReplicaCore {
   bool start_durable_ = false;
   uint64_t round_ = 0;
   uint64_t match_round_ = 0;
-  std::deque<std::pair<uint64_t, int64_t>> rounds_;  // with the time of each
+  std::deque<std::pair<uint64_t, int64_t>> rounds_;  // some of them, with the time of each
   int64_t beat_ns_ = 0;
   int64_t led_since_ns_ = 0;
   bool lease_renounced_ = false;

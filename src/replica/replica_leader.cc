@@ -209,10 +209,12 @@ void ReplicaCore::advance_commit() {
 void ReplicaCore::beat() {
   beat_ns_ = now_;
   const uint64_t round = ++round_;
-  rounds_.emplace_back(round, now_);
+  // Reads may have rounds follow each other fast: not each is remembered.
+  const bool kept = rounds_.empty() || now_ - rounds_.back().second >= options_.heartbeat_ns / 2;
+  if (kept) rounds_.emplace_back(round, now_);
   if (rounds_.size() > kRoundsKept) rounds_.pop_front();
   for (auto& [id, peer] : peers_) {
-    peer.rounds.push_back({round, peer.next});
+    if (kept) peer.rounds.push_back({round, peer.next});
     if (peer.rounds.size() > kRoundsKept) peer.rounds.pop_front();
     send(id, Heartbeat{round, committed_.seq});
   }
@@ -222,16 +224,17 @@ void ReplicaCore::on(const Message& message, const HeartbeatOk& ok) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
   peer_has(peer, ok.durable, ok.matched);
-  if (ok.round > peer.round_ok) {
-    const auto sent = std::find_if(rounds_.begin(), rounds_.end(),
-                                   [&](const auto& round) { return round.first == ok.round; });
-    if (sent != rounds_.end()) {
-      peer.round_ok = ok.round;
+  if (ok.round > peer.round_ok && ok.round <= round_) {
+    peer.round_ok = ok.round;
+    // A round that is not remembered was sent after the one before it that is.
+    const auto sent = std::find_if(rounds_.rbegin(), rounds_.rend(),
+                                   [&](const auto& round) { return round.first <= ok.round; });
+    if (sent != rounds_.rend()) {
       peer.round_ok_sent_ns = mutant(Mutant::kLeaseFromReply) ? now_ : sent->second;
     }
   }
-  while (!peer.rounds.empty() && peer.rounds.front().number < ok.round) peer.rounds.pop_front();
-  const bool missed = !peer.rounds.empty() && peer.rounds.front().number == ok.round &&
+  while (peer.rounds.size() > 1 && peer.rounds[1].number <= ok.round) peer.rounds.pop_front();
+  const bool missed = !peer.rounds.empty() && peer.rounds.front().number <= ok.round &&
                       ok.matched + 1 < peer.rounds.front().next;
   if (peer.state == Peer::kReplicating && missed) {
     begin_match(message.from, peer);
@@ -284,7 +287,8 @@ bool ReplicaCore::lease_valid(int64_t now_ns) const {
     const auto peer = peers_.find(member);
     if (peer != peers_.end()) sent.push_back(peer->second.round_ok_sent_ns);
   }
-  const size_t others = write_quorum_ - 1;
+  // A leader whom the newest members leave out is none of the W.
+  const size_t others = write_quorum_ - (has(self()) && write_quorum_ != 0 ? 1 : 0);
   if (others == 0) return true;  // whoever could lead instead has to ask this one first
   if (sent.size() < others) return false;
   std::sort(sent.begin(), sent.end(), std::greater<>());

@@ -102,6 +102,7 @@ void SimReplica::crash() {
 void SimReplica::damage_tail(Seq entries) {
   durable_.truncate(durable_.last().seq - std::min<Seq>(entries, durable_.entries.size()));
   trusted_ = false;
+  acknowledged_ = 0;  // what is lost is not for the core to keep
 }
 
 void SimReplica::wipe(StoreId store) {
