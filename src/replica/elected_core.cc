@@ -193,8 +193,9 @@ void ElectedCore::policy_tick() {
     pre_ = false;
     deadline_ns_ = std::max(deadline_ns_, leader_heard_ns() + timing_.election_ns);
   }
-  // The lease that it granted itself binds its own vote too.
-  if (now() < deadline_ns_ || !may_campaign() || !trusted() || lease_left_ns() > 0) return;
+  if (now() < deadline_ns_ || !may_campaign() || !trusted()) return;
+  // The lease that it granted binds its own vote too; nor could it vote with a disk that is stuck.
+  if (lease_left_ns() > 0 || !promise_durable() || disk_stalled(now())) return;
   wait_for_leader();
   pre_ = true;
   transfer_ = false;

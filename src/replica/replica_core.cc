@@ -71,7 +71,7 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       core.set_role(Role::kPoisoned);
     }
     void operator()(const Released& released) const {
-      HF_ASSERT(released.upto.seq <= core.committed_.seq);
+      HF_ASSERT(released.upto.seq <= core.committed_.seq && released.upto.seq <= core.durable_);
       core.tail_.release(released.upto);
       core.policy_released();
     }

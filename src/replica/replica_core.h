@@ -79,6 +79,7 @@ struct ChangeMembers {
 };
 struct StoreFailed {};
 // A checkpoint covers the log up to there, which may not be kept any more once this was taken.
+// REQUIRES: it is committed, and durable() here: what a truncation on its way takes away is neither.
 struct Released {
   LogPosition upto;
 };

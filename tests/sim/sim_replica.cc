@@ -249,7 +249,7 @@ void SimReplica::committed(const LogPosition& upto) {
 
 void SimReplica::checkpoint() {
   if (!running() || !inbox_.empty()) return;
-  const Seq upto = std::min({core_->committed().seq, durable_.last().seq, applied_});
+  const Seq upto = std::min({core_->committed().seq, core_->durable(), applied_});
   if (upto <= durable_.base.last.seq) return;
   const Membership members = elected_ != nullptr ? elected_->membership_at(upto) : Membership{};
   durable_.release(upto, members);
