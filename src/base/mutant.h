@@ -64,6 +64,8 @@ enum class Mutant {
   kTrustLateWord,          // I27
   kIgnoreStore,            // I16
   kStaleActivate,          // I40
+  kCommitUnmatched,        // I4
+  kTruncateOverlap,        // I26
 };
 
 #ifdef HOLDFAST_MUTANTS

@@ -51,7 +51,8 @@ void ReplicaCore::on(const Message& message, const Prepare& prepare) {
       return;
     }
   }
-  const bool news = upto > matched_ && prepare.entries != nullptr;
+  const bool late = upto <= matched_ && !mutant(Mutant::kTruncateOverlap);
+  const bool news = !late && prepare.entries != nullptr;
   if (news) append_prepared(prepare, slice.value());
   matched_ = std::max(matched_, upto);
   regain_trust();
@@ -82,7 +83,7 @@ void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
       return true;
     });
   }
-  if (same == slice.last) return;
+  if (same == slice.last && !mutant(Mutant::kTruncateOverlap)) return;
   if (same.seq < last().seq) {
     HF_ASSERT(same.seq >= committed_.seq || mutant(Mutant::kMatchAtCommit));  // R4
     tail_.truncate(same.seq);
@@ -92,6 +93,7 @@ void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
     log_writes_.push_back({write, now_, same.seq});
     act(TruncateLog{write, same.seq});
   }
+  if (same == slice.last) return;
   append_local(same == slice.previous ? slice : behind(slice, same));
   policy_log_changed(same.seq + 1);
 }
@@ -113,8 +115,9 @@ void ReplicaCore::acknowledge(bool even_if_nothing_new) {
 }
 
 void ReplicaCore::on(const Message& message, const Heartbeat& heartbeat) {
-  commit_to(std::min(heartbeat.commit, matched_));
-  if (!promise_durable()) return;
+  const Seq known = mutant(Mutant::kCommitUnmatched) ? last().seq : matched_;
+  commit_to(std::min(heartbeat.commit, known));
+  if (!promise_durable() || disk_stalled(now_)) return;  // no copy can be counted on: look dead
   granted_ns_ = now_;
   send(message.from, HeartbeatOk{heartbeat.round, acknowledged(), matched_});
 }
