@@ -51,7 +51,7 @@ enum class Mutant {
   kFenceTooFew,            // I11
   kActivateUnderLease,     // I21
   kTestifyUnfenced,        // I11
-  kTestifyUntrusted,       // D7
+  kTestifyUntrusted,       // I27
   kForgetLease,            // I21
   kResumeEpoch,            // I45
   kVoteForOlderLog,        // I12

@@ -12,15 +12,14 @@ ViewChange::ViewChange(const Options& options, ShardRecord record)
     : options_(options), record_(std::move(record)) {}
 
 void ViewChange::send(const Member& to, Epoch epoch, MessageBody body, Actions* actions) const {
-  actions->emplace_back(std::in_place_type<Send>,
-                        Message{options_.shard, epoch, kCoordinator, to, std::move(body)});
+  actions->emplace_back(Send{Message{options_.shard, epoch, kCoordinator, to, std::move(body)}});
 }
 
 void ViewChange::decide(ShardRecord record, Step step, Actions* actions) {
   step_ = step;
   since_ns_ = now_;
   deciding_ = std::move(record);
-  actions->emplace_back(std::in_place_type<Decide>, deciding_);
+  actions->emplace_back(Decide{deciding_});
 }
 
 void ViewChange::begin(std::vector<Member> members, uint32_t write_quorum, Member preferred,

@@ -54,9 +54,9 @@ class ViewChange {
 
   ViewChange(const Options& options, ShardRecord record);
 
-  // Begins a change; while one is under way, its next try goes by this. `members`, `write_quorum`: of
-  // the new view; its candidate is taken from both the old and the new members. `preferred`: leads
-  // if its log is as far as the furthest.
+  // Begins a change; while one is under way, its next try goes by this. `members`, `write_quorum`:
+  // of the new view; its candidate is taken from both the old and the new members. `preferred`:
+  // leads if its log is as far as the furthest.
   void begin(std::vector<Member> members, uint32_t write_quorum, Member preferred, int64_t now_ns,
              Actions* actions);
   void receive(const Message& message, int64_t now_ns, Actions* actions);

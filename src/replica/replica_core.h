@@ -79,7 +79,7 @@ struct ChangeMembers {
 };
 struct StoreFailed {};
 // A checkpoint covers the log up to there, which may not be kept any more once this was taken.
-// REQUIRES: it is committed, and durable() here: what a truncation on its way takes away is neither.
+// REQUIRES: it is committed, and durable() here: what a truncation takes away is neither.
 struct Released {
   LogPosition upto;
 };
@@ -311,7 +311,7 @@ class ReplicaCore {
   void on(const Message& message, const Prepare& prepare);
   void on(const Message& message, const Heartbeat& heartbeat);
   void on(const Message& message, const LogMatch& match);
-  void append_prepared(const Prepare& prepare, LogSlice slice);
+  void append_prepared(const Prepare& prepare, const LogSlice& slice);
   void acknowledge(bool even_if_nothing_new);
   Seq acknowledged() const;  // 0 while the end of the log is not proven
   void regain_trust();

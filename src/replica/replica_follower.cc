@@ -70,7 +70,7 @@ void ReplicaCore::regain_trust() {
 }
 
 // Skips what is there already, and truncates what is not the leader's.
-void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
+void ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice) {
   LogPosition same = slice.previous;
   if (same.seq < last().seq) {
     const Seq known = std::max(matched_, committed_.seq);

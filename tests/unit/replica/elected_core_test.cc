@@ -58,7 +58,7 @@ TEST_CASE("elected core: its own lease binds its own vote") {
   f.receive(2, 1, Heartbeat{1, 0});
   f.receive(2, 1, Heartbeat{2, 0});
   CHECK(f.take<HeartbeatOk>().size() == 1);  // the first found the promise on its way
-  f.receive(3, 1, Stale{4});  // it follows nobody now, and its timer ran out
+  f.receive(3, 1, Stale{4});                 // it follows nobody now, and its timer ran out
   f.sent.clear();
   f.tick(100 * kMs);
   CHECK(f.take<VoteRequest>().empty());
