@@ -111,6 +111,7 @@ const LogSlice* LogTail::in_memory(Seq seq) const {
 Result<LogPosition> LogTail::position(Seq seq) const {
   if (seq == last().seq) return last();
   if (seq == base_.seq) return base_;
+  if (!recent_.empty() && seq == recent_.front().previous.seq) return recent_.front().previous;
   if (seq > last().seq || seq == 0) return Status::not_found("beyond the log");
   if (const LogSlice* slice = in_memory(seq)) {
     return position_in(*slice, seq);

@@ -292,7 +292,6 @@ class ReplicaCore {
   LogTail& log() { return tail_; }
   void advance_commit();
   const HandOver* handing_over() const { return handover_ ? &*handover_ : nullptr; }
-  void end_handover() { handover_.reset(); }
 
  private:
   struct Outstanding {

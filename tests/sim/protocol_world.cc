@@ -69,7 +69,11 @@ void ProtocolWorld::draw_knobs() {
   if (profile_ == Profile::kLeases) enabled_ = {3, 5, 10, 12, 15, 16, 17, 18};
   if (profile_ == Profile::kElections) enabled_ = {0, 1, 4, 5, 7, 12, 13, 15, 16, 19};
   if (profile_ == Profile::kDisks) enabled_ = {0, 2, 4, 8, 9, 10, 14, 16, 19};
-  if (profile_ == Profile::kCatchUp) enabled_ = {0, 4, 5, 7, 14, 15, 17, 19};
+  if (profile_ == Profile::kCatchUp) {
+    enabled_ = {0, 4, 5, 7, 14, 15, 17, 19};
+    late_one_in_ = 4;
+    snapshot_ns_ = 1 + up_to(1500 * kMs);
+  }
   fault_every_ns_ = 20 * kMs + up_to(400 * kMs);
 }
 
@@ -161,6 +165,7 @@ void ProtocolWorld::client() {
     if (replica.running()) {
       if (!quiet_ && replica.core()->accepting(replica.local_ns())) propose(replica);
       if (random_.one_in(2)) ask_read(any());
+      if (profile_ == Profile::kCatchUp && random_.one_in(8)) any().checkpoint();
     }
     client();
   });
