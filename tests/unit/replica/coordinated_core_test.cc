@@ -184,6 +184,23 @@ TEST_CASE("replica core: a stalled disk silences the leader, reads or not") {
   CHECK_FALSE(f.core->accepting(f.now));
 }
 
+TEST_CASE("replica core: a follower whose disk is stuck answers no heartbeat") {
+  CoreFixture f(3);
+  f.start_coordinated();
+  f.hold_log = true;
+  follow(f, 1, entries_behind({}, 1, 1));
+  f.sent.clear();
+  f.now += 400 * kMs;
+  f.receive(2, 1, Heartbeat{1, 0});
+  CHECK(f.take<HeartbeatOk>().size() == 1);
+  f.now += 200 * kMs;
+  f.receive(2, 1, Heartbeat{2, 0});
+  CHECK(f.take<HeartbeatOk>().empty());
+  f.write_log();
+  f.receive(2, 1, Heartbeat{3, 0});
+  CHECK(f.take<HeartbeatOk>().size() == 1);
+}
+
 TEST_CASE("replica core: LogMatch is one round, however slow the link is") {
   CoreFixture f(3);
   f.start_coordinated();

@@ -66,6 +66,19 @@ TEST_CASE("elected core: its own lease binds its own vote") {
   CHECK_FALSE(f.take<VoteRequest>().empty());
 }
 
+TEST_CASE("elected core: a node whose disk is stuck does not campaign") {
+  CoreFixture f(3);
+  f.start_elected();
+  f.hold_hard_states = true;
+  f.receive(2, 4, Heartbeat{1, 0});
+  f.sent.clear();
+  for (int i = 0; i < 20; ++i) f.tick(100 * kMs);
+  CHECK(f.sent.empty());
+  f.write_hard_states();
+  f.tick(600 * kMs);
+  CHECK_FALSE(f.take<VoteRequest>().empty());
+}
+
 TEST_CASE("elected core: a shorter or older log gets no vote") {
   CoreFixture f(3);
   f.start_elected();
