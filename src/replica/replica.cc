@@ -57,6 +57,7 @@ void Replica::step(const Event& event) {
 void Replica::handle(const Event& event) {
   ReplicaCore::Actions actions;
   core_->step(event, now_ns(), &actions);
+  lease_end_ns_ = core_->lease_end_ns();
   for (Action& action : actions) perform(action);
 }
 

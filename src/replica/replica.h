@@ -57,7 +57,7 @@ class Replica final : public LogSource {
   void propose(LogGroup group, LogSlice slice);
 
   // Fresh readings of the clock, as leases need them.
-  bool lease_valid() const { return core_ != nullptr && core_->lease_valid(now_ns()); }
+  bool lease_valid() const { return now_ns() < lease_end_ns_; }
   bool accepting() const { return core_ != nullptr && core_->accepting(now_ns()); }
 
   Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
@@ -81,7 +81,8 @@ class Replica final : public LogSource {
   LogGroup proposed_;         // of the step that runs
   std::deque<Event> events_;  // that came while actions were done
   bool acting_ = false;
-  Seq logged_ = 0;     // given to the engine
+  int64_t lease_end_ns_ = ReplicaCore::kNever;  // the core's, asked for once an event
+  Seq logged_ = 0;                              // given to the engine
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -238,10 +238,11 @@ bool ReplicaCore::wants_snapshot(const LogPosition& upto) const {
   return !own.ok() || own.value() != upto;
 }
 
-bool ReplicaCore::disk_stalled(int64_t now_ns) const {
-  const int64_t since = now_ns - options_.disk_stall_ns;
-  if (!log_writes_.empty() && log_writes_.front().since_ns < since) return true;
-  return !saves_.empty() && saves_.begin()->second.second < since;
+int64_t ReplicaCore::disk_stalls_ns() const {
+  int64_t oldest = INT64_MAX;
+  if (!log_writes_.empty()) oldest = log_writes_.front().since_ns;
+  if (!saves_.empty()) oldest = std::min(oldest, saves_.begin()->second.second);
+  return oldest == INT64_MAX ? oldest : oldest + options_.disk_stall_ns;
 }
 
 int64_t ReplicaCore::lease_left_ns() const {

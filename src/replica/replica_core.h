@@ -176,6 +176,8 @@ struct PeerStatus {
 
 class ReplicaCore {
  public:
+  static constexpr int64_t kNever = INT64_MIN / 2;
+
   using Actions = std::vector<Action>;
 
   virtual ~ReplicaCore() = default;
@@ -204,19 +206,21 @@ class ReplicaCore {
   bool ready() const { return serving() && start_committed(); }
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
   bool accepting(int64_t now_ns) const;
-  bool disk_stalled(int64_t now_ns) const;
+  bool disk_stalled(int64_t now_ns) const { return now_ns >= disk_stalls_ns(); }
+  // When it will be, as long as nothing happens.
+  int64_t disk_stalls_ns() const;
   // Whether a snapshot of the log up to there may take the place of this one. Not if the log goes
   // on behind it: entries may have been acknowledged there (I26).
   bool wants_snapshot(const LogPosition& upto) const;
   // The lease covers this instant. The clock must have been read after the request came in.
-  bool lease_valid(int64_t now_ns) const;
+  bool lease_valid(int64_t now_ns) const { return now_ns < lease_end_ns(); }
+  // Until when it does, as long as nothing happens.
+  int64_t lease_end_ns() const;
 
  protected:
   // All outlive the core.
   ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogSource& source, Random& random,
               int64_t now_ns);
-
-  static constexpr int64_t kNever = INT64_MIN / 2;
 
   struct Peer {
     enum State : uint8_t { kMatching, kReplicating, kSnapshot };

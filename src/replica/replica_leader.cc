@@ -277,11 +277,10 @@ bool ReplicaCore::accepting(int64_t now_ns) const {
   return led_since_ns_ > since || heard_from(write_quorum_, since);
 }
 
-bool ReplicaCore::lease_valid(int64_t now_ns) const {
-  if (!options_.lease_reads || lease_renounced_ || !serving()) return false;
-  if (disk_stalled(now_ns)) return false;
-  if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return false;
-  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return false;
+int64_t ReplicaCore::lease_end_ns() const {
+  if (!options_.lease_reads || lease_renounced_ || !serving()) return kNever;
+  if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return kNever;
+  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return kNever;
   std::vector<int64_t> sent;
   for (const Member& member : members_) {
     const auto peer = peers_.find(member);
@@ -289,11 +288,11 @@ bool ReplicaCore::lease_valid(int64_t now_ns) const {
   }
   // A leader whom the newest members leave out is none of the W.
   const size_t others = write_quorum_ - (has(self()) && write_quorum_ != 0 ? 1 : 0);
-  if (others == 0) return true;  // whoever could lead instead has to ask this one first
-  if (sent.size() < others) return false;
+  if (others == 0) return disk_stalls_ns();  // whoever could lead instead has to ask this one first
+  if (sent.size() < others) return kNever;
   std::sort(sent.begin(), sent.end(), std::greater<>());
   const int64_t lasts = options_.lease_ns - options_.lease_ns / ReplicaOptions::kDrift;
-  return now_ns < sent[others - 1] + lasts;
+  return std::min(sent[others - 1] + lasts, disk_stalls_ns());
 }
 
 // The newest round that W members, self counted, have answered.

@@ -103,6 +103,7 @@ Status Shard::join_group(const RecoveredShard& recovered) {
   replica.shard = options_.id;
   const uint64_t store = engine_.identity();
   replica.self.store = store != 0 ? store : options_.random->next() | 1;
+  checkpoint_.on_durable([this] { return replica_->core().durable(); });
   replica_->start(replica, {recovered.hard_state, committed_.last, log}, members_);
   return {};
 }
@@ -182,6 +183,7 @@ Seq Shard::end_command() {
 void Shard::submit() {
   if (failed() || deposed_) return;
   if (checkpoint_due()) checkpoint_.start();
+  if (replica_ != nullptr) checkpoint_.committed();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
   LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};

@@ -274,7 +274,7 @@ TEST_CASE("wire: impossible fields") {
   CHECK(!refused(FrameType::kVote, "\3"));
   CHECK(refused(FrameType::kVoteRequest, "\4\1\1crc_"));
   CHECK(refused(FrameType::kSnapshotOk, "\1\1\2"));
-  const std::string log = "\1\1\1crc_";
+  const std::string log = "\1\1\1\1crc_";
   CHECK(refused(FrameType::kLogMatch, log + '\x41' + std::string(0x41 * 2, '\1')));  // 65 epochs
   CHECK(!refused(FrameType::kLogMatch, log + '\x40' + std::string(0x40 * 2, '\1')));
   CHECK(refused(FrameType::kLogMatch, log + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"));
