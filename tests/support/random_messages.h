@@ -93,6 +93,7 @@ class RandomMessages {
   void fill(VoteRequest& b) { b = {coin(), coin(), position()}; }
   void fill(Vote& b) { b = {coin(), coin()}; }
   void fill(TimeoutNow&) {}
+  void fill(Unformed&) {}
   void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number(), number(), static_cast<uint32_t>(number())}; }
@@ -154,6 +155,7 @@ class MessageText {
   void show(const VoteRequest& b) { add(b.pre, b.transfer, b.last); }
   void show(const Vote& b) { add(b.pre, b.granted); }
   void show(const TimeoutNow&) {}
+  void show(const Unformed&) {}
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks, b.rows, b.digest); }

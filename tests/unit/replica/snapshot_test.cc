@@ -112,6 +112,7 @@ class World {
     ShardOptions options;
     options.checkpoint_log_bytes = 1 << 30;
     options.replica.self.node = node.id;
+    options.replica.memory_bytes = 64 << 10;
     options.random = &random;
     options.hooks.send = [this](const Message& message) { deliver(message); };
     node.replica = std::make_unique<RandomReplica>(reactor, *node.engine, std::move(options));
