@@ -7,6 +7,7 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -57,6 +58,7 @@ class Replica final : public LogSource {
 
   void receive(const Message& message);
   void send(MessageBody body, const Member& to);
+  // An event that comes while actions are done (an engine may complete at once) waits for its turn.
   void step(const Event& event);
   // REQUIRES: core().serving(). `group` is the slice, for the engine.
   void propose(LogGroup group, LogSlice slice);
@@ -71,6 +73,7 @@ class Replica final : public LogSource {
  private:
   int64_t now_ns() const { return reactor_.clock().boot_ns(); }
   void tick_later();
+  void handle(const Event& event);
   void perform(Action& action);
   void append(const AppendLog& append);
   Engine::Done when_written(uint64_t write);
@@ -82,7 +85,9 @@ class Replica final : public LogSource {
   const ReplicaHooks hooks_;
   ShardId shard_ = 0;
   std::unique_ptr<ElectedCore> core_;
-  LogGroup proposed_;  // of the step that runs
+  LogGroup proposed_;         // of the step that runs
+  std::deque<Event> events_;  // that came while actions were done
+  bool acting_ = false;
   Seq logged_ = 0;     // given to the engine
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -246,11 +246,14 @@ void Shard::submit() {
   LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
   pending_large_.clear();
-  submitted_.emplace_back(last_.seq, group.bytes.size());
-  uncommitted_bytes_ += group.bytes.size();
+  const uint64_t bytes = group.bytes.size();
+  // The next turn will be like this one: so its entries need not be moved as they become more.
+  pending_.reserve(std::min<uint64_t>(bytes + bytes / 4, kMostReserved));
+  submitted_.emplace_back(last_.seq, bytes);
+  uncommitted_bytes_ += bytes;
   if (replica_ != nullptr) {
-    auto bytes = std::make_shared<const std::string>(std::move(group.bytes));
-    replica_->propose(std::move(group), {replica_->core().last(), std::move(bytes), last_});
+    auto entries = std::make_shared<const std::string>(std::move(group.bytes));
+    replica_->propose(std::move(group), {replica_->core().last(), std::move(entries), last_});
     return;
   }
   engine_.append(options_.id, std::move(group),

@@ -85,8 +85,8 @@ std::vector<MessageBody> examples() {
           PrepareReject{},
           Heartbeat{9, 300},
           HeartbeatOk{9, 301, 302},
-          LogMatch{9, {at, {{1, 200}}}},
-          MatchPoint{9, at},
+          LogMatch{9, {at, {{1, 200}}}, 5},
+          MatchPoint{9, at, 6},
           Stale{4},
           Fence{},
           FenceOk{at, 299, true, 150'000},
@@ -163,6 +163,8 @@ TEST_CASE("wire: the bytes of every message") {
       "6b657901ac020300",
       "480128000f0000008877665544332211030000000000000005000000119bf479"
       "696d6167656b657901ac0203010500",
+      "48012900000000008877665544332211030000000000000005000000006cfb7a35"
+      "",
   };
   const auto bodies = examples();
   REQUIRE(bodies.size() == RandomMessages::kTypes);
@@ -306,7 +308,7 @@ TEST_CASE("wire: headers that do not belong here") {
   CHECK(refused({.type = FrameType::kPrepare, .flags = 16}));
   CHECK(refused({.type = FrameType::kFence, .flags = 12}));           // between coordinators
   CHECK(refused({.type = FrameType::kPrepare, .flags = kFlagMore}));  // empty
-  for (const int type : {0, 1, 2, 3, 4, 7, 15, 41, 255}) {
+  for (const int type : {0, 1, 2, 3, 4, 7, 15, 42, 255}) {
     CHECK(refused({.type = static_cast<FrameType>(type)}));
   }
   CHECK(refused({.type = FrameType::kPing}, "1234567"));
