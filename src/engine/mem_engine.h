@@ -19,10 +19,13 @@ namespace holdfast {
 
 class MemEngine final : public Engine {
  public:
-  explicit MemEngine(bool keep_log = false) : keep_(keep_log) {}
+  // `identity`: for tests of what is kept.
+  explicit MemEngine(bool keep_log = false, uint64_t identity = 0)
+      : keep_(keep_log), identity_(identity) {}
 
   EngineInfo info() const override { return {"mem", false, keep_, true}; }
   Result<std::vector<RecoveredShard>> open() override;
+  uint64_t identity() const override { return identity_; }
   void close() override {}
 
   void append(ShardId shard, LogGroup group, Done done) override;
@@ -57,6 +60,7 @@ class MemEngine final : public Engine {
   void keep(ShardState& state, const LogGroup& group);
 
   bool keep_;
+  uint64_t identity_;
   std::map<ShardId, ShardState> shards_;
   EngineStats stats_;
 };

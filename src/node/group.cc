@@ -1,12 +1,16 @@
 // See group.h.
 #include "node/group.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace holdfast {
 namespace {
 
 constexpr int64_t kFormMs = 100;
+constexpr int64_t kPromoteMs = 100;
+constexpr Seq kNearEntries = 4096;  // behind, of a learner that may become a voter
 
 const GroupMember* find_member(const Options& options, NodeId node) {
   for (const GroupMember& member : options.cluster_members) {
@@ -33,6 +37,10 @@ Status Group::check(const Options& options) {
         "durability: a member of a group must have it on stable media before it says so; "
         "allowed: always");
   }
+  if (options.engine_type == EngineType::kMem) {
+    return Status::invalid(
+        "engine.type: a member of a group must find again what it has said; allowed: disk, rocks");
+  }
   return {};
 }
 
@@ -57,8 +65,9 @@ Status Group::start(Shard& shard) {
   identity.secret = options_.cluster_secret;
   PeerHooks hooks;
   hooks.on_message = [this](const Message& message) { on_message(message); };
-  hooks.on_link = [](Member peer, bool up) {
+  hooks.on_link = [this](Member peer, bool up) {
     log_info(up ? "member connected" : "member disconnected", {{"node", uint64_t{peer.node}}});
+    if (!up) shard_->disconnected(peer);
   };
   hooks.on_drained = [](NodeId) {};
   peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), PeerOptions{},
@@ -77,6 +86,7 @@ Status Group::start(Shard& shard) {
     log_warning("members are believed without proof; set cluster.secret");
   }
   form();
+  promote_later();
   return {};
 }
 
@@ -90,7 +100,7 @@ void Group::on_message(const Message& message) {
 
 void Group::form() {
   const ElectedCore& core = shard_->replica()->core();
-  if (core.last().seq != 0 || !core.membership().voters.empty()) return;
+  if (core.last().seq != 0 || !core.membership().voters.empty() || !core.trusted()) return;
   Membership members;
   bool all = true;
   for (const GroupMember& member : options_.cluster_members) {
@@ -114,6 +124,48 @@ void Group::form() {
   reactor_.run_after(kFormMs, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) form();
   });
+}
+
+void Group::promote_later() {
+  reactor_.run_after(kPromoteMs, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    promote();
+    promote_later();
+  });
+}
+
+// A learner that has nearly caught up, one at a time.
+void Group::promote() {
+  const ElectedCore& core = shard_->replica()->core();
+  if (!core.serving() || core.membership().learners.empty()) return;
+  for (const PeerStatus& peer : core.peer_status()) {
+    Membership to = core.membership();
+    const auto learner = std::find(to.learners.begin(), to.learners.end(), peer.member);
+    const bool near = peer.state == "replicating" && peer.durable != 0 &&
+                      peer.durable + kNearEntries > core.last().seq;
+    if (learner == to.learners.end() || !near) continue;
+    to.learners.erase(learner);
+    to.voters.push_back(peer.member);
+    if (!core.may_change(to).ok()) continue;
+    log_info("a learner becomes a voter", {{"node", uint64_t{peer.member.node}}});
+    shard_->replica()->step(ChangeMembers{to});
+    return;
+  }
+}
+
+GroupPeer Group::peer(NodeId node) const {
+  GroupPeer peer;
+  const PeerLink* link = peers_ == nullptr ? nullptr : peers_->link(node);
+  if (link == nullptr) return peer;
+  const PeerStats& stats = link->stats();
+  peer.up = link->up();
+  if (peer.up) peer.member = link->peer();
+  peer.bytes_in = stats.bytes_in;
+  peer.bytes_out = stats.bytes_out;
+  peer.messages_in = stats.messages_in;
+  peer.messages_out = stats.messages_out;
+  peer.rtt_us = stats.rtt_us;
+  return peer;
 }
 
 std::string Group::client_address(NodeId node) const {

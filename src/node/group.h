@@ -4,7 +4,8 @@
 // A store draws its identity when it is made, so no configuration can name it. Members of a new
 // group tell each other that they know of none (Unformed); who has heard so from all that the
 // configuration names writes the group's first entry, the same on every member. A member whose disk
-// was replaced finds the others formed, waits, and is no member until it is made one.
+// was replaced finds the others formed, waits, and is no member until it is made one: a learner
+// first (SHARD ADDMEMBER), and a voter as soon as it has nearly all of the log.
 //
 // Threads: the reactor's.
 #pragma once
@@ -19,6 +20,7 @@
 #include "base/reactor.h"
 #include "replica/peer_net.h"
 #include "replica/shard.h"
+#include "resp/server.h"
 
 namespace holdfast {
 
@@ -40,11 +42,14 @@ class Group {
 
   // "HOST:PORT" of a member for clients; empty: unknown.
   std::string client_address(NodeId node) const;
+  GroupPeer peer(NodeId node) const;
   const PeerNet* net() const { return peers_.get(); }
 
  private:
   void on_message(const Message& message);
   void form();
+  void promote_later();
+  void promote();
 
   Reactor& reactor_;
   Net& net_;

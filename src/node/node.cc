@@ -72,6 +72,7 @@ Status Node::start() {
   }
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, std::move(shard));
   shard_->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
+  shard_->on_replaced([this](std::string_view why) { start_anew(why); });
   const Result<RecoveryReport> recovered = shard_->recover();
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
@@ -97,6 +98,7 @@ Status Node::start() {
   hooks.disk = &disk_;
   if (group_ != nullptr) {
     hooks.client_address = [this](NodeId node) { return group_->client_address(node); };
+    hooks.group_peer = [this](NodeId node) { return group_->peer(node); };
   }
   hooks.startup_memory = startup_memory;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));

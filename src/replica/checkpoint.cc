@@ -16,6 +16,7 @@ namespace holdfast {
 namespace {
 
 constexpr char kStateVersion = 3;
+constexpr char kUnfinished = 0x55;  // in place of a version
 
 bool read_log_summary(Reader& reader, LogSummary* log) {
   log->last.epoch = reader.varint();
@@ -53,9 +54,20 @@ std::string encode_checkpoint_state(const LogSummary& log, const Membership& mem
   return state;
 }
 
+std::string encode_unfinished_state(const Membership& members) {
+  return std::string(1, kUnfinished) + encode_membership(members);
+}
+
 Status load_checkpoint_state(std::string_view state, LogSummary* log, Membership* members,
-                             Keyspace& keyspace) {
+                             Keyspace& keyspace, bool* whole) {
+  *whole = true;
   if (state.empty()) return {};
+  if (state.front() == kUnfinished) {
+    *whole = false;
+    Result<Membership> decoded = decode_membership(state.substr(1));
+    if (decoded.ok()) *members = std::move(decoded.value());
+    return decoded.status();
+  }
   const Status corrupt = Status::corrupt("the checkpoint's state cannot be decoded");
   Reader reader(state);
   const char version = reader.fixed<char>();
@@ -91,7 +103,22 @@ void Checkpoint::begin_tracking(Seq seq) {
   if (engine_.info().wants_checkpoints) keyspace_.track_dirty(&tracked_);
 }
 
+void Checkpoint::stop(const std::function<void()>& done) {
+  stopped_ = true;
+  if (running_) {
+    waiters_.emplace_back([done](const Status&) { done(); });
+  } else {
+    reactor_.post(done);
+  }
+}
+
 void Checkpoint::start(Done done) {
+  if (stopped_ && !running_) {
+    if (done) {
+      reactor_.post([done] { done(Status::unavailable("a snapshot is being installed")); });
+    }
+    return;
+  }
   if (done) waiters_.push_back(std::move(done));
   if (running_) return;
   running_ = true;

@@ -57,6 +57,9 @@ class Checkpoint {
   // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
   void start(Done done = {});
 
+  // None begins any more: who asks for one is told kUnavailable. `done` is called when none runs.
+  void stop(const std::function<void()>& done);
+
   // More is committed or durable, perhaps: a waiting slice may go on.
   void committed();
 
@@ -99,6 +102,7 @@ class Checkpoint {
   DirtyKeys writing_;  // what the running one has still to write
 
   bool running_ = false;
+  bool stopped_ = false;
   bool waits_for_commit_ = false;
   bool begun_ = false;  // the first slice is under way, all that the start saw being committed
   int to_clean_ = 0;    // places that may still be cleaned in this one
@@ -126,8 +130,10 @@ class Checkpoint {
 // and the members of a group that elects its leader.
 std::string encode_checkpoint_state(const LogSummary& log, const Membership& members,
                                     const Keyspace& keyspace);
-// Nothing: the store is new.
+// What stands there instead while a snapshot takes the place of the records: they are of no use.
+std::string encode_unfinished_state(const Membership& members);
+// Nothing: the store is new. False in *whole: only the members are known.
 Status load_checkpoint_state(std::string_view state, LogSummary* log, Membership* members,
-                             Keyspace& keyspace);
+                             Keyspace& keyspace, bool* whole);
 
 }  // namespace holdfast

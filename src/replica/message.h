@@ -123,11 +123,15 @@ struct SnapshotChunk {
   uint64_t number = 0;
   Bytes records;
 };
+// All that the chunks may show is committed by now: what they hold may be installed.
 struct SnapshotEnd {
   uint64_t id = 0;
   uint64_t chunks = 0;
+  uint64_t rows = 0;    // in all of them
+  uint32_t digest = 0;  // CRC32C of all their records, one behind the other
 };
-// So many chunks were taken; `installed`: all of them, durably.
+// So many chunks were taken (it is said again every second meanwhile); `installed`: all of them,
+// durably.
 struct SnapshotOk {
   uint64_t id = 0;
   uint64_t chunks = 0;

@@ -243,10 +243,14 @@ void get(Fields& in, Vote& body) {
 void put(std::string& out, const SnapshotEnd& body) {
   put_varint(out, body.id);
   put_varint(out, body.chunks);
+  put_varint(out, body.rows);
+  put_fixed(out, body.digest);
 }
 void get(Fields& in, SnapshotEnd& body) {
   body.id = in.number();
   body.chunks = in.number();
+  body.rows = in.number();
+  body.digest = in.fixed<uint32_t>();
 }
 
 void put(std::string& out, const SnapshotOk& body) {

@@ -59,6 +59,24 @@ void Replica::handle(const Event& event) {
   core_->step(event, now_ns(), &actions);
   lease_end_ns_ = core_->lease_end_ns();
   for (Action& action : actions) perform(action);
+  if (std::holds_alternative<ChangeMembers>(event)) owner_.after_own_entry();
+}
+
+void Replica::receive(const Message& message) {
+  const MessageBody& body = message.body;
+  const bool snapshot =
+      std::holds_alternative<SnapshotBegin>(body) || std::holds_alternative<SnapshotChunk>(body) ||
+      std::holds_alternative<SnapshotEnd>(body) || std::holds_alternative<SnapshotOk>(body);
+  if (!snapshot) {
+    step(Received{message});
+  } else if (core_ != nullptr && !failed_ && message.shard == shard_ &&
+             message.to == core_->self()) {
+    owner_.on_snapshot(message);
+  }
+}
+
+void Replica::send(MessageBody body, const Member& to) {
+  hooks_.send({shard_, core_->epoch(), core_->self(), to, std::move(body)});
 }
 
 void Replica::propose(LogGroup group, LogSlice slice) {
@@ -114,7 +132,7 @@ void Replica::perform(Action& action) {
   } else if (const auto* read = std::get_if<ReadReady>(&action)) {
     owner_.on_read(read->token, read->ok);
   } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
-    log_warning("a member is too far behind the log", {{"node", uint64_t{snapshot->to.node}}});
+    owner_.on_send_snapshot(snapshot->to);
   }
 }
 

@@ -32,10 +32,16 @@ class Replica final : public LogSource {
     virtual ~Owner() = default;
     // The core is about to append an entry of its own: those of this turn go first.
     virtual void before_own_entry() = 0;
+    // It has, or has not: the next entry follows core().last().
+    virtual void after_own_entry() = 0;
     virtual void on_committed(const LogPosition& upto) = 0;
     virtual void on_role(Role role) = 0;
     virtual void on_read(uint64_t token, bool ok) = 0;
     virtual void on_store_failed(const Status& status) = 0;
+    // That member needs a snapshot; SnapshotSent is to follow.
+    virtual void on_send_snapshot(const Member& to) = 0;
+    // A message about snapshots, which the core knows nothing of.
+    virtual void on_snapshot(const Message& message) = 0;
   };
 
   // All outlive the replica.
@@ -50,7 +56,8 @@ class Replica final : public LogSource {
   // REQUIRES: started().
   const ElectedCore& core() const { return *core_; }
 
-  void receive(const Message& message) { step(Received{message}); }
+  void receive(const Message& message);
+  void send(MessageBody body, const Member& to);
   // An event that comes while actions are done (an engine may complete at once) waits for its turn.
   void step(const Event& event);
   // REQUIRES: core().serving(). `group` is the slice, for the engine.

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "replica/record_loader.h"
+#include "replica/snapshots.h"
 #include "store/entry_replay.h"
 #include "store/types/hash.h"
 
@@ -24,14 +26,18 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       options_(std::move(options)),
       checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
-  checkpoint_.on_state([this] {
-    const bool elects = replica_ != nullptr;
-    return encode_checkpoint_state(
-        committed_, elects ? replica_->core().membership_at(committed_.last.seq) : members_,
-        keyspace_);
-  });
+  checkpoint_.on_state([this] { return checkpoint_state(); });
   checkpoint_.on_finished([this] { checkpoint_finished(); });
   checkpoint_.on_failure([this](const Status& status) { fail(status); });
+}
+
+Shard::~Shard() = default;
+
+std::string Shard::checkpoint_state() const {
+  const bool elects = replica_ != nullptr;
+  return encode_checkpoint_state(
+      committed_, elects ? replica_->core().membership_at(committed_.last.seq) : members_,
+      keyspace_);
 }
 
 Result<RecoveryReport> Shard::recover() {
@@ -42,10 +48,16 @@ Result<RecoveryReport> Shard::recover() {
   for (const RecoveredShard& shard : opened.value()) {
     if (shard.shard == options_.id) own = shard;
   }
-  Status status = load_checkpoint_state(own.checkpoint.state, &committed_, &members_, keyspace_);
-  if (status.ok()) status = load_records(own);
+  bool whole = true;
+  Status status =
+      load_checkpoint_state(own.checkpoint.state, &committed_, &members_, keyspace_, &whole);
+  if (status.ok() && whole) status = load_records(own);
   try {
-    if (status.ok()) status = options_.hooks.send ? join_group(own) : replay(own);
+    if (status.ok() && !whole) {
+      status = join_emptied(std::move(own));
+    } else if (status.ok()) {
+      status = options_.hooks.send ? join_group(own, true) : replay(own);
+    }
   } catch (const ValueUnreadable& unreadable) {
     status = Status::corrupt(unreadable.what());
   }
@@ -72,8 +84,48 @@ Status Shard::load_records(const RecoveredShard& recovered) {
   return {};
 }
 
+// A snapshot was to take the place of everything, and is not whole: what is there is of no use, and
+// neither is this replica's word on what it has acknowledged (SnapshotReceiver).
+Status Shard::join_emptied(RecoveredShard recovered) {
+  if (!options_.hooks.send) {
+    return Status::corrupt("the store holds a part of a snapshot: only its group can complete it");
+  }
+  log_warning("the store holds a part of a snapshot, and waits for a whole one", {});
+  const auto failed = [this](const Status& status) {
+    if (!status.ok()) fail(status);
+  };
+  for (int db = 0; db < kDbCount; ++db) {
+    engine_.erase_database(options_.id, static_cast<DbId>(db), failed);
+  }
+  if (recovered.last_seq != 0) engine_.truncate_suffix(options_.id, 0, failed);
+  engine_.finish_checkpoint(options_.id, {0, encode_unfinished_state(members_)}, failed);
+  checkpoint_.begin_tracking(0);
+  recovered.checkpoint.seq = recovered.first_seq = recovered.last_seq = 0;
+  return join_group(recovered, false);
+}
+
+// Entries that are not of the checkpoint's log lie before it, if it is a snapshot's that was
+// installed a moment before a crash.
+Status Shard::drop_replaced_log(const RecoveredShard& recovered) {
+  const LogPosition& base = committed_.last;
+  if (recovered.last_seq == 0 || recovered.first_seq > base.seq) return {};
+  bool same = false;
+  if (recovered.last_seq >= base.seq) {
+    const Status read =
+        engine_.read_log(options_.id, base.seq, base.seq, [&](Seq, std::string_view entry) {
+          const Result<EntryHeader> header = read_entry_header(entry);
+          same = header.ok() && position_of(header.value()) == base;
+          return false;
+        });
+    if (!read.ok()) return read;
+  }
+  if (!same) engine_.release_prefix(options_.id, base.seq, [](const Status&) {});
+  return {};
+}
+
 // What lies behind the checkpoint is applied when the group says that it is committed.
-Status Shard::join_group(const RecoveredShard& recovered) {
+Status Shard::join_group(const RecoveredShard& recovered, bool trusted) {
+  if (Status status = drop_replaced_log(recovered); !status.ok()) return status;
   if (committed_.last.seq != recovered.checkpoint.seq) return other_entry();
   LogSummary log = committed_;
   if (recovered.last_seq > log.last.seq) {
@@ -104,7 +156,14 @@ Status Shard::join_group(const RecoveredShard& recovered) {
   const uint64_t store = engine_.identity();
   replica.self.store = store != 0 ? store : options_.random->next() | 1;
   checkpoint_.on_durable([this] { return replica_->core().durable(); });
-  replica_->start(replica, {recovered.hard_state, committed_.last, log}, members_);
+  snapshots_ = std::make_unique<Snapshots>(SnapshotHost{
+      reactor_, engine_, keyspace_, checkpoint_, *replica_, *options_.random, options_.id,
+      committed_, [this] { return checkpoint_state(); }, [this] { return last_.seq; },
+      [this](std::string_view why) {
+        if (on_replaced_) on_replaced_(why);
+      },
+      [this](const Status& status) { fail(status); }});
+  replica_->start(replica, {recovered.hard_state, committed_.last, log, trusted}, members_);
   return {};
 }
 
@@ -205,7 +264,8 @@ void Shard::submit() {
 
 bool Shard::checkpoint_due() const {
   if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
-  return engine_.log_bytes() >= options_.checkpoint_log_bytes || engine_.wants_checkpoint();
+  return engine_.log_bytes() >= kept_log_bytes_ + options_.checkpoint_log_bytes ||
+         engine_.wants_checkpoint();
 }
 
 // In a group, the log since the checkpoint before this one is kept for members that are behind.
@@ -214,13 +274,32 @@ void Shard::checkpoint_finished() {
     engine_.release_prefix(options_.id, checkpoint_.finished_seq(), [](const Status&) {});
     return;
   }
-  replica_->step(Released{releasable_});
-  if (releasable_.seq > 0) {
-    engine_.release_prefix(options_.id, releasable_.seq, [](const Status&) {});
+  constexpr uint64_t kMostLogs = 8;  // checkpoints' worth of log that others may keep here
+  const bool short_of_room =
+      engine_.wants_checkpoint() || engine_.log_bytes() > kMostLogs * options_.checkpoint_log_bytes;
+  if (log_needed() >= releasable_.seq || short_of_room) {
+    if (snapshots_->log_needed() < releasable_.seq) snapshots_->give_up("the log has no more room");
+    replica_->step(Released{releasable_});
+    if (releasable_.seq > 0) {
+      engine_.release_prefix(options_.id, releasable_.seq, [](const Status&) {});
+    }
   }
+  kept_log_bytes_ = engine_.log_bytes();
   releasable_ = checkpointed_;
   const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
   if (now.ok()) checkpointed_ = now.value();
+}
+
+// What lies behind this entry is wanted by members that are sent a snapshot or the log.
+Seq Shard::log_needed() const {
+  constexpr int64_t kSilenceNs = 10'000'000'000;
+  Seq needed = snapshots_->log_needed();
+  const int64_t now_ns = reactor_.clock().boot_ns();
+  for (const PeerStatus& peer : replica_->core().peer_status()) {
+    const bool follows = peer.state == "replicating" && now_ns - peer.heard_ns < kSilenceNs;
+    if (follows) needed = std::min(needed, peer.next - 1);
+  }
+  return needed;
 }
 
 void Shard::group_done(const LogPosition& last, const Status& status) {
@@ -240,6 +319,7 @@ void Shard::committed(const LogPosition& upto) {
     submitted_.pop_front();
   }
   checkpoint_.committed();
+  if (snapshots_ != nullptr) snapshots_->committed();
   if (on_commit_) on_commit_();
 }
 
@@ -268,8 +348,13 @@ Status Shard::apply_upto(Seq seq) {
   return {};
 }
 
+// It has no effects: there is nothing to apply.
+void Shard::after_own_entry() {
+  if (serves_ && last_.seq < replica_->core().last().seq) last_ = replica_->core().last();
+}
+
 void Shard::on_committed(const LogPosition& upto) {
-  if (failed() || deposed_) return;
+  if (failed() || deposed_ || snapshots_->installing()) return;
   if (last_.seq < upto.seq) {
     const Status applied = apply_upto(upto.seq);
     if (!applied.ok()) {
@@ -286,6 +371,7 @@ void Shard::on_committed(const LogPosition& upto) {
 }
 
 void Shard::on_role(Role role) {
+  snapshots_->role_changed();
   if (!serves_ || role == Role::kPrimary) return;
   serves_ = false;
   if (last_.seq > committed_.last.seq) {
@@ -293,6 +379,16 @@ void Shard::on_role(Role role) {
     if (on_deposed_) on_deposed_();
   }
   if (on_serving_) on_serving_(false);
+}
+
+void Shard::on_send_snapshot(const Member& to) { snapshots_->send_to(to); }
+
+void Shard::on_snapshot(const Message& message) {
+  if (!failed() && !deposed_) snapshots_->receive(message);
+}
+
+void Shard::disconnected(const Member& member) {
+  if (snapshots_ != nullptr) snapshots_->disconnected(member);
 }
 
 void Shard::fail(const Status& status) {

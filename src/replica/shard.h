@@ -40,6 +40,8 @@
 
 namespace holdfast {
 
+class Snapshots;
+
 struct ShardOptions {
   ShardId id = 0;
   uint64_t checkpoint_log_bytes = 256ULL << 20;
@@ -81,6 +83,7 @@ class Shard final : private Replica::Owner {
   Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions options);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
+  ~Shard() override;
 
   // Loads the last checkpoint and replays the log. Nothing else may be called before it is ok.
   Result<RecoveryReport> recover();
@@ -93,6 +96,11 @@ class Shard final : private Replica::Owner {
   // It was deposed with effects that are not committed: nothing may be read or applied any more.
   void on_deposed(std::function<void()> hook) { on_deposed_ = std::move(hook); }
 
+  // Its store holds another state than its memory, a snapshot's, or waits for one: as on_deposed.
+  void on_replaced(std::function<void(std::string_view why)> hook) {
+    on_replaced_ = std::move(hook);
+  }
+
   Keyspace& keyspace() { return keyspace_; }
 
   // --- in a group ---
@@ -101,6 +109,8 @@ class Shard final : private Replica::Owner {
   const Replica* replica() const { return replica_.get(); }
   // Commands of clients may run, as far as the lease allows.
   bool serves() const { return serves_; }
+  // The connection to a member is gone.
+  void disconnected(const Member& member);
   // What is there may be read now: nobody else can have changed it. To be asked after a command has
   // come in.
   bool lease_valid() const { return replica_ == nullptr || replica_->lease_valid(); }
@@ -168,7 +178,11 @@ class Shard final : private Replica::Owner {
 
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
-  Status join_group(const RecoveredShard& recovered);
+  Status join_group(const RecoveredShard& recovered, bool trusted);
+  Status drop_replaced_log(const RecoveredShard& recovered);
+  Status join_emptied(RecoveredShard recovered);
+  std::string checkpoint_state() const;
+  Seq log_needed() const;
   void checkpoint_finished();
   bool checkpoint_due() const;
   void note_large(const Effect& effect);
@@ -176,10 +190,13 @@ class Shard final : private Replica::Owner {
   void committed(const LogPosition& upto);
   Status apply_upto(Seq seq);
   void before_own_entry() override { submit(); }
+  void after_own_entry() override;
   void on_committed(const LogPosition& upto) override;
   void on_role(Role role) override;
   void on_read(uint64_t, bool) override {}
   void on_store_failed(const Status& status) override { fail(status); }
+  void on_send_snapshot(const Member& to) override;
+  void on_snapshot(const Message& message) override;
   void fail(const Status& status);
 
   Reactor& reactor_;
@@ -196,6 +213,8 @@ class Shard final : private Replica::Owner {
   std::unique_ptr<Replica> replica_;
   std::function<void(bool)> on_serving_;
   std::function<void()> on_deposed_;
+  std::function<void(std::string_view)> on_replaced_;
+  std::unique_ptr<Snapshots> snapshots_;
   bool serves_ = true;
   bool deposed_ = false;
 
@@ -204,7 +223,8 @@ class Shard final : private Replica::Owner {
   LogSummary committed_;
   LogPosition releasable_;  // the checkpoint before the newest
   LogPosition checkpointed_;
-  Membership members_;  // as of the checkpoint
+  uint64_t kept_log_bytes_ = 0;  // when the newest checkpoint was finished
+  Membership members_;           // as of the checkpoint
   int64_t now_ms_ = 0;
   int64_t log_clock_ms_ = 0;
   Status failure_;

@@ -43,6 +43,7 @@ class Text {
     std::snprintf(text, sizeof text, "%.*f", digits, value);
     return text;
   }
+  void raw(std::string_view lines) { out_.append(lines); }
   std::string take() { return std::move(out_); }
 
  private:
@@ -266,10 +267,64 @@ void stats_section(Server& s, Text& t) {
   t.number("reads_paused", stats.reads_paused);
 }
 
-void replication_section(Server& s, Text& t) {
-  t.section("Replication");
-  t.line("role", "master");
+// "HOST" and "PORT" of "HOST:PORT"; both empty if it is not known.
+std::pair<std::string, std::string> client_address(Server& s, NodeId node) {
+  const std::string address = s.hooks().client_address ? s.hooks().client_address(node) : "";
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return {};
+  return {address.substr(0, colon), address.substr(colon + 1)};
+}
+
+// The backups of a primary, as tools look for a master's slaves.
+void backup_lines(Server& s, const ElectedCore& core, Text& t) {
+  const int64_t now_ns = s.clock().boot_ns();
+  std::string lines;
+  int count = 0;
+  for (const PeerStatus& peer : core.peer_status()) {
+    const GroupPeer link =
+        s.hooks().group_peer ? s.hooks().group_peer(peer.member.node) : GroupPeer();
+    if (!link.up || link.member != peer.member) continue;
+    const auto [host, port] = client_address(s, peer.member.node);
+    const std::string state = peer.state == "replicating" ? "online" : "wait_bgsave";
+    const int64_t lag = peer.heard_ns > 0 ? (now_ns - peer.heard_ns) / 1'000'000'000 : -1;
+    lines += "slave" + std::to_string(count++) + ":ip=" + host + ",port=" + port +
+             ",state=" + state + ",offset=" + std::to_string(peer.durable) +
+             ",lag=" + std::to_string(lag) + "\r\n";
+  }
+  t.number("connected_slaves", count);
+  t.raw(lines);
+}
+
+void master_lines(Server& s, const ElectedCore& core, Text& t) {
+  const auto [host, port] = client_address(s, core.leader().node);
+  const GroupPeer link =
+      s.hooks().group_peer ? s.hooks().group_peer(core.leader().node) : GroupPeer();
+  const bool up = core.role() == Role::kBackup && link.up && link.member == core.leader();
+  t.line("master_host", host);
+  t.line("master_port", port.empty() ? "0" : port);
+  t.line("master_link_status", up ? "up" : "down");
+  t.line("master_last_io_seconds_ago", up ? "0" : "-1");
+  t.line("master_sync_in_progress", "0");
+  t.number("slave_read_repl_offset", core.last().seq);
+  t.number("slave_repl_offset", core.committed().seq);
+  t.line("slave_priority", "100");
+  t.line("slave_read_only", "1");
+  t.line("replica_announced", "1");
   t.line("connected_slaves", "0");
+}
+
+void replication_section(Server& s, Text& t) {
+  const Replica* replica = s.shard().replica();
+  const bool follows = replica != nullptr && !replica->core().serving();
+  t.section("Replication");
+  t.line("role", follows ? "slave" : "master");
+  if (replica == nullptr) {
+    t.line("connected_slaves", "0");
+  } else if (follows) {
+    master_lines(s, replica->core(), t);
+  } else {
+    backup_lines(s, replica->core(), t);
+  }
   t.line("master_failover_state", "no-failover");
   t.line("master_replid", s.run_id());
   t.line("master_replid2", std::string(40, '0'));

@@ -69,6 +69,14 @@ struct Pause {
 };
 
 // All optional: without a hook the figure is 0, as in the simulation.
+// The link to another node of the group.
+struct GroupPeer {
+  bool up = false;
+  Member member;  // while it is up: with the store that the node has
+  uint64_t bytes_in = 0, bytes_out = 0, messages_in = 0, messages_out = 0;  // since the start
+  int64_t rtt_us = 0;                                                       // 0: not known
+};
+
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
   std::function<void()> exit_now;                 // the same while a script cannot be waited for
@@ -82,6 +90,8 @@ struct ServerHooks {
   ProcessFacts process;
   // "HOST:PORT" of a member for clients; empty: unknown.
   std::function<std::string(NodeId)> client_address;
+  // What connects to a node of the group; see GroupPeer.
+  std::function<GroupPeer(NodeId)> group_peer;
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };

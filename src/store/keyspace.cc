@@ -106,6 +106,16 @@ uint64_t Keyspace::scan(DbId db, uint64_t cursor, const std::function<void(Objec
   return slot < kSlotCount ? slot : 0;
 }
 
+void Keyspace::visit_slot(DbId db, SlotId slot,
+                          const std::function<void(const Object&)>& visit) const {
+  const Database& database = databases_[db];
+  if (database.slots == nullptr || database.slots[slot].table.size() == 0) return;
+  uint64_t position = 0;
+  do {
+    position = database.slots[slot].table.scan(position, [&](Object* object) { visit(*object); });
+  } while (position != 0);
+}
+
 Object* Keyspace::random_object(DbId db, Random& random) const {
   const Database& database = databases_[db];
   if (database.size == 0) return nullptr;

@@ -99,6 +99,8 @@ class Keyspace {
   // Visits the next few keys; returns the next cursor, 0 when done. Redis's guarantee: what was
   // there from the first call to the last is visited at least once.
   uint64_t scan(DbId db, uint64_t cursor, const std::function<void(Object*)>& visit) const;
+  // Every object of a slot, each once.
+  void visit_slot(DbId db, SlotId slot, const std::function<void(const Object&)>& visit) const;
   // Null when the database is empty.
   Object* random_object(DbId db, Random& random) const;
   // An object of the database whose expiry is at or before now, or null.

@@ -96,7 +96,7 @@ class RandomMessages {
   void fill(Unformed&) {}
   void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
-  void fill(SnapshotEnd& b) { b = {number(), number()}; }
+  void fill(SnapshotEnd& b) { b = {number(), number(), number(), static_cast<uint32_t>(number())}; }
   void fill(SnapshotOk& b) { b = {number(), number(), coin()}; }
   void fill(GetEntry& b) { b = {position()}; }
   void fill(EntryIs& b) { b = {position(), coin() ? bytes() : nullptr}; }
@@ -158,7 +158,7 @@ class MessageText {
   void show(const Unformed&) {}
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
-  void show(const SnapshotEnd& b) { add(b.id, b.chunks); }
+  void show(const SnapshotEnd& b) { add(b.id, b.chunks, b.rows, b.digest); }
   void show(const SnapshotOk& b) { add(b.id, b.chunks, b.installed); }
   void show(const GetEntry& b) { add(b.at); }
   void show(const EntryIs& b) { add(b.at, b.entry); }

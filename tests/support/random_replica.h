@@ -24,6 +24,12 @@ struct RandomReplica {
     keyspace.set_limits(small_limits());
   }
 
+  // As a member of a group.
+  RandomReplica(Reactor& reactor, Engine& engine, ShardOptions options)
+      : cold(false), keyspace(7), shard(reactor, engine, keyspace, std::move(options)) {
+    keyspace.set_limits(small_limits());
+  }
+
   // A random command: one to four effects in one entry.
   void random_command(Random& random) {
     if (cold && random.one_in(4)) shard.cold_values().cool(UINT64_MAX, 1'000'000);

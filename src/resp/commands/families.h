@@ -34,6 +34,7 @@ std::span<const CommandSpec> latency_commands();        // LATENCY, SLOWLOG
 std::span<const CommandSpec> introspection_commands();  // COMMAND
 std::span<const CommandSpec> admin_commands();          // MONITOR, SHUTDOWN, WAIT, SAVE, ...
 std::span<const CommandSpec> engine_commands();         // ENGINE, a command of our own
+std::span<const CommandSpec> shard_commands();          // SHARD, a command of our own
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER

@@ -250,6 +250,72 @@ TEST_CASE_TEMPLATE("engine: erase_database takes just its own", F, ENGINES) {
   }
 }
 
+TEST_CASE_TEMPLATE("engine: a checkpoint beyond the log's end, whose log goes on behind it", F,
+                   ENGINES) {
+  for (const bool released : {true, false}) {
+    CAPTURE(released);
+    F f;
+    REQUIRE(f.append(make_group(1, 10)).ok());
+    REQUIRE(f.write({{{0, 1, "old"}, false, "v"}, {{3, 2, "k"}, false, "old"}}).ok());
+    REQUIRE(f.finish({5, "old"}).ok());
+    REQUIRE(f.release(5).ok());
+    REQUIRE(f.erase_database(0).ok());
+    REQUIRE(f.erase_database(3).ok());
+    REQUIRE(f.write({{{3, 2, "k"}, false, "new"}, {{4, 2, "l"}, false, "new"}}).ok());
+    REQUIRE(f.finish({100, "snapshot"}).ok());
+    if (released) {
+      REQUIRE(f.release(100).ok());
+    } else {
+      f.reopen();
+      CHECK(f.recovered(kShard).last_seq <= 10);
+      if (f.recovered(kShard).last_seq != 0) REQUIRE(f.release(100).ok());
+    }
+    CHECK(f.engine().log_bytes() == 0);
+    REQUIRE(f.append(make_group(101, 103)).ok());
+    for (int again = 0; again < 2; ++again) {
+      CHECK(f.read(101, 103) == expected(101, 103));
+      CHECK(!f.engine().read_log(kShard, 100, 101, [](auto...) { return true; }).ok());
+      CHECK(f.records(0).empty());
+      CHECK(f.records(3) == Records{{"3/2/k", "new"}});
+      CHECK(f.records(4) == Records{{"4/2/l", "new"}});
+      f.reopen();
+      CHECK(f.recovered(kShard).checkpoint.seq == 100);
+      CHECK(f.recovered(kShard).checkpoint.state == "snapshot");
+      CHECK(f.recovered(kShard).first_seq == 101);
+      CHECK(f.recovered(kShard).last_seq == 103);
+    }
+    REQUIRE(f.finish({102, "next"}).ok());
+    REQUIRE(f.release(102).ok());
+    REQUIRE(f.append(make_group(104, 105)).ok());
+    f.reopen();
+    CHECK(f.read(103, 105) == expected(103, 105));
+  }
+}
+
+TEST_CASE_TEMPLATE("engine: a store is emptied, and its log begins anew at its first entry", F,
+                   ENGINES) {
+  F f;
+  REQUIRE(f.append(make_group(1, 10)).ok());
+  REQUIRE(f.write({{{0, 1, "old"}, false, "v"}}).ok());
+  REQUIRE(f.finish({8, "old"}).ok());
+  REQUIRE(f.release(8).ok());
+  REQUIRE(f.finish({8, "empty"}).ok());
+  REQUIRE(f.erase_database(0).ok());
+  REQUIRE(f.truncate(0).ok());
+  REQUIRE(f.finish({0, "empty"}).ok());
+  f.reopen();
+  CHECK(f.recovered(kShard).checkpoint.seq == 0);
+  CHECK(f.recovered(kShard).last_seq == 0);
+  REQUIRE(f.append(make_group(1, 3, "new")).ok());
+  for (int again = 0; again < 2; ++again) {
+    CHECK(f.read(1, 3) == expected(1, 3, "new"));
+    CHECK(f.records(0).empty());
+    f.reopen();
+    CHECK(f.recovered(kShard).checkpoint.state == "empty");
+    CHECK(f.recovered(kShard).last_seq == 3);
+  }
+}
+
 TEST_CASE_TEMPLATE("engine: keys of any bytes and length stay apart", F, ENGINES) {
   F f;
   const std::string zero(1, '\0'), ff(1, '\xff');

@@ -99,7 +99,7 @@ std::vector<MessageBody> examples() {
           TimeoutNow{},
           SnapshotBegin{77, {at, {{1, 200}}}, "state"},
           SnapshotChunk{77, 1, shared("rows")},
-          SnapshotEnd{77, 2},
+          SnapshotEnd{77, 2, 9, 0xdeadbeef},
           SnapshotOk{77, 2, true},
           GetEntry{at},
           EntryIs{at, shared("entry")},

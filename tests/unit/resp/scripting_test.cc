@@ -127,9 +127,12 @@ TEST_CASE("functions: state of the keyspace, kept by a checkpoint's state") {
   Keyspace other(1);
   LogSummary log;
   Membership members;
-  CHECK(load_checkpoint_state(state, &log, &members, other).ok());
+  bool whole = false;
+  CHECK(load_checkpoint_state(state, &log, &members, other, &whole).ok());
+  CHECK(whole);
   CHECK(other.libraries() == f.keyspace().libraries());
-  CHECK(!load_checkpoint_state(state.substr(0, state.size() - 1), &log, &members, other).ok());
+  CHECK(!load_checkpoint_state(state.substr(0, state.size() - 1), &log, &members, other, &whole)
+             .ok());
 }
 
 TEST_CASE("functions: what came by the log alone is compiled when it is asked for") {

@@ -1,0 +1,84 @@
+// SnapshotSender: sends one member a copy of the whole state, beside everything else.
+//
+// The copy is as fuzzy as a checkpoint: its base is what was committed when it began, each object
+// is as it was when its slot was read, and the log behind the base brings all of it to one moment.
+// What it shows may not be committed yet; so its end is sent when everything is that the keyspace
+// showed when the last slot had been read, and before its end nothing of it is used.
+//
+// Bounds: a slot is read in one go, so that no key is in it twice; kWindow chunks are on their way,
+// of about kChunkBytes each (more, if one object is larger); a member that says nothing for
+// kSilenceMs is given up.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "replica/snapshot_rows.h"
+#include "replica/snapshots.h"
+
+namespace holdfast {
+
+class SnapshotSender {
+ public:
+  // `ended` is called once, maybe inside of a call, with whether the snapshot is installed.
+  // The host outlives the sender.
+  SnapshotSender(const SnapshotHost& host, const Member& to, std::function<void(bool)> ended);
+  ~SnapshotSender();
+  SnapshotSender(const SnapshotSender&) = delete;
+  SnapshotSender& operator=(const SnapshotSender&) = delete;
+
+  Seq base() const { return base_; }
+  bool ended() const { return ended_; }
+
+  void acknowledged(const SnapshotOk& ok);
+  // Sends what may be sent now.
+  void pump();
+  void give_up(std::string_view why);
+
+ private:
+  static constexpr size_t kChunkBytes = 256 << 10;
+  static constexpr uint64_t kWindow = 8;
+  static constexpr uint32_t kSlotsPerTurn = 1024;  // looked at, empty ones too
+  static constexpr int64_t kLookMs = 1000;
+  static constexpr int64_t kSilenceMs = 10'000;
+
+  void begin();
+  void watch();
+  void gather_later();
+  void gather();
+  bool gather_slot(DbId db, SlotId slot);
+  bool add_row(DbId db, const Object& object);
+  void close_chunk();
+  void send_end();
+  void end(bool installed);
+  // The task, unless the sender is gone or has ended by then.
+  std::function<void()> later(void (SnapshotSender::*task)());
+
+  const SnapshotHost& host_;
+  const Member to_;
+  const std::function<void(bool)> on_ended_;
+  const uint64_t id_;
+  Seq base_;
+  int64_t begun_ns_, heard_ns_;
+
+  uint32_t next_slot_ = 0;  // of all databases, one behind the other
+  bool gathering_ = false;  // a turn of it is asked for
+  Seq shown_ = 0;           // the newest entry that may be in it; 0: not all is read yet
+  SnapshotRows rows_;
+  std::string image_;
+  std::deque<Bytes> chunks_;  // read and not sent
+  uint64_t sent_ = 0, acknowledged_ = 0;
+  uint64_t row_count_ = 0, bytes_ = 0;
+  uint32_t digest_ = 0;
+  bool end_sent_ = false;
+  bool ended_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace holdfast
