@@ -164,7 +164,8 @@ $(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world 
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/sim: $(patsubst %,$(B)/tests/sim/%.o,main world sim_client) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
+SIM := main cluster_world cluster_faults cluster_oracles cluster_node cluster_client workload reply campaign
+$(B)/sim: $(SIM:%=$(B)/tests/sim/%.o) $(patsubst %,$(B)/%.o,$(basename $(wildcard tests/support/history/*.cc))) $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 

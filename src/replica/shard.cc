@@ -285,7 +285,8 @@ void Shard::on_role(Role role) {
   serves_ = false;
   if (last_.seq > committed_.last.seq) {
     deposed_ = true;
-    if (on_deposed_) on_deposed_();
+    // Whose store failed is told of that, a moment later.
+    if (role != Role::kPoisoned && on_deposed_) on_deposed_();
   }
   if (on_serving_) on_serving_(false);
 }
