@@ -103,9 +103,9 @@ crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), 
 mutants: ## each forbidden mistake, made alone: a test must fail
 	@scripts/mutants.sh $(ONLY)
 
-sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
+sim: ## whole nodes on simulated disks, network and clocks, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim
-	@$(B)/sim --seeds $(or $(SEEDS),200) $(if $(SEED),--seed $(SEED))
+	@$(B)/sim --seeds $(or $(SEEDS),300) $(if $(SEED),--seed $(SEED))
 
 sim-protocol: ## the replication protocol alone, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim_protocol

@@ -25,6 +25,7 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
   checkpoint_.on_state([this] {
+    log_bytes_at_start_ = engine_.log_bytes();
     const bool elects = replica_ != nullptr;
     return encode_checkpoint_state(
         committed_, elects ? replica_->core().membership_at(committed_.last.seq) : members_,
@@ -198,9 +199,12 @@ void Shard::submit() {
                  [this, last = last_](const Status& status) { group_done(last, status); });
 }
 
+// In a group, what is not committed stays in the log however many checkpoints there are.
 bool Shard::checkpoint_due() const {
   if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
-  return engine_.log_bytes() >= options_.checkpoint_log_bytes || engine_.wants_checkpoint();
+  if (replica_ != nullptr && committed_.last.seq <= released_) return false;
+  return engine_.log_bytes() >= log_bytes_kept_ + options_.checkpoint_log_bytes ||
+         engine_.wants_checkpoint();
 }
 
 // In a group, the log since the checkpoint before this one is kept for members that are behind.
@@ -210,9 +214,13 @@ void Shard::checkpoint_finished() {
     return;
   }
   replica_->step(Released{releasable_});
+  const uint64_t before = engine_.log_bytes();
   if (releasable_.seq > 0) {
     engine_.release_prefix(options_.id, releasable_.seq, [](const Status&) {});
   }
+  released_ = releasable_.seq;
+  log_bytes_kept_ =
+      log_bytes_at_start_ - std::min(log_bytes_at_start_, before - engine_.log_bytes());
   releasable_ = checkpointed_;
   const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
   if (now.ok()) checkpointed_ = now.value();

@@ -39,7 +39,8 @@ std::string run_seed(uint64_t seed, bool twice, bool alone, const RunSeed& run, 
   std::string failure = first.failure;
   if (failure.empty() && twice && run(seed).hash != first.hash) failure = "two runs differ";
   if (!failure.empty()) {
-    const size_t shown = alone ? first.timeline.size() : std::min(first.timeline.size(), kTimelineShown);
+    const size_t shown =
+        alone ? first.timeline.size() : std::min(first.timeline.size(), kTimelineShown);
     for (size_t i = first.timeline.size() - shown; i < first.timeline.size(); ++i) {
       failure += "\n    " + first.timeline[i];
     }

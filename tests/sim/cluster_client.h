@@ -1,6 +1,7 @@
-// ClusterClient: one client of a ClusterWorld: a connection to one of the nodes, with a few requests
-// on the way. It follows MOVED, tries another node when it is refused, when its connection ends, and
-// when no answer comes in time. It never sends an operation again: what it was not told stays open.
+// ClusterClient: one client of a ClusterWorld: a connection to one of the nodes, with a few
+// requests on the way. It follows MOVED, tries another node when it is refused, when its connection
+// ends, and when no answer comes in time. It never sends an operation again: what it was not told
+// stays open.
 #pragma once
 
 #include <deque>

@@ -124,7 +124,8 @@ void ClusterNode::end_in_order() {
 
 void ClusterNode::pause_for(int64_t ns) {
   if (!running()) return;
-  process_->reactor.pause_for(ns);
+  // When it goes on, it may see its sockets before its timers.
+  process_->reactor.pause_for(ns + static_cast<int64_t>(random_.below(2'000'000)));
   net_.pause(host_, ns);
 }
 

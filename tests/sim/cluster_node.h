@@ -1,5 +1,5 @@
-// ClusterNode: a node of a ClusterWorld: its machine (disk, clocks, network) and, while it runs, its
-// process: the same parts, joined in the same way, as src/node/node.h joins them.
+// ClusterNode: a node of a ClusterWorld: its machine (disk, clocks, network) and, while it runs,
+// its process: the same parts, joined in the same way, as src/node/node.h joins them.
 //
 // A process ends by kill (what the system has, stays), by power loss (the disk keeps what it must),
 // by itself after a failed write, or to start anew when it was deposed with uncommitted effects.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kCalmMs = 60'000;
 constexpr int64_t kStepMs = 100;
+constexpr uint64_t kIdleCheckpoints = 30;  // between two looks, with nothing new to be covered
 
 std::map<std::string, uint64_t> hashes_of(const Keyspace& keyspace) {
   std::map<std::string, uint64_t> hashes;
@@ -58,6 +59,18 @@ void ClusterWorld::look_at(ClusterNode& node) {
     if (follows && core->committed().seq > node.recovered_seq()) mark("caught up by the log");
   }
   compare_contents(node);
+  watch_checkpoints(node);
+}
+
+void ClusterWorld::watch_checkpoints(ClusterNode& node) {
+  Seen& seen = seen_[node.host()];
+  const Seen now{node.life(), node.shard().commit_seq(),
+                 node.shard().checkpoint().finished_count()};
+  if (now.life == seen.life && now.committed == seen.committed &&
+      now.checkpoints > seen.checkpoints + kIdleCheckpoints) {
+    throw Violation("C6: " + node.host() + " takes checkpoints without end");
+  }
+  seen = now;
 }
 
 // A primary applies before it is committed: it can be compared when it is quiet.
@@ -115,8 +128,8 @@ void ClusterWorld::calm() {
     reactor_.run_for(kStepMs);
     heal();
     look();
-    const bool finished = std::ranges::all_of(
-        clients_, [](const auto& client) { return client->finished(); });
+    const bool finished =
+        std::ranges::all_of(clients_, [](const auto& client) { return client->finished(); });
     if (finished && converged()) return;
   }
   for (const auto& node : nodes_) {

@@ -56,10 +56,9 @@ void ClusterWorld::make_nodes() {
     const size_t index = node - 1;
     nodes_.push_back(std::make_unique<ClusterNode>(
         reactor_, net_, random_.next(), knobs,
-        ClusterNode::Hooks{[this, index] { deposed(*nodes_[index]); },
-                           [this, index](const Status& status) {
-                             log_failed(*nodes_[index], status);
-                           }},
+        ClusterNode::Hooks{
+            [this, index] { deposed(*nodes_[index]); },
+            [this, index](const Status& status) { log_failed(*nodes_[index], status); }},
         marks_));
   }
 }
@@ -67,7 +66,7 @@ void ClusterWorld::make_nodes() {
 void ClusterWorld::make_clients() {
   const size_t count = 2 + random_.below(7);
   ClusterClient::Manner manner;
-  manner.think_ms = static_cast<int64_t>(count) * (10 + up_to(40));
+  manner.think_ms = static_cast<int64_t>(count) * (6 + up_to(30));
   manner.pipeline = 1 + random_.below(6);
   manner.patience_ms = 300 + up_to(3000);
   for (size_t i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
-// ClusterWorld: one seed's simulation of whole nodes: server, shard, replication, links, engine, all
-// real, on simulated disks, network and clocks; one to five nodes in a group that elects its
+// ClusterWorld: one seed's simulation of whole nodes: server, shard, replication, links, engine,
+// all real, on simulated disks, network and clocks; one to five nodes in a group that elects its
 // primary, or one alone; two to eight clients. Everything that happens follows from the seed.
 //
 // Faults, of which each seed turns on some: processes killed, power lost (of one, of all, in the
@@ -15,6 +15,7 @@
 //   C4  after the faults end, all nodes come to the same commit, and all clients are answered,
 //       within 60 s of virtual time
 //   C5  no assertion of the product is broken; a store is always recovered
+//   C6  no checkpoints without end when there is nothing new
 // A broken oracle throws Violation.
 #pragma once
 
@@ -60,9 +61,7 @@ class ClusterWorld {
   void note(const std::string& what);
   void mark(const std::string& name) { ++marks_[name]; }
   int64_t up_to(int64_t most) { return static_cast<int64_t>(random_.below(uint64_t(most) + 1)); }
-  void after(int64_t ms, std::function<void()> task) {
-    reactor_.run_after(ms, std::move(task));
-  }
+  void after(int64_t ms, std::function<void()> task) { reactor_.run_after(ms, std::move(task)); }
   ClusterNode& any() { return *nodes_[random_.below(nodes_.size())]; }
   ClusterNode* primary();
 
@@ -92,6 +91,7 @@ class ClusterWorld {
   void look();
   void look_at(ClusterNode& node);
   void compare_contents(ClusterNode& node);
+  void watch_checkpoints(ClusterNode& node);
   bool lags_for_ever(ClusterNode& node);
   bool converged();
   void calm();
@@ -113,12 +113,18 @@ class ClusterWorld {
   int64_t chaos_ms_ = 1;
   bool rare_recovery_faults_ = false;
 
-  std::map<Seq, LogPosition> ledger_;                   // C2
+  std::map<Seq, LogPosition> ledger_;  // C2
   struct Contents {
-    std::string host;  // who had them first
+    std::string host;                        // who had them first
     std::map<std::string, uint64_t> hashes;  // of the values
   };
   std::map<Seq, Contents> contents_;  // C3
+  struct Seen {
+    uint64_t life = 0;
+    Seq committed = 0;
+    uint64_t checkpoints = 0;
+  };
+  std::map<std::string, Seen> seen_;  // C6
   Epoch newest_epoch_ = 0;
 };
 

@@ -234,8 +234,9 @@ Asked Workload::stir() {
       words = {"DEL", key + "b", key + "x", key + "h"};
       break;
     case 8:
-      words = {"EVAL", "redis.call('incr',KEYS[1]); return redis.call('rpush',KEYS[2],ARGV[1])",
-               "2",    key + "n", key + "l", number};
+      words = {"EVAL",    "redis.call('incr',KEYS[1]); return redis.call('rpush',KEYS[2],ARGV[1])",
+               "2",       key + "n",
+               key + "l", number};
       break;
     default:
       words = {"LTRIM", key + "l", "-10", "-1"};
