@@ -45,7 +45,7 @@ void ClusterWorld::process_fault(int kind) {
       break;
     case 4:
     case 5: {
-      const int64_t ms = 1 + up_to(random_.one_in(5) ? 5000 : 600);
+      const int64_t ms = 1 + up_to(random_.one_in(4) ? 5000 : 1200);
       note(node.host() + " stands still for " + std::to_string(ms) + " ms");
       mark("pauses");
       node.pause_for(ms * kNsPerMs);

@@ -65,11 +65,14 @@ void ClusterWorld::make_nodes() {
 
 void ClusterWorld::make_clients() {
   const size_t count = 2 + random_.below(7);
-  ClusterClient::Manner manner;
-  manner.think_ms = static_cast<int64_t>(count) * (6 + up_to(30));
-  manner.pipeline = 1 + random_.below(6);
-  manner.patience_ms = 300 + up_to(3000);
+  const int64_t think_ms = static_cast<int64_t>(count) * (6 + up_to(30));
   for (size_t i = 0; i < count; ++i) {
+    // Slow ones ask a node that stands still long after another one was elected.
+    const bool slow = random_.one_in(3);
+    ClusterClient::Manner manner;
+    manner.think_ms = slow ? 300 + up_to(600) : think_ms;
+    manner.pipeline = 1 + random_.below(slow ? 16 : 6);
+    manner.patience_ms = 300 + up_to(slow ? 5000 : 2000);
     auto net = std::shared_ptr<Net>(net_.at(client_host(i)));
     clients_.push_back(std::make_unique<ClusterClient>(
         static_cast<uint32_t>(i), nodes_.size(), reactor_, random_, *workload_, manner,

@@ -271,7 +271,8 @@ void SimStream::run_ready(int side) {
   me.ready_queued = false;
   if (me.conn == nullptr || me.dead) return;
   if (const int64_t ns = fabric_->paused_for_ns(me.host); ns > 0) {
-    queue_ready(side, ns);
+    constexpr uint64_t kSpreadNs = 1'000'000;  // which of many is served first, nobody knows
+    queue_ready(side, ns + static_cast<int64_t>(fabric_->random.below(kSpreadNs)));
     return;
   }
   HF_ASSERT(me.handler != nullptr);
