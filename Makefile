@@ -103,9 +103,9 @@ crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), 
 mutants: ## each forbidden mistake, made alone: a test must fail
 	@scripts/mutants.sh $(ONLY)
 
-sim: ## the server on simulated time and network, SEEDS seeds (or the one SEED)
+sim: ## whole nodes on simulated disks, network and clocks, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim
-	@$(B)/sim --seeds $(or $(SEEDS),200) $(if $(SEED),--seed $(SEED))
+	@$(B)/sim --seeds $(or $(SEEDS),300) $(if $(SEED),--seed $(SEED))
 
 sim-protocol: ## the replication protocol alone, SEEDS seeds (or the one SEED)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/sim_protocol
@@ -164,7 +164,8 @@ $(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world 
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/sim: $(patsubst %,$(B)/tests/sim/%.o,main world sim_client) $(patsubst %,$(B)/tests/support/%.o,scripted_engine command_fixture) $(B)/libholdfast.a
+SIM := main cluster_world cluster_faults cluster_oracles cluster_node cluster_client workload reply campaign
+$(B)/sim: $(SIM:%=$(B)/tests/sim/%.o) $(patsubst %,$(B)/%.o,$(basename $(wildcard tests/support/history/*.cc))) $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -18,6 +18,7 @@
 #include <mutex>
 
 #include "base/clock.h"
+#include "base/log_hook.h"
 
 namespace holdfast {
 namespace {
@@ -41,6 +42,7 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& file) {
 struct LogState {
   std::atomic<LogLevel> level = LogLevel::kInfo;
   std::atomic<bool> json = false;
+  std::atomic<LogHook> hook = nullptr;
   std::mutex mutex;
   std::string file;                                          // under mutex
   std::shared_ptr<spdlog::logger> logger = make_logger("");  // under mutex
@@ -223,7 +225,10 @@ void reopen_log() {
   }
 }
 
+void set_log_hook(LogHook hook) { state().hook = hook; }
+
 void log_line(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  if (const LogHook hook = state().hook) hook(level, message, fields);
   if (level < log_level() || level >= LogLevel::kOff) return;
   const std::string line =
       state().json ? json_line(level, message, fields) : text_line(level, message, fields);

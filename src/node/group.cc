@@ -21,8 +21,14 @@ const GroupMember* find_member(const Options& options, NodeId node) {
 
 }  // namespace
 
-Group::Group(Reactor& reactor, Net& net, Random& random, const Options& options)
-    : reactor_(reactor), net_(net), random_(random), options_(options) {}
+Group::Group(Reactor& reactor, Net& net, Random& random, const Options& options,
+             const PeerOptions& peers, std::function<Handshake::Nonce()> nonce)
+    : reactor_(reactor),
+      net_(net),
+      random_(random),
+      options_(options),
+      peer_options_(peers),
+      nonce_(std::move(nonce)) {}
 
 Group::~Group() { *alive_ = false; }
 
@@ -70,8 +76,8 @@ Status Group::start(Shard& shard) {
     if (!up) shard_->disconnected(peer);
   };
   hooks.on_drained = [](NodeId) {};
-  peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), PeerOptions{},
-                                     std::move(hooks));
+  peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), peer_options_,
+                                     std::move(hooks), nonce_);
   const GroupMember& own = *find_member(options_, options_.cluster_node);
   const Status listening = peers_->listen(Address::tcp(own.host, own.port));
   if (!listening.ok()) return listening;

@@ -10,6 +10,7 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,8 +27,9 @@ namespace holdfast {
 
 class Group {
  public:
-  // All outlive the group.
-  Group(Reactor& reactor, Net& net, Random& random, const Options& options);
+  // All outlive the group. `peers`, `nonce`: of its links; a simulation has its own.
+  Group(Reactor& reactor, Net& net, Random& random, const Options& options,
+        const PeerOptions& peers = {}, std::function<Handshake::Nonce()> nonce = {});
   ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -55,6 +57,8 @@ class Group {
   Net& net_;
   Random& random_;
   const Options& options_;
+  const PeerOptions peer_options_;
+  const std::function<Handshake::Nonce()> nonce_;
   Shard* shard_ = nullptr;
   std::unique_ptr<PeerNet> peers_;
   std::map<NodeId, StoreId> unformed_;  // who said so, with the store that it has

@@ -26,7 +26,10 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       options_(std::move(options)),
       checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
-  checkpoint_.on_state([this] { return checkpoint_state(); });
+  checkpoint_.on_state([this] {
+    log_bytes_at_start_ = engine_.log_bytes();
+    return checkpoint_state();
+  });
   checkpoint_.on_finished([this] { checkpoint_finished(); });
   checkpoint_.on_failure([this](const Status& status) { fail(status); });
 }
@@ -262,9 +265,11 @@ void Shard::submit() {
                  [this, last = last_](const Status& status) { group_done(last, status); });
 }
 
+// In a group, what is not committed stays in the log however many checkpoints there are.
 bool Shard::checkpoint_due() const {
   if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
-  return engine_.log_bytes() >= kept_log_bytes_ + options_.checkpoint_log_bytes ||
+  if (replica_ != nullptr && committed_.last.seq <= released_) return false;
+  return engine_.log_bytes() >= log_bytes_kept_ + options_.checkpoint_log_bytes ||
          engine_.wants_checkpoint();
 }
 
@@ -275,8 +280,9 @@ void Shard::checkpoint_finished() {
     return;
   }
   constexpr uint64_t kMostLogs = 8;  // checkpoints' worth of log that others may keep here
+  const uint64_t before = engine_.log_bytes();
   const bool short_of_room =
-      engine_.wants_checkpoint() || engine_.log_bytes() > kMostLogs * options_.checkpoint_log_bytes;
+      engine_.wants_checkpoint() || before > kMostLogs * options_.checkpoint_log_bytes;
   if (log_needed() >= releasable_.seq || short_of_room) {
     if (snapshots_->log_needed() < releasable_.seq) snapshots_->give_up("the log has no more room");
     replica_->step(Released{releasable_});
@@ -284,7 +290,9 @@ void Shard::checkpoint_finished() {
       engine_.release_prefix(options_.id, releasable_.seq, [](const Status&) {});
     }
   }
-  kept_log_bytes_ = engine_.log_bytes();
+  released_ = releasable_.seq;
+  log_bytes_kept_ =
+      log_bytes_at_start_ - std::min(log_bytes_at_start_, before - engine_.log_bytes());
   releasable_ = checkpointed_;
   const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
   if (now.ok()) checkpointed_ = now.value();
@@ -376,7 +384,8 @@ void Shard::on_role(Role role) {
   serves_ = false;
   if (last_.seq > committed_.last.seq) {
     deposed_ = true;
-    if (on_deposed_) on_deposed_();
+    // Whose store failed is told of that, a moment later.
+    if (role != Role::kPoisoned && on_deposed_) on_deposed_();
   }
   if (on_serving_) on_serving_(false);
 }

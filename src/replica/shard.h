@@ -223,8 +223,10 @@ class Shard final : private Replica::Owner {
   LogSummary committed_;
   LogPosition releasable_;  // the checkpoint before the newest
   LogPosition checkpointed_;
-  uint64_t kept_log_bytes_ = 0;  // when the newest checkpoint was finished
-  Membership members_;           // as of the checkpoint
+  Seq released_ = 0;
+  uint64_t log_bytes_at_start_ = 0;  // of the newest checkpoint
+  uint64_t log_bytes_kept_ = 0;      // that it did not make superfluous, though it covers them
+  Membership members_;               // as of the checkpoint
   int64_t now_ms_ = 0;
   int64_t log_clock_ms_ = 0;
   Status failure_;

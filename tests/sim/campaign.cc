@@ -21,7 +21,7 @@
 namespace holdfast {
 namespace {
 
-constexpr size_t kTimelineShown = 60;
+constexpr size_t kTimelineShown = 60;  // of a seed that runs alone: everything
 
 struct Totals {
   uint64_t passed = 0, failed = 0, faults = 0;
@@ -34,12 +34,13 @@ struct Job {
   FILE* out = nullptr;
 };
 
-std::string run_seed(uint64_t seed, bool twice, const RunSeed& run, Totals* totals) {
+std::string run_seed(uint64_t seed, bool twice, bool alone, const RunSeed& run, Totals* totals) {
   const SeedResult first = run(seed);
   std::string failure = first.failure;
   if (failure.empty() && twice && run(seed).hash != first.hash) failure = "two runs differ";
   if (!failure.empty()) {
-    const size_t shown = std::min(first.timeline.size(), kTimelineShown);
+    const size_t shown =
+        alone ? first.timeline.size() : std::min(first.timeline.size(), kTimelineShown);
     for (size_t i = first.timeline.size() - shown; i < first.timeline.size(); ++i) {
       failure += "\n    " + first.timeline[i];
     }
@@ -58,7 +59,7 @@ void work(const std::vector<uint64_t>& seeds, size_t job, size_t jobs, bool stop
     const auto seed = static_cast<unsigned long long>(seeds[i]);
     std::fprintf(out, "begin %llu\n", seed);
     std::fflush(out);
-    const std::string failure = run_seed(seeds[i], !stop, run, &totals);
+    const std::string failure = run_seed(seeds[i], !stop, seeds.size() == 1, run, &totals);
     if (failure.empty()) {
       std::fprintf(out, "pass %llu\n", seed);
     } else {

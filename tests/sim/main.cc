@@ -1,90 +1,92 @@
-// Runs seeds of the simulation: each twice, with the same trace, and every mark at least once.
+// Runs seeds of the simulation of whole nodes: each twice, with the same trace, and every mark at
+// least once.
 //
-//   sim [--seeds N] [--seed S]
-// A failing seed prints itself and the command that repeats it; put it into tests/sim/seeds.txt,
-// whose seeds run first in every campaign.
-#include <chrono>
+//   sim [--seeds N] [--seed S] [--first S] [--jobs N] [--until-failure]
+// A failing seed prints itself, what was broken, its timeline and the command that repeats it; put
+// it into tests/sim/seeds.txt, whose seeds run first in every campaign.
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <string>
-#include <vector>
+#include <memory>
 
-#include "base/log.h"
-#include "tests/sim/world.h"
+#include "base/assert.h"
+#include "base/log_hook.h"
+#include "tests/sim/campaign.h"
+#include "tests/sim/cluster_world.h"
 
 namespace {
 
-using holdfast::Marks;
-using holdfast::World;
+using holdfast::ClusterWorld;
 
-// False when an oracle was broken or two runs differ.
-bool run_seed(uint64_t seed, Marks* marks) {
-  uint64_t hashes[2];
-  for (uint64_t& hash : hashes) {
-    World world(seed);
-    try {
-      world.run();
-    } catch (const holdfast::Violation& violation) {
-      std::printf("seed %llu: %s\n  repeat: make sim SEED=%llu\n",
-                  static_cast<unsigned long long>(seed), violation.what(),
-                  static_cast<unsigned long long>(seed));
-      return false;
-    }
-    hash = world.trace_hash();
-    if (&hash == &hashes[0]) marks->add(world.marks());
-  }
-  if (hashes[0] == hashes[1]) return true;
-  std::printf("seed %llu: two runs differ: %016llx and %016llx\n",
-              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(hashes[0]),
-              static_cast<unsigned long long>(hashes[1]));
-  return false;
+const std::vector<std::string> kMarks = {
+    "caught up by the log",
+    "checkpoints",
+    "clients cut off",
+    "clients sent elsewhere",
+    "clients that do not read",
+    "clients that waited in vain",
+    "clogs",
+    "contents compared",
+    "deposed with uncommitted effects",
+    "failed logs",
+    "failovers",
+    "other weather",
+    "partitions",
+    "pauses",
+    "power lost",
+    "power lost everywhere",
+    "power lost in a write",
+    "power lost within recovery",
+    "processes killed",
+    "reads that waited for a lease",
+    "replies held for a commit",
+    "resets",
+    "resets of clients",
+    "slow disks",
+    "stalled disks",
+    "suffixes truncated",
+    "unknown outcomes",
+    "wall clock steps",
+    "writes failed",
+};
+
+ClusterWorld* running_world = nullptr;
+
+void logged(holdfast::LogLevel, std::string_view message,
+            std::initializer_list<holdfast::LogField> fields) {
+  if (running_world != nullptr) running_world->logged(message, fields);
 }
 
-std::vector<uint64_t> remembered_seeds() {
-  std::vector<uint64_t> seeds;
-  std::ifstream file("tests/sim/seeds.txt");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line[0] != '#') seeds.push_back(std::strtoull(line.c_str(), nullptr, 10));
+// Said at once too: what is thrown within a destructor ends the process.
+[[noreturn]] void broken(const char* expression, const char* file, int line) {
+  const std::string what = "C5: broken invariant: " + std::string(expression) + " at " + file +
+                           ":" + std::to_string(line);
+  std::fprintf(stderr, "%s\n", what.c_str());
+  throw holdfast::Violation(what);
+}
+
+holdfast::SeedResult run_seed(uint64_t seed) {
+  holdfast::SeedResult result;
+  auto world = std::make_unique<ClusterWorld>(seed);
+  running_world = world.get();
+  try {
+    world->run();
+  } catch (const holdfast::Violation& violation) {
+    result.failure = violation.what();
+    result.timeline = {world->timeline().begin(), world->timeline().end()};
   }
-  return seeds;
+  result.hash = world->trace_hash();
+  result.marks = world->marks();
+  result.faults = world->faults();
+  result.virtual_ms = world->now_ms();
+  running_world = nullptr;
+  if (!result.failure.empty()) (void)world.release();  // its state is broken: not to be destroyed
+  return result;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t count = 200;
-  std::vector<uint64_t> seeds = remembered_seeds();
-  bool single = false;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--seeds") == 0) count = std::strtoull(argv[i + 1], nullptr, 10);
-    if (std::strcmp(argv[i], "--seed") == 0) {
-      seeds = {std::strtoull(argv[i + 1], nullptr, 10)};
-      single = true;
-    }
-  }
-  for (uint64_t seed = 1; !single && seed <= count; ++seed) seeds.push_back(seed);
-  holdfast::set_log_level(single ? holdfast::LogLevel::kInfo : holdfast::LogLevel::kOff);
-
-  Marks marks;
-  size_t failed = 0;
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t i = 0; i < seeds.size(); ++i) {
-    if (!run_seed(seeds[i], &marks)) ++failed;
-    if ((i + 1) % 100 == 0) std::printf("%zu seeds\n", i + 1);
-  }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  for (const auto& [name, value] : marks.named()) {
-    std::printf("%12llu %s\n", static_cast<unsigned long long>(value), name.c_str());
-    if (value == 0 && seeds.size() >= 50) {
-      std::printf("mark never reached: %s\n", name.c_str());
-      ++failed;
-    }
-  }
-  std::printf("%.1f seeds/s (each run twice)\n%zu passed, %zu failed\n",
-              double(seeds.size()) / seconds, seeds.size() - std::min(failed, seeds.size()),
-              failed);
-  return failed == 0 ? 0 : 1;
+  holdfast::set_assert_handler(broken);
+  holdfast::set_log_level(holdfast::LogLevel::kOff);
+  holdfast::set_log_hook(logged);
+  return holdfast::run_campaign(argc, argv, {"sim", "tests/sim/seeds.txt", kMarks, 300}, run_seed);
 }

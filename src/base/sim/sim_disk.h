@@ -19,6 +19,8 @@
 //    itself;
 //  - set_capacity(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
 //    reserving beyond it fails and changes nothing;
+//  - set_delay(): asynchronous writes and reads take so long at most; stall_until(): none completes
+//    before that time;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
 //
 // Directories themselves are durable at once (see make_directory). Threads: any (one lock), but
@@ -78,6 +80,8 @@ class SimDisk final : public Disk {
     sync_lies_ = lies;
   }
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
+  void set_delay(int64_t max_ms) { delays_ = static_cast<uint64_t>(max_ms) + 1; }
+  void stall_until(int64_t mono_ns) { stalled_until_ns_ = mono_ns; }
   void misdirect_next_write(const std::string& path);
 
   // What would be there after a crash that kept nothing unflushed; for tests.
@@ -130,6 +134,8 @@ class SimDisk final : public Disk {
   uint64_t changes_ = 0;
   std::optional<uint64_t> changes_left_;
   bool powered_ = true;
+  uint64_t delays_ = 4;  // of asynchronous calls: 0 to 3 ms
+  int64_t stalled_until_ns_ = 0;
 };
 
 }  // namespace holdfast

@@ -135,6 +135,16 @@ void SimNet::power_off(const std::string& host) {
   fabric_->for_each_stream([&](SimStream& stream) { stream.power_lost(host); });
 }
 
+void SimNet::pause(const std::string& host, int64_t ns) {
+  int64_t& until = fabric_->paused[host];
+  until = std::max(until, fabric_->reactor.clock().mono_ns() + ns);
+}
+
+void SimNet::set_latency(int64_t min_us, int64_t max_us) {
+  fabric_->options.min_latency_us = min_us;
+  fabric_->options.max_latency_us = max_us;
+}
+
 void SimNet::power_on(const std::string& host) {
   fabric_->silent.erase(host);
   fabric_->for_each_stream([&](SimStream& stream) { stream.power_back(host); });

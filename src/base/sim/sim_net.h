@@ -14,6 +14,8 @@
 //  - reset: both ends see the stream end, bytes on the way are lost;
 //  - power_off: a host goes silent without a word to its peers; power_on: its old streams are
 //    reset when a peer has sent or sends something;
+//  - pause: a host hears and accepts nothing for a time, while its system goes on to receive;
+//  - set_latency: of what is sent from then on;
 //  - a connect to a host that is cut off or silent fails after connect_timeout_ms, one that nobody
 //    listens for is refused.
 //
@@ -59,6 +61,8 @@ class SimNet final : public Net {
   void reset(const std::string& a, const std::string& b);
   void power_off(const std::string& host);
   void power_on(const std::string& host);
+  void pause(const std::string& host, int64_t ns);
+  void set_latency(int64_t min_us, int64_t max_us);
 
  private:
   std::shared_ptr<SimFabric> fabric_;

@@ -53,6 +53,7 @@ void SimReactor::turn() {
     // Without a limit: kMinStepNs keeps what is added now out of this instant.
     auto task = events_.take_due(now_ns_, events_.next_id());
     HF_ASSERT(task.has_value());
+    running_.clear();
     trace("event");
     (*task)();
     if (turn_window_ns_ == 0) break;
@@ -89,30 +90,53 @@ void SimReactor::trace(std::string_view what) {
   }
 }
 
-SimNodeReactor::SimNodeReactor(SimReactor& shared)
-    : shared_(shared), clock_(shared.clock().shared_time()) {}
+SimNodeReactor::SimNodeReactor(SimReactor& shared, std::string name)
+    : shared_(shared), name_(std::move(name)), clock_(shared.clock().shared_time()) {}
 
 SimNodeReactor::~SimNodeReactor() {
   for (const auto hook : hooks_) shared_.remove_hook(hook);
   // A destroyed task may cancel another of the node's timers.
-  while (!timers_.empty()) cancel(*timers_.begin());
+  while (!timers_.empty()) cancel(timers_.begin()->first);
 }
 
 TimerId SimNodeReactor::run_after(int64_t delay_ms, Task task) {
   const TimerId id = shared_.next_timer_id();
-  timers_.insert(id);
-  shared_.run_after(delay_ms, [this, id, run = std::move(task)] {
-    timers_.erase(id);
-    run();
-  });
+  timers_.emplace(id, id);
+  shared_.run_after(delay_ms, [this, id, run = std::move(task)] { run_task(id, run); });
   return id;
 }
 
-void SimNodeReactor::cancel(TimerId timer) {
-  if (timers_.erase(timer) != 0) shared_.cancel(timer);
+void SimNodeReactor::run_task(TimerId id, const Task& task) {
+  if (paused()) {
+    timers_[id] = shared_.next_timer_id();
+    shared_.run_after_ns(paused_until_ns_ - clock_.mono_ns(),
+                         [this, id, task] { run_task(id, task); });
+    return;
+  }
+  timers_.erase(id);
+  shared_.set_running(name_);
+  task();
 }
 
-void SimNodeReactor::add_turn_end(Task hook) { hooks_.insert(shared_.add_hook(std::move(hook))); }
+void SimNodeReactor::cancel(TimerId timer) {
+  const auto found = timers_.find(timer);
+  if (found == timers_.end()) return;
+  const TimerId event = found->second;
+  timers_.erase(found);
+  shared_.cancel(event);
+}
+
+void SimNodeReactor::pause_for(int64_t ns) {
+  paused_until_ns_ = std::max(paused_until_ns_, clock_.mono_ns() + ns);
+}
+
+void SimNodeReactor::add_turn_end(Task hook) {
+  hooks_.insert(shared_.add_hook([this, run = std::move(hook)] {
+    if (paused()) return;
+    shared_.set_running(name_);
+    run();
+  }));
+}
 
 void SimNodeReactor::run() {
   assert_failed("a node's share of a simulation is not run by itself", __FILE__, __LINE__);

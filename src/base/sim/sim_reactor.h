@@ -11,8 +11,10 @@
 //    for ever cannot stop time;
 //  - hooks run after each turn; a turn is one event, and those that follow within the turn window.
 //
-// Faults: a node's wall clock may be stepped either way (SimClock::step_wall), and its machine may
-// appear to have slept (SimClock::sleep_through), which boot_ns() sees and mono_ns() does not.
+// Faults: a node's wall clock may be stepped either way (SimClock::step_wall), its machine may
+// appear to have slept (SimClock::sleep_through), which boot_ns() sees and mono_ns() does not, its
+// boot clock may run fast or slow (SimClock::drift), and its process may stand still while its
+// clocks go on (SimNodeReactor::pause_for; SimNet::pause for what it hears).
 //
 // Threads: one; post() too.
 #pragma once
@@ -22,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -34,11 +37,13 @@ class SimClock final : public Clock {
  public:
   explicit SimClock(const int64_t& now_ns) : now_ns_(now_ns) {}
   int64_t mono_ns() override { return now_ns_; }
-  int64_t boot_ns() override { return now_ns_ + asleep_ns_; }
+  int64_t boot_ns() override { return now_ns_ + asleep_ns_ + now_ns_ / 1'000'000 * drift_ppm_; }
   int64_t wall_us() override { return kEpochUs + now_ns_ / 1000 + wall_step_us_; }
 
   void step_wall(int64_t by_us) { wall_step_us_ += by_us; }
   void sleep_through(int64_t ns) { asleep_ns_ += ns; }
+  // The boot clock runs fast by so many parts in a million. To be set before it is first read.
+  void drift(int64_t ppm) { drift_ppm_ = ppm; }
   // What another clock of the same simulation runs on.
   const int64_t& shared_time() const { return now_ns_; }
 
@@ -48,6 +53,7 @@ class SimClock final : public Clock {
   const int64_t& now_ns_;
   int64_t wall_step_us_ = 0;
   int64_t asleep_ns_ = 0;
+  int64_t drift_ppm_ = 0;
 };
 
 class SimReactor final : public Reactor {
@@ -83,6 +89,10 @@ class SimReactor final : public Reactor {
   uint64_t trace_hash() const { return trace_hash_; }
   uint64_t turns() const { return turns_; }
 
+  // Whose code runs now, as far as that is known; empty: the simulation's own.
+  const std::string& running() const { return running_; }
+  void set_running(const std::string& who) { running_ = who; }
+
  private:
   void turn();
   void run_hooks();
@@ -97,11 +107,13 @@ class SimReactor final : public Reactor {
   bool stopping_ = false;
   uint64_t turns_ = 0;
   uint64_t trace_hash_ = 0x243f6a8885a308d3;
+  std::string running_;
 };
 
 class SimNodeReactor final : public Reactor {
  public:
-  explicit SimNodeReactor(SimReactor& shared);
+  // `name`: of the node, for SimReactor::running().
+  explicit SimNodeReactor(SimReactor& shared, std::string name = {});
   ~SimNodeReactor() override;
   SimNodeReactor(const SimNodeReactor&) = delete;
   SimNodeReactor& operator=(const SimNodeReactor&) = delete;
@@ -116,11 +128,18 @@ class SimNodeReactor final : public Reactor {
   void run() override;
   void stop() override { stopped_ = true; }
   bool stopped() const { return stopped_; }
+  // Nothing of the node runs for so long; what falls due meanwhile runs then, in its order.
+  void pause_for(int64_t ns);
+  bool paused() const { return clock_.shared_time() < paused_until_ns_; }
 
  private:
+  void run_task(TimerId id, const Task& task);
+
   SimReactor& shared_;
+  const std::string name_;
   SimClock clock_;
-  std::set<TimerId> timers_;
+  std::map<TimerId, TimerId> timers_;  // as the node knows it -> the event that stands for it now
+  int64_t paused_until_ns_ = 0;
   std::set<SimReactor::HookId> hooks_;
   bool stopped_ = false;
 };

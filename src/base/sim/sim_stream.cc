@@ -22,6 +22,12 @@ int64_t SimFabric::latency_ns() {
   return (options.min_latency_us + more_us) * 1000;
 }
 
+int64_t SimFabric::paused_for_ns(const std::string& host) const {
+  const auto found = paused.find(host);
+  return found == paused.end() ? 0
+                               : std::max<int64_t>(0, found->second - reactor.clock().mono_ns());
+}
+
 bool SimFabric::blocked(const std::string& from, const std::string& to) const {
   return cuts.contains({from, to}) || silent.contains(from) || silent.contains(to);
 }
@@ -70,6 +76,12 @@ void SimStream::knock(int64_t give_up_ns) {
 }
 
 void SimStream::greet() {
+  if (const int64_t ns = fabric_->paused_for_ns(ends_[1].host); ns > 0) {
+    fabric_->reactor.run_after_ns(ns, [self = shared_from_this()] {
+      if (self->ends_[0].conn != nullptr && !self->ends_[0].dead) self->greet();
+    });
+    return;
+  }
   const auto found = fabric_->listeners.find(listener_key(ends_[1].host, ends_[1].address));
   if (found == fabric_->listeners.end()) return refuse("refused");
   trace("accept", 0, {});
@@ -78,6 +90,7 @@ void SimStream::greet() {
   const int64_t delay_ns = fabric_->latency_ns();
   pipes_[1].last_due_ns = fabric_->reactor.clock().mono_ns() + delay_ns;
   fabric_->reactor.run_after_ns(delay_ns, [self = shared_from_this()] { self->establish(); });
+  fabric_->reactor.set_running(ends_[1].host);
   found->second->accept(std::make_unique<SimConn>(shared_from_this(), 1));
 }
 
@@ -257,7 +270,13 @@ void SimStream::run_ready(int side) {
   End& me = ends_[side];
   me.ready_queued = false;
   if (me.conn == nullptr || me.dead) return;
+  if (const int64_t ns = fabric_->paused_for_ns(me.host); ns > 0) {
+    constexpr uint64_t kSpreadNs = 1'000'000;  // which of many is served first, nobody knows
+    queue_ready(side, ns + static_cast<int64_t>(fabric_->random.below(kSpreadNs)));
+    return;
+  }
   HF_ASSERT(me.handler != nullptr);
+  fabric_->reactor.set_running(me.host);
   const bool news = !std::exchange(me.told, true);
   if (news && me.connected) {
     me.handler->on_writable();

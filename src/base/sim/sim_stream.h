@@ -33,10 +33,13 @@ struct SimFabric {
   std::map<std::string, SimListener*> listeners = {};
   std::set<std::pair<std::string, std::string>> cuts = {};  // from, to
   std::set<std::string> silent = {};
+  std::map<std::string, int64_t> paused = {};  // until when
   uint64_t next_stream = 1;
   uint16_t next_port = 40000;
 
   int64_t latency_ns();
+  // 0: it is not.
+  int64_t paused_for_ns(const std::string& host) const;
   bool blocked(const std::string& from, const std::string& to) const;
   void for_each_stream(const std::function<void(SimStream&)>& visit);
 };

@@ -6,11 +6,6 @@
 #include "base/sim/sim_inode.h"
 
 namespace holdfast {
-namespace {
-
-constexpr uint64_t kDelays = 4;  // 0 to 3 ms
-
-}  // namespace
 
 SimWriter::SimWriter(SimDisk& disk, std::shared_ptr<SimInode> inode, Reactor& reactor)
     : disk_(disk), inode_(std::move(inode)), reactor_(reactor), generation_(disk.generation_) {}
@@ -29,8 +24,18 @@ void SimWriter::write(uint64_t offset, AlignedBuffer data, Done done) {
   Write& write = writes_[number];
   write.status = disk_.begin_write(*inode_, offset, data.span(), generation_, &write.change);
   write.done = std::move(done);
-  write.timer = reactor_.run_after(static_cast<int64_t>(disk_.random_.below(kDelays)),
-                                   [this, number] { complete(number); });
+  write.timer = reactor_.run_after(static_cast<int64_t>(disk_.random_.below(disk_.delays_)),
+                                   [this, number] { complete_in_time(number); });
+}
+
+void SimWriter::complete_in_time(uint64_t number) {
+  if (reactor_.clock().mono_ns() >= disk_.stalled_until_ns_) {
+    complete(number);
+    return;
+  }
+  const int64_t left_ns = disk_.stalled_until_ns_ - reactor_.clock().mono_ns();
+  writes_[number].timer =
+      reactor_.run_after(left_ns / 1'000'000 + 1, [this, number] { complete_in_time(number); });
 }
 
 void SimWriter::complete(uint64_t number) {
@@ -43,7 +48,7 @@ void SimWriter::complete(uint64_t number) {
 void SimWriter::read(uint64_t offset, size_t size, ReadDone done) {
   HF_ASSERT(offset % kBlock == 0 && size % kBlock == 0 && size > 0);
   const uint64_t number = next_++;
-  const auto delay = static_cast<int64_t>(disk_.random_.below(kDelays));
+  const auto delay = static_cast<int64_t>(disk_.random_.below(disk_.delays_));
   reads_[number] = {offset, size, std::move(done),
                     reactor_.run_after(delay, [this, number] { complete_read(number); })};
 }

@@ -1,6 +1,7 @@
 // SimWriter: SimDisk's BlockWriter. A write is seen by readers at once, as a device under O_DIRECT
 // may show it, is on the medium when it completes, and until then is whatever a crash makes of it.
-// It completes after 0 to 3 ms of virtual time, so writes overtake each other.
+// It completes after 0 to 3 ms of virtual time (SimDisk::set_delay), so writes
+// overtake each other.
 //
 // After power is lost nothing completes any more.
 #pragma once
@@ -37,6 +38,7 @@ class SimWriter final : public BlockWriter {
     TimerId timer = 0;
   };
 
+  void complete_in_time(uint64_t number);  // not while the disk stalls
   void complete(uint64_t number);
   void complete_read(uint64_t number);
 

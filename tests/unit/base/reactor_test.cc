@@ -260,6 +260,34 @@ TEST_CASE("sim reactor: a node's share takes all of its tasks along") {
   CHECK(hooks == 2);
 }
 
+TEST_CASE("sim reactor: a node that stands still does what was due when it goes on, in order") {
+  SimReactor reactor;
+  SimNodeReactor node(reactor, "n1");
+  std::string order;
+  int hooks = 0;
+  node.add_turn_end([&] { ++hooks; });
+  node.run_after(10, [&] { order += 'a'; });
+  const TimerId cancelled = node.run_after(15, [&] { order += 'x'; });
+  node.run_after(20, [&] { order += 'b' + reactor.running(); });
+  node.pause_for(50'000'000);
+  reactor.run_after(30, [&] { node.cancel(cancelled); });
+  reactor.run_for(49);
+  CHECK(order.empty());
+  CHECK(hooks == 0);
+  reactor.run_for(10);
+  CHECK(order == "abn1");
+  CHECK(hooks == 2);
+}
+
+TEST_CASE("sim reactor: a boot clock drifts, the others do not") {
+  SimReactor reactor;
+  SimNodeReactor node(reactor);
+  node.clock().drift(500);
+  reactor.run_for(10'000);
+  CHECK(node.clock().mono_ns() == reactor.clock().mono_ns());
+  CHECK(node.clock().boot_ns() - node.clock().mono_ns() == 5'000'000);
+}
+
 TEST_CASE("sim reactor: a hook may remove itself and its node") {
   SimReactor reactor;
   int after = 0;

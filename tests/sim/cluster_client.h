@@ -1,0 +1,82 @@
+// ClusterClient: one client of a ClusterWorld: a connection to one of the nodes, with a few
+// requests on the way. It follows MOVED, tries another node when it is refused, when its connection
+// ends, and when no answer comes in time. It never sends an operation again: what it was not told
+// stays open.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/net.h"
+#include "base/sim/sim_reactor.h"
+#include "tests/sim/workload.h"
+
+namespace holdfast {
+
+class ClusterClient final : public ConnHandler {
+ public:
+  struct Manner {
+    int64_t think_ms = 20;  // at most, between two things it asks
+    size_t pipeline = 4;
+    int64_t patience_ms = 1000;
+  };
+  using Connect = std::function<std::unique_ptr<Conn>(size_t node)>;  // null: refused
+
+  // All references outlive it, but for events: it may be destroyed at any time.
+  ClusterClient(uint32_t number, size_t nodes, SimReactor& reactor, Random& random,
+                Workload& workload, const Manner& manner, Connect connect);
+
+  void start();
+  // Asks for nothing more but this, one after the other, each until it is answered.
+  using Ask = std::function<Asked()>;
+  void finish(const std::vector<Ask>& last) {
+    finishing_ = true;
+    last_ = {last.begin(), last.end()};
+  }
+  bool finished() const { return finishing_ && last_.empty() && waiting_.empty(); }
+  void pause_reading(int64_t ms);
+  uint64_t moved() const { return moved_; }
+  uint64_t timeouts() const { return timeouts_; }
+
+  void on_readable() override;
+  void on_writable() override;
+
+ private:
+  struct Waiting {
+    Asked asked;
+    std::vector<Reply> replies;
+    int64_t since_ns;
+    Ask again;  // of finish(): what to do if it fails
+  };
+
+  void think();
+  void ask();
+  void connect(size_t node);
+  void connect_soon();
+  void disconnect();
+  void take_replies();
+  void redirected(const Reply& reply);
+  void watch();
+
+  const uint32_t number_;
+  const size_t nodes_;
+  SimNodeReactor reactor_;
+  Random& random_;
+  Workload& workload_;
+  const Manner manner_;
+  const Connect connect_;
+  std::unique_ptr<Conn> conn_;
+  std::string out_, in_;
+  std::deque<Waiting> waiting_;
+  size_t node_ = 0;
+  bool leaves_ = false;  // for another node, when all is answered
+  bool connecting_ = false;
+  bool finishing_ = false;
+  std::deque<Ask> last_;
+  uint64_t moved_ = 0, timeouts_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,97 @@
+// ClusterNode: a node of a ClusterWorld: its machine (disk, clocks, network) and, while it runs,
+// its process: the same parts, joined in the same way, as src/node/node.h joins them.
+//
+// A process ends by kill (what the system has, stays), by power loss (the disk keeps what it must),
+// by itself after a failed write, or to start anew when it was deposed with uncommitted effects.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/options.h"
+#include "base/random.h"
+#include "base/sim/sim_disk.h"
+#include "base/sim/sim_net.h"
+#include "base/sim/sim_reactor.h"
+#include "engine/disk/disk_engine.h"
+#include "node/group.h"
+#include "replica/shard.h"
+#include "resp/server.h"
+#include "tests/sim/campaign.h"
+
+namespace holdfast {
+
+class ClusterNode {
+ public:
+  struct Knobs {
+    Options options;  // of the process
+    DiskEngineOptions engine;
+    bool lz4 = false;
+    int64_t drift_ppm = 0;
+    int64_t boot_ns = 0;  // that its machine is older than the simulation
+  };
+  // Called in an event of the process, which must not be destroyed in it.
+  struct Hooks {
+    std::function<void()> deposed;
+    std::function<void(const Status&)> log_failed;
+  };
+  enum class Start : uint8_t { kOk, kDiskFailed };  // kDiskFailed: of a fault, within recovery
+
+  ClusterNode(SimReactor& reactor, SimNet& net, uint64_t seed, Knobs knobs, Hooks hooks,
+              MarkCounts& marks);
+  ~ClusterNode();
+  ClusterNode(const ClusterNode&) = delete;
+  ClusterNode& operator=(const ClusterNode&) = delete;
+
+  // REQUIRES: !running(). Throws Violation when the store cannot be recovered.
+  Start start();
+  void kill();
+  void lose_power();
+  // As Node does it when it starts anew.
+  void end_in_order();
+
+  bool running() const { return process_ != nullptr; }
+  // Counts the starts; tells whether the process is still the one that an event was meant for.
+  uint64_t life() const { return life_; }
+  const std::string& host() const { return host_; }
+  SimDisk& disk() { return disk_; }
+  void pause_for(int64_t ns);
+  void step_wall(int64_t us);
+
+  // REQUIRES: running().
+  Shard& shard();
+  const ReplicaCore* core();  // null: alone
+  bool accepts_writes() { return running() && shard().accepts_writes(); }
+  // Sessions that wait until the primary is sure to be one.
+  uint64_t waiting_for_lease();
+  // The newest entry of its log when it started.
+  Seq recovered_seq() const { return recovered_seq_; }
+  // What its earlier processes knew to be committed. Checkpoints that were not finished may have
+  // left images as new as that, so before it has come there again, its contents are of no one seq.
+  Seq known_before() const { return known_before_; }
+
+ private:
+  struct Process;
+
+  void count_process();
+
+  SimReactor& reactor_;
+  SimNet& net_;
+  SeededRandom random_;
+  const Knobs knobs_;
+  const Hooks hooks_;
+  MarkCounts& marks_;
+  const std::string host_;
+  SimDisk disk_;
+  int64_t wall_step_us_ = 0;
+  uint64_t life_ = 0;
+  Seq recovered_seq_ = 0;
+  Seq known_before_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+// Of node 1, 2, ...
+std::string cluster_host(size_t node);
+
+}  // namespace holdfast

@@ -1,0 +1,152 @@
+// What must hold in a ClusterWorld.
+#include <algorithm>
+#include <functional>
+
+#include "tests/sim/cluster_world.h"
+#include "tests/support/contents.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr int64_t kCalmMs = 60'000;
+constexpr int64_t kStepMs = 100;
+constexpr uint64_t kIdleCheckpoints = 30;  // between two looks, with nothing new to be covered
+
+std::map<std::string, uint64_t> hashes_of(const Keyspace& keyspace) {
+  std::map<std::string, uint64_t> hashes;
+  for (const auto& [key, value] : contents(keyspace)) {
+    hashes[std::to_string(key.first) + " " + key.second] = std::hash<std::string>()(value);
+  }
+  return hashes;
+}
+
+std::string first_difference(const std::map<std::string, uint64_t>& a,
+                             const std::map<std::string, uint64_t>& b) {
+  for (const auto& [key, hash] : a) {
+    if (!b.contains(key)) return key + " is absent in the second";
+    if (b.at(key) != hash) return key;
+  }
+  for (const auto& [key, hash] : b) {
+    if (!a.contains(key)) return key + " is absent in the first";
+  }
+  return {};
+}
+
+}  // namespace
+
+void ClusterWorld::look() {
+  for (const auto& node : nodes_) {
+    if (node->running() && !node->shard().failed()) look_at(*node);
+  }
+}
+
+void ClusterWorld::look_at(ClusterNode& node) {
+  if (node.waiting_for_lease() > 0) mark("reads that waited for a lease");
+  const ReplicaCore* core = node.core();
+  if (core != nullptr) {
+    const LogPosition& committed = core->committed();
+    const auto [known, fresh] = ledger_.emplace(committed.seq, committed);
+    if (!fresh && known->second != committed) {
+      throw Violation("C2: " + node.host() + " committed another entry " +
+                      std::to_string(committed.seq) + " than was committed before");
+    }
+    if (core->serving() && core->epoch() > newest_epoch_) {
+      if (newest_epoch_ != 0) mark("failovers");
+      newest_epoch_ = core->epoch();
+    }
+    const bool follows = core->role() == Role::kBackup && node.life() > 1;
+    if (follows && core->committed().seq > node.recovered_seq()) mark("caught up by the log");
+  }
+  compare_contents(node);
+  watch_checkpoints(node);
+}
+
+void ClusterWorld::watch_checkpoints(ClusterNode& node) {
+  Seen& seen = seen_[node.host()];
+  const Seen now{node.life(), node.shard().commit_seq(),
+                 node.shard().checkpoint().finished_count()};
+  if (now.life == seen.life && now.committed == seen.committed &&
+      now.checkpoints > seen.checkpoints + kIdleCheckpoints) {
+    throw Violation("C6: " + node.host() + " takes checkpoints without end");
+  }
+  seen = now;
+}
+
+// A primary applies before it is committed: it can be compared when it is quiet.
+void ClusterWorld::compare_contents(ClusterNode& node) {
+  const Shard& shard = node.shard();
+  if (shard.last_seq() != shard.commit_seq() || shard.commit_seq() < node.known_before()) return;
+  auto hashes = hashes_of(node.shard().keyspace());
+  const auto [known, fresh] = contents_.try_emplace(shard.commit_seq());
+  if (fresh) {
+    known->second = {node.host(), std::move(hashes)};
+    return;
+  }
+  mark("contents compared");
+  const std::string difference = first_difference(known->second.hashes, hashes);
+  if (!difference.empty()) {
+    throw Violation("C3: " + known->second.host + " and " + node.host() +
+                    " have other contents at entry " + std::to_string(shard.commit_seq()) + ": " +
+                    difference);
+  }
+  const std::string wrong = unsound(node.shard().keyspace());
+  if (!wrong.empty()) throw Violation("C3: " + node.host() + " is wrong about " + wrong);
+}
+
+// To be turned off with kSnapshotsAreSent.
+bool ClusterWorld::lags_for_ever(ClusterNode& node) {
+  if (kSnapshotsAreSent) return false;
+  for (const auto& other : nodes_) {
+    if (!other->running() || other->core() == nullptr || !other->core()->serving()) continue;
+    for (const PeerStatus& peer : other->core()->peer_status()) {
+      if (peer.member == node.core()->self() && peer.state == "snapshot") return true;
+    }
+  }
+  return false;
+}
+
+bool ClusterWorld::converged() {
+  ClusterNode* leads = primary();
+  if (leads == nullptr || leads->shard().last_seq() != leads->shard().commit_seq()) return false;
+  return std::ranges::all_of(nodes_, [&](const auto& node) {
+    if (!node->running()) return false;
+    return node->shard().commit_seq() == leads->shard().commit_seq() ||
+           (node->core() != nullptr && lags_for_ever(*node));
+  });
+}
+
+void ClusterWorld::calm() {
+  calm_ = true;
+  note("the faults end");
+  heal();
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    clients_[i]->finish(workload_->final_reads(static_cast<uint32_t>(i)));
+  }
+  const int64_t end_ms = now_ms() + kCalmMs;
+  while (now_ms() < end_ms) {
+    reactor_.run_for(kStepMs);
+    heal();
+    look();
+    const bool finished =
+        std::ranges::all_of(clients_, [](const auto& client) { return client->finished(); });
+    if (finished && converged()) return;
+  }
+  for (const auto& node : nodes_) {
+    std::string text = node->host() + (node->running() ? " runs" : " is down");
+    if (node->running()) {
+      text += ", last " + std::to_string(node->shard().last_seq()) + ", committed " +
+              std::to_string(node->shard().commit_seq());
+    }
+    if (node->running() && node->core() != nullptr) {
+      text += ", log to " + std::to_string(node->core()->last().seq) + ", " +
+              std::string(role_name(node->core()->role())) + " in epoch " +
+              std::to_string(node->core()->epoch()) + ", a group of " +
+              std::to_string(node->core()->members().size());
+    }
+    note(text);
+  }
+  throw Violation("C4: no progress within 60 s after the faults ended");
+}
+
+}  // namespace holdfast
