@@ -33,7 +33,7 @@ bool SnapshotReceiver::may_begin(const SnapshotHost& host, const Message& messag
   const ElectedCore& core = host.replica.core();
   const bool leads = message.epoch == core.epoch() && message.from == core.leader();
   if (!leads || core.role() != Role::kBackup) return false;
-  if (begin.base.last.seq < core.committed().seq) return false;
+  if (!core.wants_snapshot(begin.base.last)) return false;  // its log has the base already
   if (!host.engine.info().wants_checkpoints) {
     log_error("this engine keeps no records: it cannot take a snapshot", {});
     return false;

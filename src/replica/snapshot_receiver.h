@@ -33,7 +33,7 @@ namespace holdfast {
 
 class SnapshotReceiver {
  public:
-  // From the leader of the newest epoch, not behind what is committed here, and whole.
+  // From the leader of the newest epoch, whole, and of a log that this one does not contain.
   static bool may_begin(const SnapshotHost& host, const Message& message,
                         const SnapshotBegin& begin);
 
