@@ -134,8 +134,8 @@ tsan: ## unit tests and a short load under ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=tsan -j$(JOBS) build build/tsan/unit_tests
 	@TSAN_OPTIONS=suppressions=tests/support/tsan.supp build/tsan/unit_tests
 
-cluster: ## a local cluster (not in this version: docs/LIMITS.md)
-	@echo "make cluster: this version has the standalone role only; see docs/LIMITS.md" >&2; exit 2
+cluster: build-all ## start a local cluster of three nodes, and say how to use it
+	@scripts/cluster.sh start
 
 lint: tidy ## the house lint, format, clang-tidy of changed files
 	@scripts/lint.sh

@@ -21,9 +21,10 @@ step() {  # step NAME COMMAND...
 
 step tidy python3 scripts/tidy.py
 step build make --no-print-directory -s -j"$jobs" build build/release/unit_tests build/release/sim \
-  build/release/power_cut
+  build/release/sim_protocol build/release/power_cut
 step unit build/release/unit_tests
 step sim build/release/sim --seeds 300
+step sim_protocol build/release/sim_protocol --seeds 300
 step power_cut build/release/power_cut --states 3000
 step integration tests/integration/run.sh
 echo "$passed passed, $failed failed"

@@ -44,7 +44,7 @@ def table_row(name, figures, p99s=(), form=",.0f"):
     first, *others = figures
     line = f"{name:<16}{first:>12{form}}"
     for other in others:
-        line += f"{other:>13{form}}{first / max(other, 1e-9):>7.2f}"
+        line += f"{other:>13{form}}{first / other:>7.2f}" if other else f"{'-':>13}{'-':>7}"
     if p99s:
         line += " " * 10 + "".join(f"{p:>13.3f}" for p in p99s)
     if len(p99s) == 2:

@@ -51,7 +51,7 @@ enum class Mutant {
   kFenceTooFew,            // I11
   kActivateUnderLease,     // I21
   kTestifyUnfenced,        // I11
-  kTestifyUntrusted,       // D7
+  kTestifyUntrusted,       // I27
   kForgetLease,            // I21
   kResumeEpoch,            // I45
   kVoteForOlderLog,        // I12
@@ -59,6 +59,13 @@ enum class Mutant {
   kVoteDespiteLeader,      // I39
   kChangeMembersEarly,     // I35
   kMembersAtCommit,        // I36
+  kInstallOverNewer,       // I26
+  kTrustInMemory,          // I25
+  kTrustLateWord,          // I27
+  kIgnoreStore,            // I16
+  kStaleActivate,          // I40
+  kCommitUnmatched,        // I4
+  kTruncateOverlap,        // I26
 };
 
 #ifdef HOLDFAST_MUTANTS

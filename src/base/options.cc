@@ -343,9 +343,12 @@ constexpr OptionSpec row(std::string_view name, std::string_view redis, std::str
                          bool runtime, std::string_view doc,
                          std::string (*redis_get)(const Options&) = nullptr,
                          std::string_view redis_old_name = {}) {
-  return {name,           redis,      Kind::kType, unit,
-          Kind::kAllowed, doc,        runtime,     std::is_same_v<Kind, Bind>,
-          &Kind::get,     &Kind::set, redis_get,   redis_old_name};
+  return {name,           redis,
+          Kind::kType,    unit,
+          Kind::kAllowed, doc,
+          runtime,        std::is_same_v<Kind, Bind> || std::is_same_v<Kind, Members>,
+          &Kind::get,     &Kind::set,
+          redis_get,      redis_old_name};
 }
 
 constexpr size_t kMaxPath = 4095;

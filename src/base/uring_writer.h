@@ -29,8 +29,6 @@ class UringWriter final : public BlockWriter {
   void drain() override;
 
  private:
-  static constexpr unsigned kDepth = 64;
-
   struct Transfer {
     bool read = false;
     uint64_t offset = 0;

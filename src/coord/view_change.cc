@@ -12,24 +12,23 @@ ViewChange::ViewChange(const Options& options, ShardRecord record)
     : options_(options), record_(std::move(record)) {}
 
 void ViewChange::send(const Member& to, Epoch epoch, MessageBody body, Actions* actions) const {
-  actions->emplace_back(std::in_place_type<Send>,
-                        Message{options_.shard, epoch, kCoordinator, to, std::move(body)});
+  actions->emplace_back(Send{Message{options_.shard, epoch, kCoordinator, to, std::move(body)}});
 }
 
 void ViewChange::decide(ShardRecord record, Step step, Actions* actions) {
   step_ = step;
   since_ns_ = now_;
   deciding_ = std::move(record);
-  actions->emplace_back(std::in_place_type<Decide>, deciding_);
+  actions->emplace_back(Decide{deciding_});
 }
 
 void ViewChange::begin(std::vector<Member> members, uint32_t write_quorum, Member preferred,
                        int64_t now_ns, Actions* actions) {
+  HF_ASSERT(write_quorum >= 1 && write_quorum <= members.size());
   now_ = now_ns;
+  next_ = {std::move(members), write_quorum, preferred};
   if (step_ != Step::kIdle) return;
-  members_ = std::move(members);
-  write_quorum_ = write_quorum;
-  preferred_ = preferred;
+  patience_ns_ = options_.give_up_ns;
   allocate(actions);
 }
 
@@ -38,9 +37,15 @@ void ViewChange::allocate(Actions* actions) {
   next.allocated = std::max({record_.allocated, record_.active.epoch, record_.forming.epoch}) + 1;
   if (mutant(Mutant::kReuseEpoch) && record_.allocated != 0) next.allocated = record_.allocated;
   next.forming = {};
+  wanted_ = next_;
   testimonies_.clear();
   ready_ = false;
   decide(std::move(next), Step::kAllocating, actions);
+}
+
+void ViewChange::try_again(Actions* actions) {
+  patience_ns_ = std::min(2 * patience_ns_, options_.most_patience_ns);
+  allocate(actions);
 }
 
 void ViewChange::send_fences(Actions* actions) {
@@ -54,8 +59,8 @@ void ViewChange::receive(const Message& message, int64_t now_ns, Actions* action
   now_ = now_ns;
   if (message.shard != options_.shard) return;
   if (const auto* ok = std::get_if<FenceOk>(&message.body)) {
-    const bool asked = step_ == Step::kFencing && message.epoch == record_.allocated &&
-                       record_.active.has(message.from);
+    const bool member = record_.active.has(message.from) || mutant(Mutant::kIgnoreStore);
+    const bool asked = step_ == Step::kFencing && message.epoch == record_.allocated && member;
     if (!asked) return;
     const int64_t left = int64_t{ok->lease_left_us} * 1000;
     testimonies_[message.from] = {*ok, now_ + left + left / ReplicaOptions::kDrift};
@@ -85,13 +90,14 @@ void ViewChange::choose(Actions* actions) {
                              ? testimony.ok.last.seq > top.last.seq
                              : testimony.ok.last.further_than(top.last);
     const bool equal = testimony.ok.last == top.last;
-    if (further || (equal && member == preferred_)) best = &member;
+    if (further || (equal && member == wanted_.preferred)) best = &member;
   }
   const uint32_t quorum = record_.active.fence_quorum();
   const uint32_t needed = mutant(Mutant::kFenceTooFew) ? std::max(1U, quorum - 1) : quorum;
   if (trusted < needed) return;
   ShardRecord next = record_;
-  next.forming = {record_.allocated, ViewPhase::kForming, *best, members_, write_quorum_};
+  next.forming = {record_.allocated, ViewPhase::kForming, *best, wanted_.members,
+                  wanted_.write_quorum};
   if (!next.forming.has(*best)) next.forming.members.push_back(*best);
   decide(std::move(next), Step::kDecidingForm, actions);
 }
@@ -134,13 +140,14 @@ void ViewChange::maybe_activate(Actions* actions) {
 void ViewChange::tick(int64_t now_ns, Actions* actions) {
   now_ = now_ns;
   const bool again = now_ - sent_ns_ >= options_.retry_ns;
-  const bool late = now_ - since_ns_ >= options_.give_up_ns;
+  const bool other = next_.members != wanted_.members || next_.write_quorum != wanted_.write_quorum;
+  const bool late = now_ - since_ns_ >= (other ? options_.give_up_ns : patience_ns_);
   if (step_ == Step::kIdle && record_.active.epoch != 0 && again) {
     sent_ns_ = now_;
     send(record_.active.primary, record_.active.epoch, Activate{record_.active}, actions);
   } else if (step_ == Step::kFencing) {
     if (late) {
-      allocate(actions);  // one who answered may have answered to a later number since
+      try_again(actions);
     } else if (again) {
       send_fences(actions);
     }
@@ -148,7 +155,7 @@ void ViewChange::tick(int64_t now_ns, Actions* actions) {
     maybe_activate(actions);
     if (step_ != Step::kForming) return;
     if (late) {
-      allocate(actions);
+      try_again(actions);
     } else if (again && !ready_) {
       sent_ns_ = now_;
       send(record_.forming.primary, record_.forming.epoch, Form{record_.forming}, actions);

@@ -39,8 +39,11 @@ class ViewChange {
  public:
   struct Options {
     ShardId shard = 0;
-    int64_t retry_ns = 30'000'000;       // fences and forms are sent anew
-    int64_t give_up_ns = 1'000'000'000;  // a candidate that is not ready: another try
+    int64_t retry_ns = 30'000'000;  // fences and forms are sent anew
+    // A candidate that is not ready, or too few testimonies: another try, which may take twice as
+    // long: a long catch-up must be able to end.
+    int64_t give_up_ns = 1'000'000'000;
+    int64_t most_patience_ns = 64'000'000'000;
   };
   // Make the record this one; then call decided().
   struct Decide {
@@ -51,9 +54,9 @@ class ViewChange {
 
   ViewChange(const Options& options, ShardRecord record);
 
-  // Begins a change, or does nothing if one is under way. `members`, `write_quorum`: of the new
-  // view; its candidate is taken from both the old and the new members. `preferred`: leads if its
-  // log is as far as the furthest.
+  // Begins a change; while one is under way, its next try goes by this. `members`, `write_quorum`:
+  // of the new view; its candidate is taken from both the old and the new members. `preferred`:
+  // leads if its log is as far as the furthest.
   void begin(std::vector<Member> members, uint32_t write_quorum, Member preferred, int64_t now_ns,
              Actions* actions);
   void receive(const Message& message, int64_t now_ns, Actions* actions);
@@ -65,6 +68,11 @@ class ViewChange {
 
  private:
   enum class Step : uint8_t { kIdle, kAllocating, kFencing, kDecidingForm, kForming, kActivating };
+  struct Wanted {
+    std::vector<Member> members;
+    uint32_t write_quorum = 0;
+    Member preferred;
+  };
   struct Testimony {
     FenceOk ok;
     int64_t lease_until_ns;
@@ -73,6 +81,7 @@ class ViewChange {
   void decide(ShardRecord record, Step step, Actions* actions);
   void send(const Member& to, Epoch epoch, MessageBody body, Actions* actions) const;
   void allocate(Actions* actions);
+  void try_again(Actions* actions);
   void send_fences(Actions* actions);
   void choose(Actions* actions);
   void maybe_activate(Actions* actions);
@@ -83,10 +92,10 @@ class ViewChange {
   Step step_ = Step::kIdle;
   int64_t now_ = 0;
   int64_t since_ns_ = 0;
+  int64_t patience_ns_ = 0;
   int64_t sent_ns_ = 0;
-  std::vector<Member> members_;
-  uint32_t write_quorum_ = 0;
-  Member preferred_;
+  Wanted wanted_;  // by the present try
+  Wanted next_;
   std::map<Member, Testimony> testimonies_;
   bool ready_ = false;
 };

@@ -114,8 +114,9 @@ void Checkpoint::start(Done done) {
 }
 
 bool Checkpoint::must_wait() {
-  waits_for_commit_ =
+  const bool uncommitted =
       slice_newest_ > committed_.last.seq && !mutant(Mutant::kCheckpointUncommitted);
+  waits_for_commit_ = uncommitted || (durable_ && start_seq_ > durable_());
   return waits_for_commit_;
 }
 
@@ -169,8 +170,7 @@ bool Checkpoint::clean_some() {
 }
 
 void Checkpoint::committed() {
-  if (!waits_for_commit_ || slice_newest_ > committed_.last.seq) return;
-  waits_for_commit_ = false;
+  if (!waits_for_commit_ || must_wait()) return;
   if (begun_) {
     write_slice();
   } else {

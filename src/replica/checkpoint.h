@@ -46,6 +46,9 @@ class Checkpoint {
 
   // What a checkpoint of now would keep beside the records. Must be set.
   void on_state(std::function<std::string()> hook) { state_ = std::move(hook); }
+  // In a group something may be committed before it is durable here; a checkpoint is of what is
+  // both. Not set: all that is committed is durable.
+  void on_durable(std::function<Seq()> hook) { durable_ = std::move(hook); }
   // Called when one is finished: the log up to its seq is not needed for recovery any more.
   void on_finished(std::function<void()> hook) { on_finished_ = std::move(hook); }
   // Called when one fails: nothing may be written any more.
@@ -54,7 +57,7 @@ class Checkpoint {
   // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
   void start(Done done = {});
 
-  // commit_seq has moved: a waiting slice may go on.
+  // More is committed or durable, perhaps: a waiting slice may go on.
   void committed();
 
  private:
@@ -104,6 +107,7 @@ class Checkpoint {
   std::vector<Done> waiters_;
   Done on_failure_;
   std::function<std::string()> state_;
+  std::function<Seq()> durable_;
   std::function<void()> on_finished_;
 
   KeyRef key_of(const Image& image) const;

@@ -49,6 +49,9 @@ void CoordinatedCore::form(const Message& message, const View& view) {
   const bool resumes = view.epoch <= restored_epoch_ && !mutant(Mutant::kResumeEpoch);
   if (view.primary != self() || resumes || !trusted()) return;
   if (view.epoch == epoch() && leader().valid()) return;  // a copy
+  // Its testimony was given with a promise of this epoch: whoever has not made that did not
+  // testify.
+  if (view.epoch > epoch() && !mutant(Mutant::kTestifyUnfenced)) return;
   if (view.epoch > epoch()) promise(view.epoch, 0);
   view_ = view;
   set_members(view.members, {}, view.write_quorum);
@@ -66,7 +69,13 @@ void CoordinatedCore::policy_tick() {
 }
 
 void CoordinatedCore::activate_view(const View& view) {
-  if (view.epoch != epoch() || role() != Role::kCandidate) return;
+  if (mutant(Mutant::kResumeEpoch) && view.epoch == restored_epoch_ && !leader().valid() &&
+      view.primary == self() && epoch() == restored_epoch_) {
+    set_members(view.members, {}, view.write_quorum);
+    lead(Role::kCandidate, {});
+  }
+  if (view.epoch != epoch() && !mutant(Mutant::kStaleActivate)) return;
+  if (role() != Role::kCandidate) return;
   view_ = view;
   activate();
 }

@@ -61,8 +61,10 @@ Result<Membership> decode_membership(std::string_view bytes) {
 ElectedCore::ElectedCore(const ReplicaOptions& options, const Timing& timing, ReplicaState state,
                          Membership members, LogSource& source, Random& random, int64_t now_ns)
     : ReplicaCore(options, std::move(state), source, random, now_ns), timing_(timing) {
+  HF_ASSERT(timing.election_ns > options.lease_ns + options.lease_ns / ReplicaOptions::kDrift);
   configs_.push_back({log().base().seq, std::move(members)});
   read_configs(log().base().seq + 1);
+  adopt();
   wait_for_leader();
 }
 
@@ -84,7 +86,6 @@ void ElectedCore::read_configs(Seq from) {
     });
     from = slice.value().last.seq + 1;
   }
-  adopt();
 }
 
 void ElectedCore::adopt() {
@@ -100,8 +101,10 @@ const Membership& ElectedCore::membership_at(Seq seq) const {
 }
 
 void ElectedCore::policy_log_changed(Seq from) {
+  const Seq newest = configs_.back().seq;
   while (configs_.size() > 1 && configs_.back().seq >= from) configs_.pop_back();
   read_configs(from);
+  if (configs_.back().seq != newest || newest >= from) adopt();
 }
 
 void ElectedCore::policy_released() {
@@ -157,10 +160,14 @@ void ElectedCore::policy_change(const Membership& to) {
 void ElectedCore::policy_committed() {
   if (mutant(Mutant::kMembersAtCommit)) adopt();
   if (is_voter() || configs_.back().seq > committed().seq) return;
-  const auto best = std::max_element(peers().begin(), peers().end(), [](auto& a, auto& b) {
-    return a.second.durable < b.second.durable;
-  });
-  if (best != peers().end()) send(best->first, TimeoutNow{});
+  const Peer* best = nullptr;
+  Member next;
+  for (const auto& [id, peer] : peers()) {
+    if (!has(id) || (best != nullptr && best->durable >= peer.durable)) continue;
+    best = &peer;
+    next = id;
+  }
+  if (best != nullptr) send(next, TimeoutNow{});
   resign();
 }
 
@@ -198,8 +205,11 @@ void ElectedCore::policy_tick() {
     deadline_ns_ = std::max(deadline_ns_, leader_heard_ns() + timing_.election_ns);
   }
   if (now() < deadline_ns_ || !may_campaign() || !trusted()) return;
+  // The lease that it granted binds its own vote too; nor could it vote with a disk that is stuck.
+  if (lease_left_ns() > 0 || !promise_durable() || disk_stalled(now())) return;
   wait_for_leader();
   pre_ = true;
+  transfer_ = false;
   votes_ = {self()};
   ask_for_votes(epoch() + 1);
   count_votes();
@@ -245,9 +255,8 @@ bool ElectedCore::policy_message(const Message& message) {
   } else if (const auto* answer = std::get_if<Vote>(&message.body)) {
     vote(message, *answer);
   } else if (std::holds_alternative<TimeoutNow>(message.body)) {
-    if (message.epoch == epoch() && message.from == leader() && is_voter() && !leading()) {
-      begin_election(true);
-    }
+    const bool from_leader = message.epoch == epoch() && message.from == leader() && !leading();
+    if (from_leader && is_voter() && trusted()) begin_election(true);
   } else {
     return false;
   }
@@ -283,7 +292,8 @@ void ElectedCore::vote_request(const Message& message, const VoteRequest& reques
 
 void ElectedCore::vote(const Message& message, const Vote& vote) {
   if (!vote.granted) return;
-  const bool wanted = vote.pre ? pre_ && message.epoch == epoch() + 1 && !hears_leader()
+  const bool free = !hears_leader() && lease_left_ns() <= 0;
+  const bool wanted = vote.pre ? pre_ && message.epoch == epoch() + 1 && free
                                : role() == Role::kCandidate && message.epoch == epoch();
   if (!wanted || (vote.pre != pre_)) return;
   votes_.insert(message.from);
@@ -293,6 +303,7 @@ void ElectedCore::vote(const Message& message, const Vote& vote) {
 void ElectedCore::policy_handover() {
   if (transfer_sent_) return;
   transfer_sent_ = true;
+  if (!mutant(Mutant::kHandoverKeepsLease)) renounce_lease();
   send(handing_over()->to, TimeoutNow{});
 }
 

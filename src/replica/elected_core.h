@@ -20,7 +20,8 @@ Result<Membership> decode_membership(std::string_view bytes);
 class ElectedCore final : public ReplicaCore {
  public:
   struct Timing {
-    int64_t election_ns = 250 * ReplicaOptions::kMs;  // to twice that, drawn anew each time
+    // To twice that, drawn anew each time. REQUIRES: longer than a lease.
+    int64_t election_ns = 250 * ReplicaOptions::kMs;
   };
 
   // `members`: as of the base, or of a new group. The log behind the base may change them.
@@ -53,7 +54,6 @@ class ElectedCore final : public ReplicaCore {
 
   void vote_request(const Message& message, const VoteRequest& request);
   void vote(const Message& message, const Vote& vote);
-  void begin_pre_vote();
   void begin_election(bool transfer);
   void ask_for_votes(Epoch epoch);
   void count_votes();

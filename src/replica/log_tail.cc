@@ -30,6 +30,16 @@ LogSlice part_of(const LogSlice& slice, Seq first, Seq last, uint64_t max_bytes)
   return part;
 }
 
+LogPosition position_in(const LogSlice& slice, Seq seq) {
+  if (slice.last.seq == seq) return slice.last;
+  LogPosition found;
+  visit_entries(*slice.entries, [&](const EntryHeader& header, std::string_view) {
+    found = position_of(header);
+    return header.seq != seq;
+  });
+  return found;
+}
+
 }  // namespace
 
 void LogTail::append(const LogSlice& slice) {
@@ -43,10 +53,26 @@ void LogTail::append(const LogSlice& slice) {
   HF_ASSERT(slice.last == last());
   recent_bytes_ += slice.entries->size();
   recent_.push_back(slice);
-  while (recent_bytes_ > memory_bytes_ && recent_.size() > 1) {
+  trim();
+}
+
+void LogTail::trim() {
+  while (recent_bytes_ > memory_bytes_ && recent_.size() > 1 &&
+         recent_.front().last.seq <= on_device_) {
     recent_bytes_ -= recent_.front().entries->size();
     recent_.pop_front();
   }
+}
+
+void LogTail::on_device(Seq upto) {
+  HF_ASSERT(upto <= last().seq);
+  on_device_ = std::max(on_device_, upto);
+  trim();
+}
+
+void LogTail::release(const LogPosition& base) {
+  HF_ASSERT(base.seq >= base_.seq && base.seq <= last().seq);
+  base_ = base;
 }
 
 void LogTail::truncate(Seq last_kept) {
@@ -63,11 +89,13 @@ void LogTail::truncate(Seq last_kept) {
   }
   while (!log_.ended.empty() && log_.ended.back().last >= last_kept) log_.ended.pop_back();
   log_.last = kept.value();
+  on_device_ = std::min(on_device_, last_kept);
 }
 
 void LogTail::reset(const LogSummary& log) {
   base_ = log.last;
   log_ = log;
+  on_device_ = log.last.seq;
   recent_.clear();
   recent_bytes_ = 0;
 }
@@ -83,10 +111,10 @@ const LogSlice* LogTail::in_memory(Seq seq) const {
 Result<LogPosition> LogTail::position(Seq seq) const {
   if (seq == last().seq) return last();
   if (seq == base_.seq) return base_;
+  if (!recent_.empty() && seq == recent_.front().previous.seq) return recent_.front().previous;
   if (seq > last().seq || seq == 0) return Status::not_found("beyond the log");
   if (const LogSlice* slice = in_memory(seq)) {
-    if (slice->last.seq == seq) return slice->last;
-    return part_of(*slice, seq, seq, 1).last;
+    return position_in(*slice, seq);
   }
   const Result<LogSlice> read = source_.read_entries(seq, 1);
   if (!read.ok()) return read.status();
@@ -104,7 +132,7 @@ Result<LogSlice> LogTail::slice(Seq from, uint64_t max_bytes) const {
   Result<LogSlice> read = source_.read_entries(from, max_bytes);
   if (!read.ok()) return read.status();
   read.value().previous = previous.value();
-  return read;
+  return part_of(read.value(), from, on_device_, UINT64_MAX);
 }
 
 Seq LogTail::common_end(const LogSummary& other) const {

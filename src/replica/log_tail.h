@@ -2,7 +2,7 @@
 // through LogSource, and the position of each.
 //
 // Invariants: entries are in order without a gap, each chained to the one before; what is in memory
-// is a suffix of the log.
+// is a suffix of the log, with all that is not on the device yet.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ class LogSource {
  public:
   virtual ~LogSource() = default;
   // Entries from `from` on, checked: at least one, and more while they stay within `max_bytes`.
-  // kNotFound: it is not kept any more. `previous` need not be filled in.
+  // kNotFound: it is not kept any more. `previous` need not be filled in. Only what is durable is
+  // asked for; behind that the answer may hold entries that a truncation on its way takes away.
   virtual Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) = 0;
   // Of the entries that are kept; what is above the last if none is.
   virtual Seq first_entry() const = 0;
@@ -36,9 +37,13 @@ class LogTail {
  public:
   // The source outlives this. `log`: all that was logged so far, entries behind `base` being there
   // to be read; what lies before is known by its position alone. `memory_bytes`: of entries that
-  // are kept in memory.
+  // are kept in memory although they are on the device.
   LogTail(LogSource& source, LogPosition base, LogSummary log, uint64_t memory_bytes)
-      : source_(source), memory_bytes_(memory_bytes), base_(base), log_(std::move(log)) {}
+      : source_(source),
+        memory_bytes_(memory_bytes),
+        base_(base),
+        log_(std::move(log)),
+        on_device_(log_.last.seq) {}
 
   const LogPosition& last() const { return log_.last; }
   const LogPosition& base() const { return base_; }
@@ -48,8 +53,10 @@ class LogTail {
   void append(const LogSlice& slice);
   // REQUIRES: base().seq <= last_kept <= last().seq.
   void truncate(Seq last_kept);
+  // Entries up to there are on the device, and can be read back. Never decreases but by truncate().
+  void on_device(Seq upto);
   // What lies before that entry may not be kept any more.
-  void release(const LogPosition& base) { base_ = base; }
+  void release(const LogPosition& base);
   // Everything so far is replaced by a state that contains the log up to this.
   void reset(const LogSummary& log);
 
@@ -63,11 +70,13 @@ class LogTail {
 
  private:
   const LogSlice* in_memory(Seq seq) const;
+  void trim();
 
   LogSource& source_;
   const uint64_t memory_bytes_;
   LogPosition base_;
   LogSummary log_;
+  Seq on_device_;
   std::deque<LogSlice> recent_;
   uint64_t recent_bytes_ = 0;
 };

@@ -57,10 +57,14 @@ struct HeartbeatOk {
 struct LogMatch {
   uint64_t round = 0;
   LogSummary log;
+  uint64_t answers = 0;  // the newest `asks` of the receiver's: this was sent after it
 };
 struct MatchPoint {
   uint64_t round = 0;  // of the LogMatch
   LogPosition at;      // the last that may be the same
+  // Not 0: the sender cannot prove the end of its log, and needs a LogMatch that is sent after
+  // this.
+  uint64_t asks = 0;
 };
 
 // The receiver has promised a later epoch.

@@ -175,19 +175,22 @@ void get(Fields& in, HeartbeatOk& body) {
 
 void put(std::string& out, const LogMatch& body) {
   put_varint(out, body.round);
+  put_varint(out, body.answers);
   put(out, body.log);
 }
 void get(Fields& in, LogMatch& body) {
   body.round = in.number();
+  body.answers = in.number();
   get(in, body.log);
 }
-
 void put(std::string& out, const MatchPoint& body) {
   put_varint(out, body.round);
+  put_varint(out, body.asks);
   put(out, body.at);
 }
 void get(Fields& in, MatchPoint& body) {
   body.round = in.number();
+  body.asks = in.number();
   get(in, body.at);
 }
 

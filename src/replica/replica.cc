@@ -39,13 +39,30 @@ void Replica::tick_later() {
 
 void Replica::step(const Event& event) {
   if (core_ == nullptr || failed_) return;
+  if (acting_) {
+    events_.push_back(event);
+    return;
+  }
   if (std::holds_alternative<ChangeMembers>(event)) owner_.before_own_entry();
+  acting_ = true;
+  handle(event);
+  while (!events_.empty() && !failed_) {
+    const Event next = std::move(events_.front());
+    events_.pop_front();
+    handle(next);
+  }
+  acting_ = false;
+}
+
+void Replica::handle(const Event& event) {
   ReplicaCore::Actions actions;
   core_->step(event, now_ns(), &actions);
+  lease_end_ns_ = core_->lease_end_ns();
   for (Action& action : actions) perform(action);
 }
 
 void Replica::propose(LogGroup group, LogSlice slice) {
+  HF_ASSERT(!acting_);
   proposed_ = std::move(group);
   step(Proposed{std::move(slice)});
 }

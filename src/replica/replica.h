@@ -7,6 +7,7 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,12 +51,13 @@ class Replica final : public LogSource {
   const ElectedCore& core() const { return *core_; }
 
   void receive(const Message& message) { step(Received{message}); }
+  // An event that comes while actions are done (an engine may complete at once) waits for its turn.
   void step(const Event& event);
   // REQUIRES: core().serving(). `group` is the slice, for the engine.
   void propose(LogGroup group, LogSlice slice);
 
   // Fresh readings of the clock, as leases need them.
-  bool lease_valid() const { return core_ != nullptr && core_->lease_valid(now_ns()); }
+  bool lease_valid() const { return now_ns() < lease_end_ns_; }
   bool accepting() const { return core_ != nullptr && core_->accepting(now_ns()); }
 
   Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
@@ -64,6 +66,7 @@ class Replica final : public LogSource {
  private:
   int64_t now_ns() const { return reactor_.clock().boot_ns(); }
   void tick_later();
+  void handle(const Event& event);
   void perform(Action& action);
   void append(const AppendLog& append);
   Engine::Done when_written(uint64_t write);
@@ -75,8 +78,11 @@ class Replica final : public LogSource {
   const ReplicaHooks hooks_;
   ShardId shard_ = 0;
   std::unique_ptr<ElectedCore> core_;
-  LogGroup proposed_;  // of the step that runs
-  Seq logged_ = 0;     // given to the engine
+  LogGroup proposed_;         // of the step that runs
+  std::deque<Event> events_;  // that came while actions were done
+  bool acting_ = false;
+  int64_t lease_end_ns_ = ReplicaCore::kNever;  // the core's, asked for once an event
+  Seq logged_ = 0;                              // given to the engine
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -7,6 +7,11 @@
 #include "base/mutant.h"
 
 namespace holdfast {
+namespace {
+
+constexpr size_t kMostDeferred = 64;  // messages; who asks again and again gets one answer each
+
+}  // namespace
 
 std::string_view role_name(Role role) {
   constexpr std::string_view kNames[] = {"fenced",  "backup",  "candidate",
@@ -25,13 +30,19 @@ ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogS
       committed_(state.base),
       durable_(tail_.last().seq),
       trusted_(state.trusted),
+      started_epoch_(promised_.promised_epoch),
       leader_heard_ns_(now_ns),
-      granted_ns_(now_ns) {}
+      granted_ns_(now_ns) {
+  if (!trusted_) trust_asks_ = random_.next() | 1;
+}
 
 void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
-  if (role_ == Role::kPoisoned) return;
   now_ = std::max(now_, now_ns);
   actions_ = actions;
+  if (role_ == Role::kPoisoned) {
+    if (const auto* read = std::get_if<ReadAsked>(&event)) act(ReadReady{read->token, false});
+    return;
+  }
   struct Visitor {
     ReplicaCore& core;
     void operator()(const Tick&) const {
@@ -52,7 +63,6 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       if (!core.serving() || !core.has(handover.to) || handover.to == core.self()) return;
       core.handover_ = handover;
       core.handover_since_ns_ = core.now_;
-      if (!mutant(Mutant::kHandoverKeepsLease)) core.revoke_lease();
       core.check_handover();
     }
     void operator()(const Found& found) const {
@@ -64,12 +74,13 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       core.set_role(Role::kPoisoned);
     }
     void operator()(const Released& released) const {
-      HF_ASSERT(released.upto.seq <= core.committed_.seq);
+      HF_ASSERT(released.upto.seq <= core.committed_.seq && released.upto.seq <= core.durable_);
       core.tail_.release(released.upto);
       core.policy_released();
     }
     void operator()(const SnapshotInstalled& snapshot) const {
-      HF_ASSERT(core.log_writes_.empty() && snapshot.log.last.seq >= core.committed_.seq);
+      HF_ASSERT(core.log_writes_.empty() && !core.leading());
+      HF_ASSERT(core.wants_snapshot(snapshot.log.last));
       core.tail_.reset(snapshot.log);
       core.committed_ = snapshot.log.last;
       core.durable_ = snapshot.log.last.seq;
@@ -79,7 +90,7 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
     void operator()(const SnapshotSent& snapshot) const {
       const auto peer = core.peers_.find(snapshot.to);
       if (!core.leading() || peer == core.peers_.end()) return;
-      if (peer->second.state == Peer::kSnapshot) core.lost(peer->first, peer->second);
+      if (peer->second.state == Peer::kSnapshot) core.begin_match(peer->first, peer->second);
     }
   };
   std::visit(Visitor{*this}, event);
@@ -87,7 +98,8 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
 }
 
 void ReplicaCore::receive(const Message& message) {
-  if (message.shard != options_.shard || message.to != self()) return;
+  const bool to_node = mutant(Mutant::kIgnoreStore) && message.to.node == self().node;
+  if (message.shard != options_.shard || (message.to != self() && !to_node)) return;
   if (role_ == Role::kRemoved && !std::holds_alternative<LogMatch>(message.body)) return;
   if (policy_message(message)) return;
   std::visit(
@@ -134,7 +146,7 @@ void ReplicaCore::send_when_promised(const Member& to, MessageBody body) {
   Message message{options_.shard, epoch(), self(), to, std::move(body)};
   if (promise_durable() || mutant(Mutant::kPromiseUnsaved)) {
     act(Send{std::move(message)});
-  } else {
+  } else if (deferred_.size() < kMostDeferred) {
     deferred_.push_back(std::move(message));
   }
 }
@@ -191,9 +203,11 @@ void ReplicaCore::written(uint64_t write) {
   HF_ASSERT(!log_writes_.empty() && log_writes_.front().write == write);
   durable_ = std::max(durable_, log_writes_.front().last);
   log_writes_.pop_front();
+  tail_.on_device(durable_);
   if (leading()) {
     advance_commit();
   } else {
+    regain_trust();
     acknowledge(false);
   }
 }
@@ -217,10 +231,18 @@ bool ReplicaCore::has(const Member& member) const {
   return std::find(members_.begin(), members_.end(), member) != members_.end();
 }
 
-bool ReplicaCore::disk_stalled(int64_t now_ns) const {
-  const int64_t since = now_ns - options_.disk_stall_ns;
-  if (!log_writes_.empty() && log_writes_.front().since_ns < since) return true;
-  return !saves_.empty() && saves_.begin()->second.second < since;
+bool ReplicaCore::wants_snapshot(const LogPosition& upto) const {
+  if (upto.seq < committed_.seq) return false;
+  if (mutant(Mutant::kInstallOverNewer)) return true;
+  const Result<LogPosition> own = tail_.position(upto.seq);
+  return !own.ok() || own.value() != upto;
+}
+
+int64_t ReplicaCore::disk_stalls_ns() const {
+  int64_t oldest = INT64_MAX;
+  if (!log_writes_.empty()) oldest = log_writes_.front().since_ns;
+  if (!saves_.empty()) oldest = std::min(oldest, saves_.begin()->second.second);
+  return oldest == INT64_MAX ? oldest : oldest + options_.disk_stall_ns;
 }
 
 int64_t ReplicaCore::lease_left_ns() const {

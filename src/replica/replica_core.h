@@ -61,7 +61,7 @@ struct Proposed {
   LogSlice slice;
 };
 // The write of that number, asked for by an action, is on stable media. Appends and truncations
-// complete in order.
+// complete in order, and so do hard states.
 struct Written {
   uint64_t write = 0;
 };
@@ -83,11 +83,13 @@ struct ChangeMembers {
   Membership to;
 };
 struct StoreFailed {};
-// A checkpoint covers the log up to there, which may not be kept any more.
+// A checkpoint covers the log up to there, which may not be kept any more once this was taken.
+// REQUIRES: it is committed, and durable() here: what a truncation takes away is neither.
 struct Released {
   LogPosition upto;
 };
 // A snapshot was installed in place of the whole state, durably: the log goes on behind it.
+// REQUIRES: wants_snapshot() when that began and now, and no write of the log on its way.
 struct SnapshotInstalled {
   LogSummary log;
   Membership members;  // of an elected group, then
@@ -174,6 +176,8 @@ struct PeerStatus {
 
 class ReplicaCore {
  public:
+  static constexpr int64_t kNever = INT64_MIN / 2;
+
   using Actions = std::vector<Action>;
 
   virtual ~ReplicaCore() = default;
@@ -202,16 +206,21 @@ class ReplicaCore {
   bool ready() const { return serving() && start_committed(); }
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
   bool accepting(int64_t now_ns) const;
-  bool disk_stalled(int64_t now_ns) const;
+  bool disk_stalled(int64_t now_ns) const { return now_ns >= disk_stalls_ns(); }
+  // When it will be, as long as nothing happens.
+  int64_t disk_stalls_ns() const;
+  // Whether a snapshot of the log up to there may take the place of this one. Not if the log goes
+  // on behind it: entries may have been acknowledged there (I26).
+  bool wants_snapshot(const LogPosition& upto) const;
   // The lease covers this instant. The clock must have been read after the request came in.
-  bool lease_valid(int64_t now_ns) const;
+  bool lease_valid(int64_t now_ns) const { return now_ns < lease_end_ns(); }
+  // Until when it does, as long as nothing happens.
+  int64_t lease_end_ns() const;
 
  protected:
   // All outlive the core.
   ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogSource& source, Random& random,
               int64_t now_ns);
-
-  static constexpr int64_t kNever = INT64_MIN / 2;
 
   struct Peer {
     enum State : uint8_t { kMatching, kReplicating, kSnapshot };
@@ -229,6 +238,7 @@ class ReplicaCore {
     Seq durable = 0;  // there, in this epoch
     uint64_t match_round = 0;
     int64_t match_sent_ns = 0;
+    uint64_t asked = 0;  // by a MatchPoint
     std::deque<InFlight> in_flight;
     uint64_t in_flight_bytes = 0;
     std::deque<Round> rounds;
@@ -287,13 +297,14 @@ class ReplicaCore {
   int64_t lease_left_ns() const;
   int64_t leader_heard_ns() const { return leader_heard_ns_; }
   int64_t led_since_ns() const { return led_since_ns_; }
-  void revoke_lease() { lease_revoked_ns_ = now_; }
+  // No lease for the rest of the epoch: somebody was told to lead without waiting for it, and that
+  // word may be heard late, when the handover was given up.
+  void renounce_lease() { lease_renounced_ = true; }
   bool has(const Member& member) const;
   std::map<Member, Peer>& peers() { return peers_; }
   LogTail& log() { return tail_; }
   void advance_commit();
   const HandOver* handing_over() const { return handover_ ? &*handover_ : nullptr; }
-  void end_handover() { handover_.reset(); }
 
  private:
   struct Outstanding {
@@ -303,7 +314,7 @@ class ReplicaCore {
   };
   struct Read {
     uint64_t token;
-    uint64_t round;
+    uint64_t round;  // confirms it
   };
 
   void receive(const Message& message);
@@ -312,9 +323,10 @@ class ReplicaCore {
   void on(const Message& message, const Prepare& prepare);
   void on(const Message& message, const Heartbeat& heartbeat);
   void on(const Message& message, const LogMatch& match);
-  void append_prepared(const Prepare& prepare, LogSlice slice);
+  void append_prepared(const Prepare& prepare, const LogSlice& slice);
   void acknowledge(bool even_if_nothing_new);
   Seq acknowledged() const;  // 0 while the end of the log is not proven
+  void regain_trust();
   void commit_to(Seq seq);
   // replica_leader.cc
   void on(const Message& message, const PrepareOk& ok);
@@ -323,12 +335,14 @@ class ReplicaCore {
   void on(const Message& message, const MatchPoint& point);
   void propose(const LogSlice& slice);
   void peer_has(Peer& peer, Seq durable, Seq matched);
+  void copied(const Member& id);
+  void begin_match(const Member& id, Peer& peer);
   void send_match(const Member& id, Peer& peer);
   void replicate(const Member& id, Peer& peer);
-  void lost(const Member& id, Peer& peer);
   void beat();
   void leader_tick();
   void answer_reads();
+  uint64_t confirmed_round() const;
   Seq quorum_durable() const;
   void check_handover();
   void written(uint64_t write);
@@ -347,6 +361,8 @@ class ReplicaCore {
   LogPosition committed_;
   Seq durable_;
   bool trusted_;
+  const Epoch started_epoch_;  // promised before the start
+  uint64_t trust_asks_ = 0;    // names this start, if the end of the log could not be proven
   Seq trust_from_ = 0;  // with everything up to here from a leader, the end of the log is proven
   uint64_t next_write_ = 1;
   std::deque<Outstanding> log_writes_;
@@ -368,11 +384,11 @@ class ReplicaCore {
   bool start_durable_ = false;
   uint64_t round_ = 0;
   uint64_t match_round_ = 0;
-  std::deque<std::pair<uint64_t, int64_t>> rounds_;  // with the time of each
+  std::deque<std::pair<uint64_t, int64_t>> rounds_;  // some of them, with the time of each
   int64_t beat_ns_ = 0;
   int64_t led_since_ns_ = 0;
-  int64_t lease_revoked_ns_ = kNever;
-  std::vector<Read> reads_;
+  bool lease_renounced_ = false;
+  std::deque<Read> reads_;  // in order of their rounds
   std::optional<HandOver> handover_;
   int64_t handover_since_ns_ = 0;
 };

@@ -42,32 +42,48 @@ LogSlice behind(const LogSlice& slice, const LogPosition& upto) {
 void ReplicaCore::on(const Message& message, const Prepare& prepare) {
   const Result<LogSlice> slice = check_entries(prepare.previous, prepare.entries);
   if (!slice.ok()) return;  // the leader sends it again
-  const Result<LogPosition> own = tail_.position(prepare.previous.seq);
-  const bool first = prepare.previous.seq == 0;
-  const bool same = first || (own.ok() && own.value() == prepare.previous);
-  if (!same && !(own.ok() && mutant(Mutant::kAppendUnmatched))) {
-    send(message.from, PrepareReject{});
-    return;
+  const Seq upto = slice.value().last.seq;
+  if (prepare.previous.seq > matched_) {
+    const Result<LogPosition> own = tail_.position(prepare.previous.seq);
+    const bool same = own.ok() && own.value() == prepare.previous;
+    if (!same && !(own.ok() && mutant(Mutant::kAppendUnmatched))) {
+      send(message.from, PrepareReject{});
+      return;
+    }
   }
-  if (prepare.entries != nullptr) append_prepared(prepare, slice.value());
-  matched_ = std::max(matched_, slice.value().last.seq);
-  if (!trusted_ && trust_from_ != 0 && matched_ >= trust_from_) trusted_ = true;
+  const bool late = upto <= matched_ && !mutant(Mutant::kTruncateOverlap);
+  const bool news = !late && prepare.entries != nullptr;
+  if (news) append_prepared(prepare, slice.value());
+  matched_ = std::max(matched_, upto);
+  regain_trust();
   commit_to(std::min(prepare.commit, matched_));
-  acknowledge(true);
+  // What was appended is acknowledged when it is durable; who may not yet do that says how far it
+  // is.
+  acknowledge(!trusted_ || durable_ >= matched_);
+}
+
+// What this store may have acknowledged before its log lost its end is durable here again.
+void ReplicaCore::regain_trust() {
+  if (trusted_ || trust_from_ == 0) return;
+  const Seq upto = mutant(Mutant::kTrustInMemory) ? matched_ : std::min(durable_, matched_);
+  trusted_ = upto >= trust_from_;
 }
 
 // Skips what is there already, and truncates what is not the leader's.
-void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
+void ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice) {
   LogPosition same = slice.previous;
   if (same.seq < last().seq) {
+    const Seq known = std::max(matched_, committed_.seq);
     visit_entries(*prepare.entries, [&](const EntryHeader& header, std::string_view) {
-      const Result<LogPosition> own = tail_.position(header.seq);
-      if (header.seq > last().seq || (own.ok() && own.value() != position_of(header))) return false;
+      if (header.seq > last().seq) return false;
+      if (header.seq > known && tail_.position(header.seq).value() != position_of(header)) {
+        return false;
+      }
       same = position_of(header);
       return true;
     });
   }
-  if (same == slice.last) return;
+  if (same == slice.last && !mutant(Mutant::kTruncateOverlap)) return;
   if (same.seq < last().seq) {
     HF_ASSERT(same.seq >= committed_.seq || mutant(Mutant::kMatchAtCommit));  // R4
     tail_.truncate(same.seq);
@@ -77,6 +93,7 @@ void ReplicaCore::append_prepared(const Prepare& prepare, LogSlice slice) {
     log_writes_.push_back({write, now_, same.seq});
     act(TruncateLog{write, same.seq});
   }
+  if (same == slice.last) return;
   append_local(same == slice.previous ? slice : behind(slice, same));
   policy_log_changed(same.seq + 1);
 }
@@ -98,20 +115,26 @@ void ReplicaCore::acknowledge(bool even_if_nothing_new) {
 }
 
 void ReplicaCore::on(const Message& message, const Heartbeat& heartbeat) {
-  commit_to(std::min(heartbeat.commit, matched_));
-  if (!promise_durable()) return;
+  const Seq known = mutant(Mutant::kCommitUnmatched) ? last().seq : matched_;
+  commit_to(std::min(heartbeat.commit, known));
+  if (!promise_durable() || disk_stalled(now_)) return;  // no copy can be counted on: look dead
   granted_ns_ = now_;
   send(message.from, HeartbeatOk{heartbeat.round, acknowledged(), matched_});
 }
 
 void ReplicaCore::on(const Message& message, const LogMatch& match) {
-  if (!trusted_) trust_from_ = std::max<Seq>(match.log.last.seq, 1);
+  // A late message may have been sent before this store acknowledged what it then lost. Not so one
+  // of an epoch that it had not promised yet, or one that answers this start (I27).
+  const bool fresh = message.epoch > started_epoch_ || match.answers == trust_asks_ ||
+                     mutant(Mutant::kTrustLateWord);
+  if (!trusted_ && fresh) trust_from_ = std::max<Seq>(match.log.last.seq, 1);
   const Seq seq = mutant(Mutant::kMatchAtCommit)
                       ? committed_.seq
                       : std::max(tail_.common_end(match.log), committed_.seq);
   const Result<LogPosition> at = seq == 0 ? LogPosition{} : tail_.position(seq);
   if (!at.ok()) return;
-  send_when_promised(message.from, MatchPoint{match.round, at.value()});
+  const uint64_t asks = trusted_ || fresh ? 0 : trust_asks_;
+  send_when_promised(message.from, MatchPoint{match.round, at.value(), asks});
 }
 
 }  // namespace holdfast

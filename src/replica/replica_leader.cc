@@ -20,13 +20,15 @@ void ReplicaCore::set_members(std::vector<Member> members, std::vector<Member> l
   learners_ = std::move(learners);
   write_quorum_ = quorum;
   if (!leading()) return;
-  std::map<Member, Peer> peers;
+  const auto named = [this](const Member& member) {
+    return has(member) || std::find(learners_.begin(), learners_.end(), member) != learners_.end();
+  };
+  std::erase_if(peers_, [&](const auto& peer) { return !named(peer.first); });
   for (const std::vector<Member>* group : {&members_, &learners_}) {
     for (const Member& member : *group) {
-      if (member != self()) peers[member] = std::move(peers_[member]);
+      if (member != self()) peers_.try_emplace(member);
     }
   }
-  peers_ = std::move(peers);
 }
 
 void ReplicaCore::lead(Role role, std::string_view start_payload) {
@@ -38,11 +40,11 @@ void ReplicaCore::lead(Role role, std::string_view start_payload) {
   rounds_.clear();
   beat_ns_ = 0;
   led_since_ns_ = now_;
-  lease_revoked_ns_ = kNever;
+  lease_renounced_ = false;
   epoch_start_ = last().seq + 1;
   set_role(role);
   append_own(EntryKind::kEpochStart, start_payload);
-  for (auto& [id, peer] : peers_) send_match(id, peer);
+  for (auto& [id, peer] : peers_) begin_match(id, peer);
 }
 
 void ReplicaCore::activate() {
@@ -84,19 +86,29 @@ void ReplicaCore::propose(const LogSlice& slice) {
   for (auto& [id, peer] : peers_) replicate(id, peer);
 }
 
-void ReplicaCore::send_match(const Member& id, Peer& peer) {
+void ReplicaCore::begin_match(const Member& id, Peer& peer) {
   peer.state = Peer::kMatching;
   peer.in_flight.clear();
   peer.in_flight_bytes = 0;
   peer.match_round = ++match_round_;
+  send_match(id, peer);
+}
+
+// Sent again it is the same round: the answer may take longer than the patience.
+void ReplicaCore::send_match(const Member& id, Peer& peer) {
   peer.match_sent_ns = now_;
-  send(id, LogMatch{peer.match_round, tail_.summary()});
+  send(id, LogMatch{peer.match_round, tail_.summary(), peer.asked});
 }
 
 void ReplicaCore::on(const Message& message, const MatchPoint& point) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
   if (peer.state != Peer::kMatching || point.round != peer.match_round) return;
+  if (point.asks != 0 && point.asks != peer.asked) {
+    peer.asked = point.asks;
+    begin_match(message.from, peer);
+    return;
+  }
   const Result<LogPosition> own = point.at.seq == 0 ? LogPosition{} : tail_.position(point.at.seq);
   const bool same = own.ok() && own.value() == point.at;
   if (!same || !tail_.slice(point.at.seq + 1, 1).ok()) {
@@ -130,8 +142,6 @@ void ReplicaCore::replicate(const Member& id, Peer& peer) {
   }
 }
 
-void ReplicaCore::lost(const Member& id, Peer& peer) { send_match(id, peer); }
-
 void ReplicaCore::peer_has(Peer& peer, Seq durable, Seq matched) {
   if (durable > last().seq) return;  // it cannot know so much
   peer.durable = std::max(peer.durable, durable);
@@ -147,16 +157,21 @@ void ReplicaCore::on(const Message& message, const PrepareOk& ok) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
   peer_has(peer, ok.durable, ok.matched);
+  copied(message.from);
+}
+
+void ReplicaCore::copied(const Member& id) {
   advance_commit();
-  if (!leading()) return;  // committing may have ended it
-  replicate(message.from, peer);
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end()) return;  // committing may end its membership, or the leader's
+  replicate(id, peer->second);
   check_handover();
 }
 
 void ReplicaCore::on(const Message& message, const PrepareReject&) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
-  if (peer.state == Peer::kReplicating) lost(message.from, peer);
+  if (peer.state == Peer::kReplicating) begin_match(message.from, peer);
 }
 
 Seq ReplicaCore::quorum_durable() const {
@@ -194,10 +209,12 @@ void ReplicaCore::advance_commit() {
 void ReplicaCore::beat() {
   beat_ns_ = now_;
   const uint64_t round = ++round_;
-  rounds_.emplace_back(round, now_);
+  // Reads may have rounds follow each other fast: not each is remembered.
+  const bool kept = rounds_.empty() || now_ - rounds_.back().second >= options_.heartbeat_ns / 2;
+  if (kept) rounds_.emplace_back(round, now_);
   if (rounds_.size() > kRoundsKept) rounds_.pop_front();
   for (auto& [id, peer] : peers_) {
-    peer.rounds.push_back({round, peer.next});
+    if (kept) peer.rounds.push_back({round, peer.next});
     if (peer.rounds.size() > kRoundsKept) peer.rounds.pop_front();
     send(id, Heartbeat{round, committed_.seq});
   }
@@ -207,34 +224,32 @@ void ReplicaCore::on(const Message& message, const HeartbeatOk& ok) {
   Peer& peer = peers_[message.from];
   peer.heard_ns = now_;
   peer_has(peer, ok.durable, ok.matched);
-  if (ok.round > peer.round_ok) {
-    const auto sent = std::find_if(rounds_.begin(), rounds_.end(),
-                                   [&](const auto& round) { return round.first == ok.round; });
-    if (sent != rounds_.end()) {
-      peer.round_ok = ok.round;
+  if (ok.round > peer.round_ok && ok.round <= round_) {
+    peer.round_ok = ok.round;
+    // A round that is not remembered was sent after the one before it that is.
+    const auto sent = std::find_if(rounds_.rbegin(), rounds_.rend(),
+                                   [&](const auto& round) { return round.first <= ok.round; });
+    if (sent != rounds_.rend()) {
       peer.round_ok_sent_ns = mutant(Mutant::kLeaseFromReply) ? now_ : sent->second;
     }
   }
-  while (!peer.rounds.empty() && peer.rounds.front().number < ok.round) peer.rounds.pop_front();
-  const bool missed = !peer.rounds.empty() && peer.rounds.front().number == ok.round &&
+  while (peer.rounds.size() > 1 && peer.rounds[1].number <= ok.round) peer.rounds.pop_front();
+  const bool missed = !peer.rounds.empty() && peer.rounds.front().number <= ok.round &&
                       ok.matched + 1 < peer.rounds.front().next;
   if (peer.state == Peer::kReplicating && missed) {
-    lost(message.from, peer);
+    begin_match(message.from, peer);
     return;
   }
-  advance_commit();
-  if (!leading()) return;
-  replicate(message.from, peer);
-  check_handover();
+  copied(message.from);
 }
 
 void ReplicaCore::leader_tick() {
   if (handover_ && now_ - handover_since_ns_ > options_.handover_ns) handover_.reset();
+  if (disk_stalled(now_) && !mutant(Mutant::kBeatWithStalledDisk)) return;  // look dead (I18)
   for (auto& [id, peer] : peers_) {
     const bool waiting = peer.state == Peer::kMatching;
     if (waiting && now_ - peer.match_sent_ns >= 2 * options_.heartbeat_ns) send_match(id, peer);
   }
-  if (disk_stalled(now_) && !mutant(Mutant::kBeatWithStalledDisk)) return;
   if (now_ - beat_ns_ >= options_.heartbeat_ns) beat();
 }
 
@@ -262,46 +277,54 @@ bool ReplicaCore::accepting(int64_t now_ns) const {
   return led_since_ns_ > since || heard_from(write_quorum_, since);
 }
 
-bool ReplicaCore::lease_valid(int64_t now_ns) const {
-  if (!options_.lease_reads || !serving() || disk_stalled(now_ns)) return false;
-  if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return false;
-  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return false;
+int64_t ReplicaCore::lease_end_ns() const {
+  if (!options_.lease_reads || lease_renounced_ || !serving()) return kNever;
+  if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return kNever;
+  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return kNever;
   std::vector<int64_t> sent;
   for (const Member& member : members_) {
     const auto peer = peers_.find(member);
-    if (peer != peers_.end() && peer->second.round_ok_sent_ns > lease_revoked_ns_) {
-      sent.push_back(peer->second.round_ok_sent_ns);
-    }
+    if (peer != peers_.end()) sent.push_back(peer->second.round_ok_sent_ns);
   }
-  const size_t others = write_quorum_ - 1;
-  if (others == 0) return true;  // whoever could lead instead has to ask this one first
-  if (sent.size() < others) return false;
+  // A leader whom the newest members leave out is none of the W.
+  const size_t others = write_quorum_ - (has(self()) && write_quorum_ != 0 ? 1 : 0);
+  if (others == 0) return disk_stalls_ns();  // whoever could lead instead has to ask this one first
+  if (sent.size() < others) return kNever;
   std::sort(sent.begin(), sent.end(), std::greater<>());
   const int64_t lasts = options_.lease_ns - options_.lease_ns / ReplicaOptions::kDrift;
-  return now_ns < sent[others - 1] + lasts;
+  return std::min(sent[others - 1] + lasts, disk_stalls_ns());
 }
 
-// Answers the reads that are confirmed (R6), and has the others asked for.
-void ReplicaCore::answer_reads() {
-  if (reads_.empty()) return;
-  std::vector<Read> waiting;
-  bool ask = false;
-  for (const Read& read : reads_) {
-    uint32_t confirmed = has(self()) ? 1 : 0;
-    for (const auto& [id, peer] : peers_) {
-      const uint64_t needs = mutant(Mutant::kReadFromOlderRound) ? 1 : read.round;
-      if (has(id) && peer.round_ok >= needs) ++confirmed;
-    }
-    const bool may = start_committed() || mutant(Mutant::kReadBeforeStart);
-    if (may && (lease_valid(now_) || confirmed >= write_quorum_)) {
-      act(ReadReady{read.token, true});
-    } else {
-      waiting.push_back(read);
-      ask = ask || read.round > round_;
-    }
+// The newest round that W members, self counted, have answered.
+uint64_t ReplicaCore::confirmed_round() const {
+  std::vector<uint64_t> rounds;
+  for (const Member& member : members_) {
+    const auto peer = peers_.find(member);
+    if (member == self()) rounds.push_back(round_);
+    if (peer != peers_.end()) rounds.push_back(peer->second.round_ok);
   }
-  reads_ = std::move(waiting);
-  if (ask && leading()) beat();
+  if (rounds.size() < write_quorum_ || write_quorum_ == 0) return 0;
+  std::sort(rounds.begin(), rounds.end(), std::greater<>());
+  return rounds[write_quorum_ - 1];
+}
+
+// Answers the reads that are confirmed (R6), and has the others asked for: with one round at a
+// time, so that any number of reads costs no more than that.
+void ReplicaCore::answer_reads() {
+  if (reads_.empty() || !leading()) return;
+  if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return;
+  const uint64_t confirmed = confirmed_round();
+  const bool leased = lease_valid(now_);
+  while (!reads_.empty()) {
+    // Who is alone with its quorum needs no round.
+    const bool known = write_quorum_ <= 1 && has(self());
+    const bool older = mutant(Mutant::kReadFromOlderRound) && confirmed > 0;
+    if (!leased && !known && !older && confirmed < reads_.front().round) break;
+    act(ReadReady{reads_.front().token, true});
+    reads_.pop_front();
+  }
+  const bool ask = !reads_.empty() && reads_.back().round > round_;
+  if (ask && confirmed == round_ && !disk_stalled(now_)) beat();
 }
 
 void ReplicaCore::check_handover() {

@@ -104,6 +104,7 @@ Status Shard::join_group(const RecoveredShard& recovered) {
   replica.shard = options_.id;
   const uint64_t store = engine_.identity();
   replica.self.store = store != 0 ? store : options_.random->next() | 1;
+  checkpoint_.on_durable([this] { return replica_->core().durable(); });
   replica_->start(replica, {recovered.hard_state, committed_.last, log}, members_);
   return {};
 }
@@ -183,16 +184,20 @@ Seq Shard::end_command() {
 void Shard::submit() {
   if (failed() || deposed_) return;
   if (checkpoint_due()) checkpoint_.start();
+  if (replica_ != nullptr) checkpoint_.committed();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
   LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};
   pending_ = std::string();
   pending_large_.clear();
-  submitted_.emplace_back(last_.seq, group.bytes.size());
-  uncommitted_bytes_ += group.bytes.size();
+  const uint64_t bytes = group.bytes.size();
+  // The next turn will be like this one: so its entries need not be moved as they become more.
+  pending_.reserve(std::min<uint64_t>(bytes + bytes / 4, kMostReserved));
+  submitted_.emplace_back(last_.seq, bytes);
+  uncommitted_bytes_ += bytes;
   if (replica_ != nullptr) {
-    auto bytes = std::make_shared<const std::string>(std::move(group.bytes));
-    replica_->propose(std::move(group), {replica_->core().last(), std::move(bytes), last_});
+    auto entries = std::make_shared<const std::string>(std::move(group.bytes));
+    replica_->propose(std::move(group), {replica_->core().last(), std::move(entries), last_});
     return;
   }
   engine_.append(options_.id, std::move(group),

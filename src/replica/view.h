@@ -24,7 +24,7 @@ struct Member {
   StoreId store = 0;
 
   bool valid() const { return node != 0; }
-  auto operator<=>(const Member&) const = default;
+  auto operator<=>(const Member&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 
 enum class ViewPhase : uint8_t {

@@ -233,19 +233,19 @@ void Server::run_again(Session& session, int64_t now_ms) {
   if (goes_on && !session.closing()) session.unblock();
 }
 
-void Server::key_wait_ends(Session& session, bool with_error) {
+void Server::key_wait_ends(Session& session, std::string_view error) {
   const KeyWait& wait = *session.key_wait();
   auto& command = const_cast<Command&>(wait.command);
   ++command.stats.calls;
   ++stats_.commands_processed;
-  if (with_error) {
+  if (!error.empty()) {
     ++command.stats.failed;
     count_error("UNBLOCKED");
   }
   if (!wait.wants_reply) return;
   const uint64_t start = session.output.position();
-  if (with_error) {
-    session.reply.error(errors::kUnblocked);
+  if (!error.empty()) {
+    session.reply.error(error);
   } else {
     wait.awaited.on_timeout(session.reply);
   }
@@ -360,7 +360,7 @@ void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
       session.close_now("the log failed: the outcome is unknown");
       return;
     }
-    session.output.hold_from(start, depends_on);
+    session.output.hold_from(start, depends_on, shard_.submitted_seq());
     ++stats_.replies_held;
   }
   session.flush_soon();

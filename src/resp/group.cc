@@ -72,7 +72,7 @@ void Server::serving_changed(bool serves) {
   // What they asked for may still be committed, or not: no answer would be true.
   for (Session* session : held_) session->close_now("the outcome is not known: no longer primary");
   for (const auto& [id, session] : sessions_) {
-    if (session->key_wait() != nullptr) key_wait_ends(*session, true);
+    if (session->waits_by_command()) session->end_block(errors::kDemoted);
   }
 }
 

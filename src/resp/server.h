@@ -153,8 +153,8 @@ class Server {
                   std::span<const std::string_view> args, bool in_script);
   WatchedKeys& watched_keys() { return watched_keys_; }
   BlockedKeys& blocked_keys() { return blocked_keys_; }
-  // Replies to a session whose wait for keys ends without any: in time, or by CLIENT UNBLOCK.
-  void key_wait_ends(Session& session, bool with_error);
+  // Replies to a session whose wait for keys ends without any: in time, or with an error.
+  void key_wait_ends(Session& session, std::string_view error);
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback

@@ -276,7 +276,7 @@ void Session::block(BlockReason reason, int64_t timeout_ms, std::function<void()
   if (timeout_ms <= 0) return;
   block_timer_ = server_.reactor().run_after(timeout_ms, [this] {
     block_timer_ = 0;
-    end_block(false);
+    end_block({});
   });
 }
 
@@ -287,7 +287,7 @@ void Session::wait_for_keys(const Command& command, std::span<const std::string_
   key_wait_ = std::make_unique<KeyWait>(command, awaited, wants_reply());
   key_wait_->keep(args);
   server_.blocked_keys().add(*this, *key_wait_, state.db, keys);
-  block(BlockReason::kKeys, timeout_ms, [this] { server_.key_wait_ends(*this, false); });
+  block(BlockReason::kKeys, timeout_ms, [this] { server_.key_wait_ends(*this, {}); });
 }
 
 void Session::forget_key_wait() {
@@ -296,13 +296,13 @@ void Session::forget_key_wait() {
   key_wait_.reset();
 }
 
-bool Session::end_block(bool with_error) {
+bool Session::end_block(std::string_view error) {
   if (!blocked()) return false;
   const std::function<void()> answer = std::move(on_block_timeout_);
-  if (with_error && key_wait_ != nullptr) {
-    server_.key_wait_ends(*this, true);
-  } else if (with_error) {
-    reply.error(errors::kUnblocked);
+  if (!error.empty() && key_wait_ != nullptr) {
+    server_.key_wait_ends(*this, error);
+  } else if (!error.empty()) {
+    reply.error(error);
   } else if (answer) {
     answer();
   }

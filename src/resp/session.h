@@ -141,8 +141,8 @@ class Session final : public ConnHandler {
   void block(BlockReason reason, int64_t timeout_ms, std::function<void()> on_timeout);
   // The input that arrived meanwhile is run later in this turn or in the next.
   void unblock();
-  // CLIENT UNBLOCK: runs on_timeout now, or replies the error. False if it is not blocked so.
-  bool end_block(bool with_error);
+  // Runs on_timeout now, or replies the error if there is one. False if it is not blocked.
+  bool end_block(std::string_view error);
 
   // Blocks until one of the keys has what is awaited; then the command runs again with `args`.
   void wait_for_keys(const Command& command, std::span<const std::string_view> args,

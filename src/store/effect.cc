@@ -17,6 +17,11 @@ bool has_value(EffectType type) {
          edits_collection(type);
 }
 
+char* put(char* out, std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());  // empty: may have no address
+  return out + bytes.size();
+}
+
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
   Effect effect{};
   effect.type = static_cast<EffectType>(reader.fixed<uint8_t>());
@@ -140,25 +145,27 @@ void EntryWriter::begin(const EntryHeader& header) {
 void EntryWriter::add(const Effect& effect) {
   HF_ASSERT(open_);
   ++header_.effects;
-  char head[2 + kMaxVarintBytes];
-  head[0] = static_cast<char>(effect.type);
-  head[1] = static_cast<char>(effect.db);
-  char* end = head + 2;
-  if (has_key(effect.type)) end = store_varint(end, effect.key.bytes.size());
-  out_->append(head, static_cast<size_t>(end - head));
-  if (has_key(effect.type)) out_->append(effect.key.bytes);
-
-  char middle[2 * kMaxVarintBytes];
-  end = middle;
+  // Room for all but a long value is made once, and what was too much of it is given back.
+  constexpr size_t kShortValue = 256;
+  const std::string_view key = has_key(effect.type) ? effect.key.bytes : std::string_view();
+  const std::string_view value = has_value(effect.type) ? effect.value : std::string_view();
+  const bool is_short = value.size() <= kShortValue;
+  const size_t start = out_->size();
+  out_->resize(start + 2 + 3 * kMaxVarintBytes + key.size() + (is_short ? value.size() : 0));
+  char* end = out_->data() + start;
+  *end++ = static_cast<char>(effect.type);
+  *end++ = static_cast<char>(effect.db);
+  if (has_key(effect.type)) end = put(store_varint(end, key.size()), key);
   if (effect.type == EffectType::kPutString || effect.type == EffectType::kPutValue ||
       effect.type == EffectType::kSetExpiry) {
     end = store_varint(end, static_cast<uint64_t>(effect.expire_at_ms));
   } else if (effect.type == EffectType::kWriteRange) {
     end = store_varint(end, effect.offset);
   }
-  if (has_value(effect.type)) end = store_varint(end, effect.value.size());
-  out_->append(middle, static_cast<size_t>(end - middle));
-  if (has_value(effect.type)) out_->append(effect.value);
+  if (has_value(effect.type)) end = store_varint(end, value.size());
+  if (is_short) end = put(end, value);
+  out_->resize(static_cast<size_t>(end - out_->data()));
+  if (!is_short) out_->append(value);
 }
 
 uint32_t EntryWriter::end() {

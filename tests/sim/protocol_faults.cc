@@ -7,6 +7,7 @@ namespace holdfast {
 namespace {
 
 constexpr int64_t kCalmNs = 60'000 * ProtocolWorld::kMs;
+constexpr int64_t kLateNs = 2'500 * ProtocolWorld::kMs;  // what was sent before has arrived
 
 }  // namespace
 
@@ -19,7 +20,7 @@ void ProtocolWorld::schedule_fault() {
 }
 
 void ProtocolWorld::one_fault() {
-  const int kind = static_cast<int>(random_.below(16));
+  const int kind = static_cast<int>(random_.below(kFaultKinds));
   if (!enabled_.contains(kind)) return;
   ++faults_;
   SimReplica& replica = any();
@@ -71,10 +72,27 @@ void ProtocolWorld::one_fault() {
       }
       break;
     case 13:
-      change_members();
+      for (int tries = 0; tries < 3; ++tries) change_members();
       break;
     case 14:
       replica.checkpoint();
+      if (SimReplica* leads = leader()) leads->checkpoint();
+      break;
+    case 16:
+      coup();
+      break;
+    case 17:
+      slow_node(replica.self().node);
+      break;
+    case 18:
+      if (SimReplica* leads = leader()) {
+        leads->step(HandOver{replica.self()});
+        const int64_t begin = up_to(40 * kMs);
+        cut_off(leads->self().node, begin, begin + up_to(400 * kMs));
+      }
+      break;
+    case 19:
+      if (SimReplica* leads = leader()) crash(*leads, 1 + up_to(60 * kMs));
       break;
     default:
       draw_knobs();
@@ -83,14 +101,52 @@ void ProtocolWorld::one_fault() {
 }
 
 void ProtocolWorld::crash(SimReplica& replica) {
+  crash(replica, 1 + up_to(random_.one_in(4) ? 5000 * kMs : 300 * kMs));
+}
+
+void ProtocolWorld::crash(SimReplica& replica, int64_t down_ns) {
   if (!replica.alive()) return;
   mark("crashes");
   note(replica.self(), "crashes");
   replica.crash();
-  after(1 + up_to(random_.one_in(4) ? 5000 * kMs : 300 * kMs),
-        [this, &replica, life = replica.life()] {
-          if (replica.life() == life) replica.start();
-        });
+  after(down_ns, [this, &replica, life = replica.life()] {
+    if (replica.life() == life) replica.start();
+  });
+}
+
+void ProtocolWorld::cut_off(NodeId node, int64_t begin_ns, int64_t end_ns) {
+  const auto set = [this, node](bool cut) {
+    for (NodeId other = 0; other <= replicas_.size(); ++other) {
+      for (const auto& link : {std::pair(node, other), std::pair(other, node)}) {
+        if (cut) {
+          cut_.insert(link);
+        } else {
+          cut_.erase(link);
+        }
+      }
+    }
+  };
+  after(begin_ns, [set] { set(true); });
+  after(end_ns, [set] { set(false); });
+}
+
+// Another leader is made while the present one hears of nothing: the time of leases.
+void ProtocolWorld::coup() {
+  SimReplica* leads = leader();
+  if (leads == nullptr) return;
+  mark("leaders cut off");
+  primary_seen_ns_ = now_ - 1000 * kMs;
+  cut_off(leads->self().node, 0, up_to(1000 * kMs));
+}
+
+void ProtocolWorld::slow_node(NodeId node) {
+  mark("slow links");
+  const int64_t in = up_to(300 * kMs), out = up_to(300 * kMs);
+  for (NodeId other = 0; other <= replicas_.size(); ++other) {
+    slow_[{node, other}] = out;
+    slow_[{other, node}] = in;
+  }
+  after(1 + up_to(5000 * kMs), [this] { slow_.clear(); });
 }
 
 void ProtocolWorld::partition() {
@@ -143,13 +199,11 @@ size_t ProtocolWorld::whole_copies() const {
 
 // A disk that lost the end of its log, or all. Never so much that nothing could be recovered.
 void ProtocolWorld::damage(SimReplica& replica) {
-  const size_t quorum = std::max<size_t>(write_quorum_, majority(replicas_.size()));
-  if (whole_copies() != replicas_.size() || replicas_.size() - 1 < quorum) return;
-  if (coordinated_ && replicas_.size() - 1 < record_.active.fence_quorum()) return;
+  // One at a time, if the others are enough to testify: any R of them include one of the W - 1.
+  if (!replica.alive() || (coordinated_ && write_quorum_ < 2)) return;
   for (const auto& each : replicas_) {
-    if (coordinated_ && !record_.active.has(each->self())) return;
+    if (!each->trusted() || (coordinated_ && !record_.active.has(each->self()))) return;
   }
-  if (!replica.alive()) return;
   if (!coordinated_) {  // a change of members may be under way: who leads knows
     size_t voters = 0;
     for (const auto& each : replicas_) {
@@ -197,6 +251,7 @@ void ProtocolWorld::change_members() {
 void ProtocolWorld::heal() {
   calm_ = true;
   cut_.clear();
+  slow_.clear();
   for (const auto& replica : replicas_) {
     replica->disk_ns = kMs;
     if (!replica->alive()) replica->start();
@@ -209,34 +264,77 @@ void ProtocolWorld::heal() {
 }
 
 bool ProtocolWorld::converged() {
-  const SimReplica* leader = nullptr;
-  for (const auto& replica : replicas_) {
-    if (replica->running() && replica->core()->accepting(replica->local_ns()))
-      leader = replica.get();
-  }
-  if (leader == nullptr) return false;
-  ReplicaCore* core = const_cast<SimReplica*>(leader)->core();
-  const Seq last = core->last().seq;
-  if (core->committed().seq != last) return false;
-  for (const Member& member : core->members()) {
+  SimReplica* leads = leader();
+  if (leads == nullptr) return false;
+  const ReplicaCore& core = *leads->core();
+  if (core.committed() != core.last()) return false;
+  for (const Member& member : core.members()) {
     SimReplica* replica = find(member);
-    if (replica == nullptr || replica->core()->committed() != core->committed()) return false;
+    if (replica == nullptr || replica->core()->committed() != core.committed()) return false;
   }
   return true;
 }
 
-void ProtocolWorld::calm() {
-  heal();
+// Without faults something is committed, and then all members have the same log.
+void ProtocolWorld::come_together() {
   const size_t before = ledger_.size();
   const int64_t end = now_ + kCalmNs;
+  quiet_ = false;
   while (now_ < end) {
-    run_until(now_ + 200 * kMs);
     heal();
+    run_until(now_ + 200 * kMs);
     quiet_ = ledger_.size() > before;
     if (quiet_ && converged()) return;
   }
   for (const auto& replica : replicas_) note(replica->self(), replica->state());
   violation("no progress within 60 s after the faults ended");
+}
+
+void ProtocolWorld::calm() {
+  calm_ = true;
+  come_together();
+  run_until(now_ + kLateNs);
+  come_together();
+  if (leader()->core()->members().size() < 3) return;
+  half_connect();
+  come_together();
+  stall_leader();
+  come_together();
+}
+
+// I39: a voter hears nothing of the leader, but all the others.
+void ProtocolWorld::half_connect() {
+  SimReplica* leads = leader();
+  const SimReplica& half = any();
+  if (coordinated_ || leads == nullptr || &half == leads) return;
+  mark("half connected voters");
+  quiet_ =
+      !random_.one_in(4);  // else its log is the shorter one soon, and nobody would vote for it
+  const Epoch epoch = leads->core()->epoch();
+  cut_.insert({leads->self().node, half.self().node});
+  if (random_.one_in(2)) cut_.insert({half.self().node, leads->self().node});
+  run_until(now_ + 2000 * kMs);
+  cut_.clear();
+  run_until(now_ + 1000 * kMs);
+  if (leader() == leads && leads->core()->epoch() == epoch) return;
+  violation("I39: the leader of epoch " + std::to_string(epoch) +
+            " was deposed by a voter that it could not reach");
+}
+
+// I18: what was proposed is not written any more.
+void ProtocolWorld::stall_leader() {
+  SimReplica* leads = leader();
+  if (leads == nullptr) return;
+  const size_t others = leads->core()->members().size() - 1;
+  const View& view = record_.active;
+  if (coordinated_ && (view.write_quorum > others || view.fence_quorum() > others)) return;
+  mark("stalled leaders");
+  quiet_ = false;
+  leads->stall_for(5000 * kMs);
+  run_until(now_ + leads->options.disk_stall_ns + 2000 * kMs);
+  const SimReplica* next = leader();
+  if (next != nullptr && next != leads && !leads->core()->serving()) return;
+  violation("I18: " + name(leads->self()) + " still leads although its disk stalled");
 }
 
 }  // namespace holdfast

@@ -9,25 +9,27 @@ namespace {
 constexpr int64_t kChaosNs = 20'000 * ProtocolWorld::kMs;
 constexpr size_t kTimelineKept = 400;
 
-std::string name(const Member& member) {
+}  // namespace
+
+std::string ProtocolWorld::name(const Member& member) {
   if (member.node == 0) return "coordinator";
   return std::to_string(member.node) + "/" + std::to_string(member.store);
 }
 
-}  // namespace
-
 ProtocolWorld::ProtocolWorld(uint64_t seed) : random_(seed) {
   coordinated_ = random_.one_in(2);
-  const auto count = static_cast<uint32_t>(1 + random_.below(5));
+  draw_profile();
+  const bool several = profile_ != Profile::kMixed;
+  const auto count = static_cast<uint32_t>(several ? 3 + random_.below(3) : 1 + random_.below(5));
   std::vector<Member> members;
   for (uint32_t i = 1; i <= count; ++i) members.push_back({i, i});
-  first_members_ = {members, {}};
+  first_members_ = committed_members_ = {members, {}};
   write_quorum_ = majority(count);
   if (coordinated_ && random_.one_in(3))
     write_quorum_ = 1 + static_cast<uint32_t>(random_.below(count));
   draw_knobs();
   ReplicaOptions options;
-  options.lease_reads = random_.one_in(2);
+  options.lease_reads = profile_ == Profile::kLeases || random_.one_in(2);
   options.memory_bytes = random_.one_in(2) ? 300 : 16 << 20;
   options.prepare_bytes = random_.one_in(2) ? 200 : 256 << 10;
   options.window_prepares = 1 + random_.below(8);
@@ -44,15 +46,35 @@ ProtocolWorld::ProtocolWorld(uint64_t seed) : random_(seed) {
 
 ProtocolWorld::~ProtocolWorld() = default;
 
+void ProtocolWorld::draw_profile() {
+  constexpr Profile kProfiles[] = {Profile::kMixed, Profile::kMixed,  Profile::kMixed,
+                                   Profile::kMixed, Profile::kLeases, Profile::kElections,
+                                   Profile::kDisks, Profile::kCatchUp};
+  profile_ = kProfiles[random_.below(std::size(kProfiles))];
+  if (profile_ == Profile::kElections) coordinated_ = false;
+}
+
 void ProtocolWorld::draw_knobs() {
   loss_percent_ = random_.one_in(2) ? random_.below(30) : 0;
   double_percent_ = random_.one_in(2) ? random_.below(30) : 0;
   delay_ns_ = 1 + up_to(random_.one_in(3) ? 40 * kMs : 2 * kMs);
   rarely_delay_ns_ = 1 + up_to(2000 * kMs);
-  for (int fault = 0; fault < 16; ++fault) {
+  late_one_in_ = random_.one_in(4) ? 5 : 50;
+  snapshot_ns_ = 1 + up_to(random_.one_in(2) ? 50 * kMs : 1000 * kMs);
+  for (int fault = 0; fault < kFaultKinds; ++fault) {
     if (random_.one_in(2)) enabled_.insert(fault);
   }
   fault_every_ns_ = 20 * kMs + up_to(1500 * kMs);
+  if (profile_ == Profile::kMixed) return;
+  if (profile_ == Profile::kLeases) enabled_ = {3, 5, 10, 12, 15, 16, 17, 18};
+  if (profile_ == Profile::kElections) enabled_ = {0, 1, 4, 5, 7, 12, 13, 15, 16, 19};
+  if (profile_ == Profile::kDisks) enabled_ = {0, 2, 4, 8, 9, 10, 14, 16, 19};
+  if (profile_ == Profile::kCatchUp) {
+    enabled_ = {0, 4, 5, 7, 14, 15, 17, 19};
+    late_one_in_ = 4;
+    snapshot_ns_ = 1 + up_to(1500 * kMs);
+  }
+  fault_every_ns_ = 20 * kMs + up_to(400 * kMs);
 }
 
 // --- the machine ---
@@ -87,6 +109,16 @@ SimReplica* ProtocolWorld::find(const Member& member) {
   return nullptr;
 }
 
+SimReplica* ProtocolWorld::leader() {
+  SimReplica* found = nullptr;
+  for (const auto& replica : replicas_) {
+    if (!replica->running() || !replica->core()->accepting(replica->local_ns())) continue;
+    if (found == nullptr || found->core()->epoch() < replica->core()->epoch())
+      found = replica.get();
+  }
+  return found;
+}
+
 SimReplica& ProtocolWorld::any() { return *replicas_[random_.below(replicas_.size())]; }
 
 void ProtocolWorld::send(const Message& message) {
@@ -98,12 +130,15 @@ void ProtocolWorld::send(const Message& message) {
   }
   const int copies = !calm_ && random_.below(100) < double_percent_ ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    const bool late = !calm_ && random_.one_in(50);
-    const int64_t delay = 1 + up_to(calm_ ? kMs : late ? rarely_delay_ns_ : delay_ns_);
+    const bool late = !calm_ && random_.one_in(late_one_in_);
+    int64_t delay = 1 + up_to(calm_ ? kMs : late ? rarely_delay_ns_ : delay_ns_);
+    const auto slow = slow_.find({message.from.node, message.to.node});
+    if (slow != slow_.end()) delay += slow->second;
+    // To the node: whether its store is the one that is meant is for the core to see.
     after(delay, [this, message] {
       if (message.to == kCoordinator) {
         to_coordinator(message);
-      } else if (SimReplica* replica = find(message.to)) {
+      } else if (SimReplica* replica = on_node(message.to.node)) {
         replica->step(Received{message});
       }
     });
@@ -130,6 +165,7 @@ void ProtocolWorld::client() {
     if (replica.running()) {
       if (!quiet_ && replica.core()->accepting(replica.local_ns())) propose(replica);
       if (random_.one_in(2)) ask_read(any());
+      if (profile_ == Profile::kCatchUp && random_.one_in(8)) any().checkpoint();
     }
     client();
   });
@@ -189,16 +225,75 @@ void ProtocolWorld::committed(SimReplica& replica, const LogPosition& position) 
       ledger_.begin()->first != position.seq) {
     violation("I4: a gap before " + std::to_string(position.seq));
   }
+  if (fresh) mark("entries committed");
   const ReplicaCore* core = replica.core();
-  const bool leads = core != nullptr && core->leader() == replica.self();
-  if (coordinated_ && leads && record_.active.epoch < core->epoch()) {
+  if (core == nullptr || core->leader() != replica.self()) return;
+  if (coordinated_ && record_.active.epoch < core->epoch()) {
     violation("I14: commits in epoch " + std::to_string(core->epoch()) + ", which is not active");
   }
-  // Whoever leads answers its clients now.
-  if (replica.core() != nullptr && replica.core()->serving()) {
-    acked_ = std::max(acked_, position.seq);
+  if (position == core->committed() && position.epoch != core->epoch()) {
+    violation("I5: commits " + std::to_string(position.seq) + " of an older epoch by count");
   }
-  if (fresh) mark("entries committed");
+  if (fresh && position == core->committed()) check_copies(replica, position);
+  if (replica.elected() != nullptr)
+    committed_members_ = replica.elected()->membership_at(position.seq);
+  // Whoever leads answers its clients now.
+  if (!core->serving() || position.seq <= acked_) return;
+  acked_ = position.seq;
+  check_leases(replica);
+}
+
+// What is committed is durable on W members, but for those whose disks lost it since.
+void ProtocolWorld::check_copies(SimReplica& leader, const LogPosition& position) {
+  const ReplicaCore& core = *leader.core();
+  size_t copies = 0;
+  for (const Member& member : core.members()) {
+    const SimReplica* replica = find(member);
+    const bool damaged = replica == nullptr || !replica->trusted();
+    if (damaged || replica->keeps(position)) ++copies;
+  }
+  if (copies >= core.write_quorum()) return;
+  violation("I1: " + std::to_string(position.seq) + " is committed with " + std::to_string(copies) +
+            " copies");
+}
+
+// A leader believes of nobody who follows it that it has more than it has.
+void ProtocolWorld::heard_copies(SimReplica& leader) {
+  for (const PeerStatus& peer : leader.core()->peer_status()) {
+    SimReplica* replica = find(peer.member);
+    if (replica == nullptr || !replica->alive() || !replica->trusted() || peer.durable == 0)
+      continue;
+    if (replica->core()->epoch() != leader.core()->epoch()) continue;
+    if (peer.durable > replica->durable().last().seq ||
+        !leader.has(replica->durable().position(peer.durable))) {
+      violation("I3: " + name(leader.self()) + " counts entry " + std::to_string(peer.durable) +
+                " of " + name(peer.member) + ", which has not the same");
+    }
+  }
+}
+
+void ProtocolWorld::check_leases(const SimReplica& leader) {
+  for (const auto& other : replicas_) {
+    if (other.get() == &leader || !other->running()) continue;
+    const ReplicaCore& core = *other->core();
+    if (core.committed().seq < acked_ && core.lease_valid(other->local_ns())) {
+      violation("I21: " + name(other->self()) + " holds a lease without " + std::to_string(acked_));
+    }
+  }
+}
+
+// The newest leader's: one that was deposed knows nothing of later changes.
+void ProtocolWorld::changed_members(SimReplica& replica) {
+  if (replica.core()->epoch() < primaries_.rbegin()->first) return;
+  const std::vector<Member>& before = committed_members_.voters;
+  const std::vector<Member>& voters = replica.elected()->membership().voters;
+  size_t differ = 0;
+  for (const auto& [one, other] : {std::pair(&before, &voters), std::pair(&voters, &before)}) {
+    for (const Member& member : *one) {
+      if (std::find(other->begin(), other->end(), member) == other->end()) ++differ;
+    }
+  }
+  if (differ > 1) violation("I35: two changes of members at once");
 }
 
 void ProtocolWorld::became_primary(SimReplica& replica) {
@@ -218,7 +313,7 @@ void ProtocolWorld::became_primary(SimReplica& replica) {
 }
 
 void ProtocolWorld::send_snapshot(SimReplica& from, const Member& to) {
-  const int64_t takes = 1 + up_to(50 * kMs);
+  const int64_t takes = 1 + up_to(snapshot_ns_);
   after(takes, [this, leader = from.self(), to, life = from.life(), log = from.durable()] {
     SimReplica* source = find(leader);
     SimReplica* target = find(to);
@@ -239,14 +334,12 @@ void ProtocolWorld::coordinator_tick() {
     if (coordinator_ != nullptr) {
       ViewChange::Actions actions;
       coordinator_->tick(now_, &actions);
-      if (coordinator_->idle()) {
-        const bool lost = primary_lost();
-        const bool replace = wanted_members() != record_.active.members && random_.one_in(20);
-        if (lost || replace) {
-          const Member preferred =
-              record_.active.members[random_.below(record_.active.members.size())];
-          coordinator_->begin(wanted_members(), write_quorum_, preferred, now_, &actions);
-        }
+      const bool lost = primary_lost();
+      const bool replace = wanted_members() != record_.active.members && random_.one_in(20);
+      if (lost || replace) {
+        const Member preferred =
+            record_.active.members[random_.below(record_.active.members.size())];
+        coordinator_->begin(wanted_members(), write_quorum_, preferred, now_, &actions);
       }
       coordinator_does(actions);
     }
@@ -258,7 +351,6 @@ void ProtocolWorld::coordinator_tick() {
 std::vector<Member> ProtocolWorld::wanted_members() {
   std::vector<Member> members;
   for (const Member& member : record_.active.members) members.push_back(member);
-  if (whole_copies() < write_quorum_) return members;
   for (Member& member : members) {
     if (find(member) == nullptr) {
       for (const auto& replica : replicas_) {
@@ -288,6 +380,7 @@ void ProtocolWorld::coordinator_does(const ViewChange::Actions& actions) {
     const ShardRecord record = std::get<ViewChange::Decide>(action).record;
     after(1 + up_to(20 * kMs), [this, record, life = coordinator_life_] {
       if (life != coordinator_life_) {  // it crashed meanwhile: proposed in vain, or not
+        if (coordinator_ == nullptr && random_.one_in(2)) record_ = record;
         return;
       }
       record_ = record;
@@ -308,6 +401,7 @@ void ProtocolWorld::to_coordinator(const Message& message) {
   if (coordinator_ == nullptr) return;
   ViewChange::Actions actions;
   if (const auto* handed = std::get_if<HandedOver>(&message.body)) {
+    if (message.epoch != record_.active.epoch || message.from != record_.active.primary) return;
     mark("handovers");
     coordinator_->begin(wanted_members(), write_quorum_, handed->to, now_, &actions);
   } else {

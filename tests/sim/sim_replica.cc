@@ -102,6 +102,7 @@ void SimReplica::crash() {
 void SimReplica::damage_tail(Seq entries) {
   durable_.truncate(durable_.last().seq - std::min<Seq>(entries, durable_.entries.size()));
   trusted_ = false;
+  acknowledged_ = 0;  // what is lost is not for the core to keep
 }
 
 void SimReplica::wipe(StoreId store) {
@@ -124,6 +125,8 @@ void SimReplica::pause_for(int64_t ns) {
   });
 }
 
+void SimReplica::stall_for(int64_t ns) { log_free_ns_ = hard_free_ns_ = world_.now() + ns; }
+
 bool SimReplica::running() const { return alive() && world_.now() >= paused_until_ns_; }
 
 void SimReplica::step(const Event& event) {
@@ -143,7 +146,11 @@ void SimReplica::handle(const Event& event) {
     perform(action);
     if (life != life_) return;
   }
-  if (core_ != nullptr && core_->trusted()) trusted_ = true;
+  if (core_ == nullptr) return;
+  if (core_->trusted()) trusted_ = true;
+  if (std::holds_alternative<Received>(event) && core_->leader() == self_) {
+    world_.heard_copies(*this);
+  }
 }
 
 // --- what the core asks for ---
@@ -162,8 +169,12 @@ void SimReplica::perform(const Action& action) {
   } else if (const auto* append = std::get_if<AppendLog>(&action)) {
     seen_.append(append->slice);
     write(action, append->write);
+    const EntryHeader first = peek_entry_header(*append->slice.entries);
+    const bool own = core_->leader() == self_;
+    if (own && first.kind == EntryKind::kMembers) world_.changed_members(*this);
   } else if (const auto* cut = std::get_if<TruncateLog>(&action)) {
     world_.mark("suffixes truncated");
+    forgets(cut->last_kept);
     seen_.truncate(cut->last_kept);
     write(action, cut->write);
   } else if (const auto* save = std::get_if<SaveHardState>(&action)) {
@@ -186,11 +197,21 @@ void SimReplica::acknowledges(const Message& message, Seq durable) {
   if (durable > durable_.last().seq) {
     world_.violation("I2: " + std::to_string(durable) + " is not durable");
   }
+  if (acknowledged_epoch_ != message.epoch) acknowledged_ = 0;
+  acknowledged_epoch_ = message.epoch;
+  acknowledged_ = std::max(acknowledged_, durable);
   SimReplica* leader = world_.find(message.to);
   if (leader == nullptr || !leader->alive() || leader->core()->epoch() != message.epoch) return;
   if (leader->core()->leader() != leader->self() || at.seq == 0) return;
   if (!leader->has(at)) {
     world_.violation("I3: " + std::to_string(durable) + " is not the leader's");
+  }
+}
+
+void SimReplica::forgets(Seq last_kept) {
+  if (core_->epoch() == acknowledged_epoch_ && last_kept < acknowledged_) {
+    world_.violation("I26: " + std::to_string(acknowledged_) + " was acknowledged, but only " +
+                     std::to_string(last_kept) + " is kept");
   }
 }
 
@@ -227,8 +248,8 @@ void SimReplica::committed(const LogPosition& upto) {
 }
 
 void SimReplica::checkpoint() {
-  if (!alive()) return;
-  const Seq upto = std::min({core_->committed().seq, durable_.last().seq, applied_});
+  if (!running() || !inbox_.empty()) return;
+  const Seq upto = std::min({core_->committed().seq, core_->durable(), applied_});
   if (upto <= durable_.base.last.seq) return;
   const Membership members = elected_ != nullptr ? elected_->membership_at(upto) : Membership{};
   durable_.release(upto, members);
@@ -259,7 +280,8 @@ std::string SimReplica::peers() const {
 }
 
 bool SimReplica::install(const SimLog& from) {
-  if (!running() || !writes_.empty() || from.base.last.seq < core_->committed().seq) return false;
+  if (!running() || !writes_.empty() || !core_->wants_snapshot(from.base.last)) return false;
+  forgets(from.base.last.seq);
   durable_ = {from.base, from.base_members, {}};
   seen_ = durable_;
   applied_ = from.base.last.seq;
@@ -268,13 +290,13 @@ bool SimReplica::install(const SimLog& from) {
 }
 
 Result<LogSlice> SimReplica::read_entries(Seq from, uint64_t max_bytes) {
-  if (seen_.position(from).seq == 0 || from == seen_.base.last.seq) {
+  if (durable_.position(from).seq == 0 || from == durable_.base.last.seq) {
     return Status::not_found("released");
   }
   LogSlice slice;
   std::string bytes;
-  for (size_t i = from - first_entry(); i < seen_.entries.size(); ++i) {
-    const auto& [position, entry] = seen_.entries[i];
+  for (size_t i = from - first_entry(); i < durable_.entries.size(); ++i) {
+    const auto& [position, entry] = durable_.entries[i];
     if (!bytes.empty() && bytes.size() + entry->size() > max_bytes) break;
     bytes += *entry;
     slice.last = position;

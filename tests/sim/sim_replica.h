@@ -41,6 +41,8 @@ class SimReplica final : public LogSource {
   void damage_tail(Seq entries);
   void wipe(StoreId store);
   void pause_for(int64_t ns);
+  // No write completes for so long.
+  void stall_for(int64_t ns);
   bool alive() const { return core_ != nullptr; }
   bool running() const;
   std::string state() const;
@@ -60,10 +62,14 @@ class SimReplica final : public LogSource {
   bool has(const LogPosition& entry) const {
     return entry.seq < seen_.base.last.seq || seen_.position(entry.seq) == entry;
   }
+  // The same on its disk.
+  bool keeps(const LogPosition& entry) const {
+    return entry.seq < durable_.base.last.seq || durable_.position(entry.seq) == entry;
+  }
   bool install(const SimLog& from);
 
   Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
-  Seq first_entry() const override { return seen_.base.last.seq + 1; }
+  Seq first_entry() const override { return durable_.base.last.seq + 1; }
 
   // Knobs, drawn by the world.
   int64_t clock_offset_ns = 0;
@@ -79,6 +85,7 @@ class SimReplica final : public LogSource {
 
   std::string peers() const;
   void handle(const Event& event);
+  void forgets(Seq last_kept);
   void acknowledges(const Message& message, Seq durable);
   void perform(const Action& action);
   void tick_later();
@@ -103,6 +110,8 @@ class SimReplica final : public LogSource {
   int64_t log_free_ns_ = 0, hard_free_ns_ = 0;
   Seq applied_ = 0;
   Epoch most_promised_ = 0;  // in a message that depends on it
+  Epoch acknowledged_epoch_ = 0;
+  Seq acknowledged_ = 0;  // in that epoch
 };
 
 }  // namespace holdfast

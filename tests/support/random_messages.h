@@ -81,8 +81,8 @@ class RandomMessages {
   void fill(PrepareReject&) {}
   void fill(Heartbeat& b) { b = {number(), number()}; }
   void fill(HeartbeatOk& b) { b = {number(), number(), number()}; }
-  void fill(LogMatch& b) { b = {number(), log()}; }
-  void fill(MatchPoint& b) { b = {number(), position()}; }
+  void fill(LogMatch& b) { b = {number(), log(), number()}; }
+  void fill(MatchPoint& b) { b = {number(), position(), number()}; }
   void fill(Stale& b) { b = {number()}; }
   void fill(Fence&) {}
   void fill(FenceOk& b) { b = {position(), number(), coin(), number32()}; }
@@ -93,6 +93,7 @@ class RandomMessages {
   void fill(VoteRequest& b) { b = {coin(), coin(), position()}; }
   void fill(Vote& b) { b = {coin(), coin()}; }
   void fill(TimeoutNow&) {}
+  void fill(Unformed&) {}
   void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number()}; }
@@ -142,8 +143,8 @@ class MessageText {
   void show(const PrepareReject&) {}
   void show(const Heartbeat& b) { add(b.round, b.commit); }
   void show(const HeartbeatOk& b) { add(b.round, b.durable, b.matched); }
-  void show(const LogMatch& b) { add(b.round, b.log); }
-  void show(const MatchPoint& b) { add(b.round, b.at); }
+  void show(const LogMatch& b) { add(b.round, b.log, b.answers); }
+  void show(const MatchPoint& b) { add(b.round, b.at, b.asks); }
   void show(const Stale& b) { add(b.promised); }
   void show(const Fence&) {}
   void show(const FenceOk& b) { add(b.last, b.commit, b.trusted, b.lease_left_us); }
@@ -154,6 +155,7 @@ class MessageText {
   void show(const VoteRequest& b) { add(b.pre, b.transfer, b.last); }
   void show(const Vote& b) { add(b.pre, b.granted); }
   void show(const TimeoutNow&) {}
+  void show(const Unformed&) {}
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks); }

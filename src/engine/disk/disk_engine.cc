@@ -189,8 +189,9 @@ Status DiskEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor&
   }
   reader_->forget();
   bool more = true;
-  for (const LoggedGroup& group : found->second.groups()) {
-    if (group.last < from) continue;
+  const std::deque<disk::LoggedGroup>& groups = found->second.groups();
+  for (auto at = found->second.at_or_above(from); at != groups.end(); ++at) {
+    const LoggedGroup& group = *at;
     if (group.first > to || !more) break;
     const Status status = visit_group(
         group,

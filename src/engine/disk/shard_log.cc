@@ -46,10 +46,13 @@ void ShardLog::release(Seq seq) {
   }
 }
 
+std::deque<LoggedGroup>::const_iterator ShardLog::at_or_above(Seq seq) const {
+  return std::lower_bound(groups_.begin(), groups_.end(), seq,
+                          [](const LoggedGroup& group, Seq wanted) { return group.last < wanted; });
+}
+
 const LoggedGroup* ShardLog::first_above(Seq seq) const {
-  const auto found =
-      std::lower_bound(groups_.begin(), groups_.end(), seq + 1,
-                       [](const LoggedGroup& group, Seq wanted) { return group.last < wanted; });
+  const auto found = at_or_above(seq + 1);
   return found == groups_.end() ? nullptr : &*found;
 }
 

@@ -42,6 +42,8 @@ class ShardLog {
   void truncate(Seq last_kept);
   // Forgets groups that end at or below `seq`.
   void release(Seq seq);
+  // The first group with an entry of that number or above.
+  std::deque<LoggedGroup>::const_iterator at_or_above(Seq seq) const;
   // The first group with an entry above `seq`, or null.
   const LoggedGroup* first_above(Seq seq) const;
   // The record of the key as the entry left it, if the log has one on the device, or null.

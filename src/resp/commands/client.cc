@@ -252,7 +252,8 @@ void unblock(CommandContext& c) {
   if (!c.integer(2, &client_id)) return;
   Session* session = client_id > 0 ? c.server.session(static_cast<uint64_t>(client_id)) : nullptr;
   const bool waits = session != nullptr && session->waits_by_command();
-  c.reply.integer(waits && session->end_block(with_error) ? 1 : 0);
+  const std::string_view error = with_error ? errors::kUnblocked : std::string_view();
+  c.reply.integer(waits && session->end_block(error) ? 1 : 0);
 }
 
 void help(CommandContext& c) {

@@ -48,6 +48,17 @@ TEST_CASE("options: every default round-trips through its text") {
   }
 }
 
+TEST_CASE("options: members of a group") {
+  for (const std::string_view wrong : {"1", "1=h", "1=h:1", "0=h:1/2", "1=:1/2", "1=h:x/2",
+                                       "1=h:1/y", "1=h:70000/1", "1=h:1/2 1=h:3/4", "a=h:1/2"}) {
+    CAPTURE(wrong);
+    Options options;
+    CHECK(set(options, "cluster.members", wrong).find("NODE=HOST:PORT/RESP-PORT") !=
+          std::string::npos);
+  }
+  CHECK(accepted("cluster.members", " 3=[::1]:1/2 ") == "3=[::1]:1/2");
+}
+
 TEST_CASE("options: a value other than the default round-trips") {
   const std::pair<std::string_view, std::string_view> values[] = {
       {"mode", "standalone"},
@@ -78,6 +89,12 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"memory.policy", "allkeys-lru"},
       {"reactor.poll_us", "0"},
       {"expire.budget_us", "50"},
+      {"cluster.replication", "raft"},
+      {"cluster.id", "7"},
+      {"cluster.node", "2"},
+      {"cluster.members", "1=127.0.0.1:7401/6381 2=host-b:7402/6382"},
+      {"cluster.secret", "a \"b\""},
+      {"cluster.reads", "confirm"},
       {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},

@@ -1,6 +1,7 @@
 // The reactor contract, on the real and on the simulated one; then what only one of them has.
 #include "base/reactor.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -82,6 +83,25 @@ TEST_CASE_TEMPLATE("reactor: hooks end every turn, in the order they were added"
   world.reactor.run_after(8, [&] { order += 't'; });
   CHECK(world.run_until([&] { return order.size() >= 6; }));
   CHECK(order == "t12t12");
+}
+
+TEST_CASE_TEMPLATE("reactor: an idle hook runs when there is nothing to do, while it says so",
+                   World, RealWorld, PollingWorld) {
+  World world;
+  std::string order;
+  world.reactor.on_idle([&] {
+    order += 'i';
+    return std::count(order.begin(), order.end(), 'i') < 2;
+  });
+  world.reactor.post([&] {
+    order += 'a';
+    world.reactor.post([&] { order += 'b'; });
+  });
+  world.reactor.run_after(5, [&] { order += 'c'; });
+  world.reactor.run_after(10, [&] { order += 'd'; });
+  CHECK(world.run_until([&] { return order.ends_with('d'); }));
+  CHECK(order.starts_with("abi"));  // not before the tasks that wait
+  CHECK(std::count(order.begin(), order.end(), 'i') == 2);
 }
 
 TEST_CASE_TEMPLATE("reactor: a posted task runs in a later turn, in order", World, RealWorld,

@@ -85,8 +85,8 @@ std::vector<MessageBody> examples() {
           PrepareReject{},
           Heartbeat{9, 300},
           HeartbeatOk{9, 301, 302},
-          LogMatch{9, {at, {{1, 200}}}},
-          MatchPoint{9, at},
+          LogMatch{9, {at, {{1, 200}}}, 5},
+          MatchPoint{9, at, 6},
           Stale{4},
           Fence{},
           FenceOk{at, 299, true, 150'000},
@@ -123,10 +123,10 @@ TEST_CASE("wire: the bytes of every message") {
       "09ac02",
       "480114000500000088776655443322110300000000000000050000003d75e416"
       "09ad02ae02",
-      "480115000c000000887766554433221103000000000000000500000043b84c1b"
-      "0902ac02efbeadde0101c801",
-      "480116000800000088776655443322110300000000000000050000004a4e3107"
-      "0902ac02efbeadde",
+      "480115000d000000887766554433221103000000000000000500000060afb0e7"
+      "090502ac02efbeadde0101c801",
+      "480116000900000088776655443322110300000000000000050000005337ccce"
+      "090602ac02efbeadde",
       "48011700010000008877665544332211030000000000000005000000e7b715bb"
       "04",
       "48011800000000008877665544332211030000000000000005000000a4fe696e"
@@ -163,6 +163,8 @@ TEST_CASE("wire: the bytes of every message") {
       "6b657901ac020300",
       "480128000f0000008877665544332211030000000000000005000000119bf479"
       "696d6167656b657901ac0203010500",
+      "480129000000000088776655443322110300000000000000050000006cfb7a35"
+      "",
   };
   const auto bodies = examples();
   REQUIRE(bodies.size() == RandomMessages::kTypes);
@@ -272,7 +274,7 @@ TEST_CASE("wire: impossible fields") {
   CHECK(!refused(FrameType::kVote, "\3"));
   CHECK(refused(FrameType::kVoteRequest, "\4\1\1crc_"));
   CHECK(refused(FrameType::kSnapshotOk, "\1\1\2"));
-  const std::string log = "\1\1\1crc_";
+  const std::string log = "\1\1\1\1crc_";
   CHECK(refused(FrameType::kLogMatch, log + '\x41' + std::string(0x41 * 2, '\1')));  // 65 epochs
   CHECK(!refused(FrameType::kLogMatch, log + '\x40' + std::string(0x40 * 2, '\1')));
   CHECK(refused(FrameType::kLogMatch, log + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"));
@@ -306,7 +308,7 @@ TEST_CASE("wire: headers that do not belong here") {
   CHECK(refused({.type = FrameType::kPrepare, .flags = 16}));
   CHECK(refused({.type = FrameType::kFence, .flags = 12}));           // between coordinators
   CHECK(refused({.type = FrameType::kPrepare, .flags = kFlagMore}));  // empty
-  for (const int type : {0, 1, 2, 3, 4, 7, 15, 41, 255}) {
+  for (const int type : {0, 1, 2, 3, 4, 7, 15, 42, 255}) {
     CHECK(refused({.type = static_cast<FrameType>(type)}));
   }
   CHECK(refused({.type = FrameType::kPing}, "1234567"));
