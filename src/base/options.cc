@@ -92,7 +92,6 @@ constexpr WordSet<Durability, 3> kDurabilityWords{"always, interval, none",
                                                     {"none", Durability::kNone}}}};
 constexpr WordSet<Replication, 2> kReplicationWords{
     "none, raft", {{{"none", Replication::kNone}, {"raft", Replication::kRaft}}}};
-constexpr WordSet<bool, 2> kReadWords{"lease, confirm", {{{"lease", false}, {"confirm", true}}}};
 constexpr WordSet<EvictionPolicy, 6> kEvictionWords{
     "noeviction, allkeys-lru, allkeys-random, volatile-lru, volatile-random, volatile-ttl",
     {{{"noeviction", EvictionPolicy::kNone},
@@ -488,11 +487,6 @@ constexpr std::array kTable = {
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "
         "Empty: whoever reaches the port is believed. Keep the file readable for its owner only."),
-    row<Choice<&O::cluster_confirm_reads, kReadWords>>(
-        "cluster.reads", "", "", kAtStart,
-        "How a primary knows that it still is one when it answers reads. lease: others have "
-        "promised to wait, measured by clocks that drift by less than a thousandth. confirm: it "
-        "asks a majority each time."),
 
     row<Integer<&O::script_busy_ms, 0, kMaxBytes>>(
         "script.busy_ms", "busy-reply-threshold", "ms", kRuntime,

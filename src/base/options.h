@@ -101,7 +101,6 @@ struct Options {
   uint32_t cluster_node = 0;
   std::vector<GroupMember> cluster_members;
   std::string cluster_secret;
-  bool cluster_confirm_reads = false;
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit
 

@@ -53,7 +53,6 @@ Status Group::check(const Options& options) {
 ReplicaOptions Group::replica_options() const {
   ReplicaOptions replica;
   replica.self.node = options_.cluster_node;
-  replica.lease_reads = !options_.cluster_confirm_reads;
   return replica;
 }
 

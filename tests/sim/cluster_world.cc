@@ -43,8 +43,6 @@ void ClusterWorld::make_nodes() {
     options.cluster_members.push_back({node, cluster_host(node), kPeerPort, kRespPort});
   }
   options.cluster_secret = random_.one_in(2) ? "the secret of this cluster" : "";
-  // ElectedCore's clients wait for the lease; without leases they would wait for ever.
-  options.cluster_confirm_reads = false;
   options.checkpoint_log_bytes = 4096ULL << random_.below(11);
   knobs.engine.wal_bytes = (512ULL << 10) << random_.below(5);
   knobs.engine.grow_bytes = 256 << 10;

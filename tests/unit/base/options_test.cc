@@ -94,7 +94,6 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"cluster.node", "2"},
       {"cluster.members", "1=127.0.0.1:7401/6381 2=host-b:7402/6382"},
       {"cluster.secret", "a \"b\""},
-      {"cluster.reads", "confirm"},
       {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
