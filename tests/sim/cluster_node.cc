@@ -80,7 +80,8 @@ ClusterNode::Start ClusterNode::start() {
   Status status = disk_.make_directory(kDirectory);
   if (!status.ok()) return failed("data.dir", status);
   p.shard = std::make_unique<Shard>(p.reactor, p.engine, p.keyspace, std::move(shard));
-  p.shard->on_deposed(hooks_.deposed);
+  p.shard->on_deposed([this] { hooks_.start_anew("deposed with uncommitted effects"); });
+  p.shard->on_replaced([this](std::string_view) { hooks_.start_anew("snapshots installed"); });
   const Result<RecoveryReport> recovered = p.shard->recover();
   if (!recovered.ok()) return failed("recovery", recovered.status());
   ServerHooks hooks;

@@ -2,7 +2,8 @@
 // its process: the same parts, joined in the same way, as src/node/node.h joins them.
 //
 // A process ends by kill (what the system has, stays), by power loss (the disk keeps what it must),
-// by itself after a failed write, or to start anew when it was deposed with uncommitted effects.
+// by itself after a failed write, or to start anew when it was deposed with uncommitted effects or
+// got a snapshot.
 #pragma once
 
 #include <functional>
@@ -33,7 +34,7 @@ class ClusterNode {
   };
   // Called in an event of the process, which must not be destroyed in it.
   struct Hooks {
-    std::function<void()> deposed;
+    std::function<void(const std::string& why)> start_anew;
     std::function<void(const Status&)> log_failed;
   };
   enum class Start : uint8_t { kOk, kDiskFailed };  // kDiskFailed: of a fault, within recovery

@@ -94,25 +94,12 @@ void ClusterWorld::compare_contents(ClusterNode& node) {
   if (!wrong.empty()) throw Violation("C3: " + node.host() + " is wrong about " + wrong);
 }
 
-// To be turned off with kSnapshotsAreSent.
-bool ClusterWorld::lags_for_ever(ClusterNode& node) {
-  if (kSnapshotsAreSent) return false;
-  for (const auto& other : nodes_) {
-    if (!other->running() || other->core() == nullptr || !other->core()->serving()) continue;
-    for (const PeerStatus& peer : other->core()->peer_status()) {
-      if (peer.member == node.core()->self() && peer.state == "snapshot") return true;
-    }
-  }
-  return false;
-}
-
 bool ClusterWorld::converged() {
   ClusterNode* leads = primary();
   if (leads == nullptr || leads->shard().last_seq() != leads->shard().commit_seq()) return false;
   return std::ranges::all_of(nodes_, [&](const auto& node) {
     if (!node->running()) return false;
-    return node->shard().commit_seq() == leads->shard().commit_seq() ||
-           (node->core() != nullptr && lags_for_ever(*node));
+    return node->shard().commit_seq() == leads->shard().commit_seq();
   });
 }
 

@@ -55,7 +55,7 @@ void ClusterWorld::make_nodes() {
     nodes_.push_back(std::make_unique<ClusterNode>(
         reactor_, net_, random_.next(), knobs,
         ClusterNode::Hooks{
-            [this, index] { deposed(*nodes_[index]); },
+            [this, index](const std::string& why) { start_anew(*nodes_[index], why); },
             [this, index](const Status& status) { log_failed(*nodes_[index], status); }},
         marks_));
   }
@@ -94,7 +94,6 @@ void ClusterWorld::logged(std::string_view message, std::initializer_list<LogFie
   for (const LogField& field : fields) line += " " + std::string(field.key) + "=" + field.value;
   note(line);
   if (message == "log truncated") mark("suffixes truncated");
-  if (message == "a member is too far behind the log") mark("members too far behind the log");
   if (message == "the group is formed") mark("groups formed");
 }
 
@@ -148,9 +147,9 @@ void ClusterWorld::lose_power(ClusterNode& node) {
   start_after(node, downtime());
 }
 
-void ClusterWorld::deposed(ClusterNode& node) {
-  mark("deposed with uncommitted effects");
-  note(node.host() + " is deposed with uncommitted effects");
+void ClusterWorld::start_anew(ClusterNode& node, const std::string& why) {
+  mark(why);
+  note(node.host() + " starts anew: " + why);
   reactor_.run_after_ns(0, [this, &node, life = node.life()] {
     if (!node.running() || node.life() != life) return;
     node.end_in_order();

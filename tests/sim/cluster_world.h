@@ -52,10 +52,6 @@ class ClusterWorld {
   void logged(std::string_view message, std::initializer_list<LogField> fields);
 
  private:
-  // What a member is told that is too far behind the log: until snapshots are sent between nodes,
-  // it stays behind, and C4 does not ask for it.
-  static constexpr bool kSnapshotsAreSent = false;
-
   void make_nodes();
   void make_clients();
   void note(const std::string& what);
@@ -70,7 +66,7 @@ class ClusterWorld {
   void start_after(ClusterNode& node, int64_t ms);
   void kill(ClusterNode& node);
   void lose_power(ClusterNode& node);
-  void deposed(ClusterNode& node);
+  void start_anew(ClusterNode& node, const std::string& why);
   void log_failed(ClusterNode& node, const Status& status);
   int64_t downtime() { return 1 + up_to(random_.one_in(4) ? 4000 : 300); }
 
@@ -92,7 +88,6 @@ class ClusterWorld {
   void look_at(ClusterNode& node);
   void compare_contents(ClusterNode& node);
   void watch_checkpoints(ClusterNode& node);
-  bool lags_for_ever(ClusterNode& node);
   bool converged();
   void calm();
 
