@@ -68,9 +68,10 @@ class ClusterNode {
   uint64_t waiting_for_lease();
   // The newest entry of its log when it started.
   Seq recovered_seq() const { return recovered_seq_; }
-  // What its earlier processes knew to be committed. Checkpoints that were not finished may have
-  // left images as new as that, so before it has come there again, its contents are of no one seq.
+  // What its earlier processes, or whoever sent it a snapshot, knew to be committed. There may be
+  // images as new as that, so before it has come there again, its contents are of no one seq.
   Seq known_before() const { return known_before_; }
+  void may_show(Seq committed) { known_before_ = std::max(known_before_, committed); }
 
  private:
   struct Process;

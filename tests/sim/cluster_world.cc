@@ -111,6 +111,10 @@ void ClusterWorld::start(ClusterNode& node) {
   if (!calm_ && rare_recovery_faults_ && random_.one_in(4)) {
     node.disk().power_off_after(1 + random_.below(12));
   }
+  // A snapshot that it got may show what its sender had committed by then.
+  for (const auto& other : nodes_) {
+    if (other->running()) node.may_show(other->shard().commit_seq());
+  }
   const auto started = node.start();
   note(node.host() + " starts");
   if (started == ClusterNode::Start::kOk) {
