@@ -105,11 +105,24 @@ void Checkpoint::begin_tracking(Seq seq) {
 
 void Checkpoint::stop(const std::function<void()>& done) {
   stopped_ = true;
-  if (running_) {
-    waiters_.emplace_back([done](const Status&) { done(); });
-  } else {
+  if (!running_) {
     reactor_.post(done);
+    return;
   }
+  waiters_.emplace_back([done](const Status&) { done(); });
+  if (waits_for_commit_) abandon();
+}
+
+// One that waits for commits may wait for ever: a member that is behind has images of entries that
+// only a snapshot can bring it to.
+void Checkpoint::abandon() {
+  waits_for_commit_ = false;
+  running_ = false;
+  slice_.clear();
+  reactor_.post([waiters = std::move(waiters_)] {
+    for (const Done& done : waiters) done(Status::unavailable("a snapshot is being installed"));
+  });
+  waiters_.clear();
 }
 
 void Checkpoint::start(Done done) {
@@ -156,7 +169,10 @@ void Checkpoint::erase_flushed() {
 
 void Checkpoint::next_slice() {
   if (!begun_) {
-    if (must_wait()) return;
+    if (must_wait()) {
+      if (stopped_) abandon();
+      return;
+    }
     begun_ = true;
     erase_flushed();
   }
@@ -169,7 +185,11 @@ void Checkpoint::next_slice() {
     return;
   }
   gather_slice();
-  if (!must_wait()) write_slice();  // S3
+  if (!must_wait()) {  // S3
+    write_slice();
+  } else if (stopped_) {
+    abandon();
+  }
 }
 
 // Lists the keys of a place of the device that is mostly dead: written anew, they leave it free. An

@@ -57,7 +57,8 @@ class Checkpoint {
   // Starts one unless one runs; `done` is called when the checkpoint that then runs has ended.
   void start(Done done = {});
 
-  // None begins any more: who asks for one is told kUnavailable. `done` is called when none runs.
+  // None begins any more: who asks for one is told kUnavailable. `done` is called when none runs;
+  // one that waits for commits is given up.
   void stop(const std::function<void()>& done);
 
   // More is committed or durable, perhaps: a waiting slice may go on.
@@ -83,6 +84,7 @@ class Checkpoint {
   void next_slice();
   bool clean_some();
   bool must_wait();
+  void abandon();
   void erase_flushed();
   void gather_slice();
   void gather_batch();
