@@ -26,7 +26,15 @@ class AlignedBuffer {
     if (size > 0) std::memset(bytes_.get(), 0, size);
   }
   // For an owner that writes every byte.
-  static AlignedBuffer uninitialized(size_t size);
+  static AlignedBuffer uninitialized(size_t size) {
+    HF_ASSERT(size % kBlock == 0);
+    AlignedBuffer buffer;
+    buffer.size_ = size;
+    if (size == 0) return buffer;
+    buffer.bytes_.reset(static_cast<char*>(std::aligned_alloc(kBlock, size)));
+    if (buffer.bytes_ == nullptr) throw std::bad_alloc();
+    return buffer;
+  }
 
   char* data() { return bytes_.get(); }
   const char* data() const { return bytes_.get(); }
@@ -36,10 +44,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    Free() : capacity(0) {}
-    explicit Free(size_t bytes) : capacity(bytes) {}
-    void operator()(char* block) const;
-    size_t capacity;
+    void operator()(char* bytes) const { std::free(bytes); }
   };
   std::unique_ptr<char[], Free> bytes_;
   size_t size_ = 0;

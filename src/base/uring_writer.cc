@@ -11,28 +11,16 @@
 #include "base/assert.h"
 
 namespace holdfast {
-namespace {
-
-constexpr unsigned kEntries = 64;
-
-// A completion need not interrupt the thread: it is seen when the thread calls the kernel next, as
-// it does all the time. Kernels before 5.19 do not know that.
-bool init_ring(io_uring* ring) {
-  return io_uring_queue_init(kEntries, ring, IORING_SETUP_COOP_TASKRUN) == 0 ||
-         io_uring_queue_init(kEntries, ring, 0) == 0;
-}
-
-}  // namespace
 
 UringWriter::UringWriter(LibeventReactor& reactor, int fd, std::string path)
-    : reactor_(reactor), fd_(fd), path_(std::move(path)), transfers_(kEntries) {
-  for (uint32_t place = kEntries; place > 0; --place) free_.push_back(place - 1);
+    : reactor_(reactor), fd_(fd), path_(std::move(path)), transfers_(kDepth) {
+  for (uint32_t place = kDepth; place > 0; --place) free_.push_back(place - 1);
 }
 
 std::unique_ptr<UringWriter> UringWriter::create(LibeventReactor& reactor, int fd,
                                                  std::string path) {
   io_uring ring{};
-  if (!init_ring(&ring)) return nullptr;
+  if (io_uring_queue_init(kDepth, &ring, 0) != 0) return nullptr;
   const int event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (event_fd < 0 || io_uring_register_eventfd(&ring, event_fd) != 0) {
     if (event_fd >= 0) ::close(event_fd);
@@ -160,7 +148,7 @@ void UringWriter::finish(uint32_t place, Status status) {
 }
 
 void UringWriter::drain() {
-  while (free_.size() < kEntries) {
+  while (free_.size() < kDepth) {
     if (reap()) continue;
     io_uring_cqe* entry = nullptr;
     const int waited = io_uring_wait_cqe(&ring_, &entry);

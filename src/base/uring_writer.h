@@ -29,6 +29,8 @@ class UringWriter final : public BlockWriter {
   void drain() override;
 
  private:
+  static constexpr unsigned kDepth = 64;
+
   struct Transfer {
     bool read = false;
     uint64_t offset = 0;

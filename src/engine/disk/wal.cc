@@ -22,16 +22,9 @@ Wal::Wal(Reactor& reactor, BlockWriter& writer, const WalIdentity& identity, Wal
   HF_ASSERT(generation > next.generation && keep_from <= next.block);
   next_.generation = generation;
   append({WalRecordType::kOpened, 0, generation, next.block, {}, {}});
-  reactor_.on_idle([alive = alive_, this] {
-    if (*alive) idle_now();
-    return *alive;
-  });
 }
 
-Wal::~Wal() {
-  *alive_ = false;
-  reactor_.cancel(witness_timer_);
-}
+Wal::~Wal() { reactor_.cancel(witness_timer_); }
 
 // A sixteenth of the ring at most, so that a record never needs what a checkpoint must free first.
 uint64_t Wal::max_payload() const {
@@ -59,14 +52,7 @@ void Wal::trim(uint64_t block) {
 }
 
 bool Wal::may_issue() const {
-  const size_t small_depth = reactor_idle_ ? kIdleDepth : kSmallDepth;
-  return in_flight_.size() < (pending_bytes_ < kSmallBytes ? small_depth : kDepth);
-}
-
-void Wal::idle_now() {
-  reactor_idle_ = true;
-  issue();
-  reactor_idle_ = false;
+  return in_flight_.size() < (pending_bytes_ < kSmallBytes ? kSmallDepth : kDepth);
 }
 
 // Issues what waits, while a write may be in flight and the ring has room.

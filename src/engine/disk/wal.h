@@ -2,9 +2,8 @@
 // they are on stable media. Reading is wal_reader.h, recovery wal_scan.h.
 //
 // A batch is issued as soon as fewer than kDepth are in flight, or kSmallDepth if it is small: a
-// device does only so many flushes a second, each costs processor time, and what arrives meanwhile
-// is gathered into the next batch (group commit: DeWitt et al. 1984). When the thread has nothing
-// else to do, that is free, and the limit kIdleDepth. A batch begins in a new block, so no block
+// device does only so many flushes a second, and what arrives meanwhile is gathered into the next
+// batch (group commit: DeWitt et al. 1984). A batch begins in a new block, so no block
 // is written twice (D10).
 //
 // Invariants:
@@ -54,7 +53,6 @@ class Wal {
  public:
   static constexpr size_t kDepth = 8;  // batches in flight
   static constexpr size_t kSmallDepth = 2;
-  static constexpr size_t kIdleDepth = 4;
   static constexpr uint64_t kSmallBytes = 128 << 10;
   static constexpr uint64_t kBatchBytes = 4 << 20;   // a batch takes no further record above this
   static constexpr uint64_t kRecordBytes = 1 << 20;  // the largest record
@@ -102,7 +100,6 @@ class Wal {
   };
 
   bool may_issue() const;
-  void idle_now();
   void issue();
   WalStream begin_batch(uint64_t bytes);
   void write(WalStream stream, Batch batch);
@@ -122,8 +119,6 @@ class Wal {
   std::deque<WalAppend> pending_;
   uint64_t pending_bytes_ = 0;
   std::deque<Batch> in_flight_;
-  bool reactor_idle_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the reactor's hook
   TimerId witness_timer_ = 0;
   Status failure_;
   WalStats stats_;
