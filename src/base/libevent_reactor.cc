@@ -129,21 +129,14 @@ void LibeventReactor::set_poll(int64_t microseconds) {
 }
 
 void LibeventReactor::wait_for_events() {
-  if (std::exchange(worked_, false) && (poll_ns_ > 0 || !idle_.empty())) {
-    if (look_for_events()) return;
-    std::erase_if(idle_, [](const auto& hook) { return !hook(); });
+  if (std::exchange(worked_, false) && poll_ns_ > 0) {
     const int64_t until_ns = clock_.mono_ns() + poll_ns_;
-    while (clock_.mono_ns() < until_ns) {
-      if (look_for_events()) return;
-    }
+    do {
+      HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+      if (worked_) return;
+    } while (clock_.mono_ns() < until_ns);
   }
   HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE) >= 0);
-}
-
-// Without waiting; true when there were any.
-bool LibeventReactor::look_for_events() {
-  HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
-  return worked_;
 }
 
 // Sets timer_fd_ when the earliest timer is another one than it is set to. A cancelled timer may

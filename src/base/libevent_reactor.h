@@ -41,7 +41,6 @@ class LibeventReactor final : public Reactor {
   void cancel(TimerId timer) override { timers_.cancel(timer); }
   void post(Task task) override;
   void add_turn_end(Task hook) override { turn_end_.push_back(std::move(hook)); }
-  void on_idle(std::function<bool()> hook) override { idle_.push_back(std::move(hook)); }
   void run() override;
   // Called before run(): run() then returns at once.
   void stop() override { stopping_ = true; }
@@ -65,7 +64,6 @@ class LibeventReactor final : public Reactor {
   event* watch(int fd, void (*callback)(int, short, void*));
   void arm_timer();
   void wait_for_events();
-  bool look_for_events();
   void run_timers();
   void run_remote_tasks();
 
@@ -81,7 +79,6 @@ class LibeventReactor final : public Reactor {
   int64_t armed_ns_ = TimerQueue::kNever;  // what timer_fd_ is set to
   std::vector<Task> own_tasks_;            // posted by the reactor's thread
   std::deque<Task> turn_end_;              // a deque: hooks may add hooks while they run
-  std::vector<std::function<bool()>> idle_;
   bool stopping_ = false;
   int64_t poll_ns_ = 0;
   bool worked_ = false;  // since the last wait: an event or a task

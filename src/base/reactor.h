@@ -37,11 +37,6 @@ class Reactor {
   // Adds a hook that runs at the end of every turn, for the reactor's whole life.
   virtual void add_turn_end(Task hook) = 0;
 
-  // Adds a hook that runs when there is nothing more to do for now, until it says false. For work
-  // that had better wait while other work keeps the thread busy, and can: the hook may not run for
-  // long then, and never on a reactor that has no such moments.
-  virtual void on_idle(std::function<bool()> hook) = 0;
-
   // Runs turns until stop(). stop() lets the current turn end, hooks included.
   virtual void run() = 0;
   virtual void stop() = 0;

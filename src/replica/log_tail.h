@@ -29,8 +29,6 @@ class LogSource {
   // kNotFound: it is not kept any more. `previous` need not be filled in. Only what is durable is
   // asked for; behind that the answer may hold entries that a truncation on its way takes away.
   virtual Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) = 0;
-  // Of the entries that are kept; what is above the last if none is.
-  virtual Seq first_entry() const = 0;
 };
 
 class LogTail {

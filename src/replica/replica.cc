@@ -129,8 +129,6 @@ void Replica::perform(Action& action) {
         "role",
         {{"shard", uint64_t{shard_}}, {"role", role_name(role->role)}, {"epoch", role->epoch}});
     owner_.on_role(role->role);
-  } else if (const auto* read = std::get_if<ReadReady>(&action)) {
-    owner_.on_read(read->token, read->ok);
   } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
     owner_.on_send_snapshot(snapshot->to);
   }

@@ -36,7 +36,6 @@ class Replica final : public LogSource {
     virtual void after_own_entry() = 0;
     virtual void on_committed(const LogPosition& upto) = 0;
     virtual void on_role(Role role) = 0;
-    virtual void on_read(uint64_t token, bool ok) = 0;
     virtual void on_store_failed(const Status& status) = 0;
     // That member needs a snapshot; SnapshotSent is to follow.
     virtual void on_send_snapshot(const Member& to) = 0;
@@ -68,7 +67,6 @@ class Replica final : public LogSource {
   bool accepting() const { return core_ != nullptr && core_->accepting(now_ns()); }
 
   Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
-  Seq first_entry() const override { return 1; }
 
  private:
   int64_t now_ns() const { return reactor_.clock().boot_ns(); }

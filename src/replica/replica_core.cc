@@ -14,8 +14,7 @@ constexpr size_t kMostDeferred = 64;  // messages; who asks again and again gets
 }  // namespace
 
 std::string_view role_name(Role role) {
-  constexpr std::string_view kNames[] = {"fenced",  "backup",  "candidate",
-                                         "primary", "removed", "poisoned"};
+  constexpr std::string_view kNames[] = {"fenced", "backup", "candidate", "primary", "poisoned"};
   return kNames[static_cast<size_t>(role)];
 }
 
@@ -100,7 +99,6 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
 void ReplicaCore::receive(const Message& message) {
   const bool to_node = mutant(Mutant::kIgnoreStore) && message.to.node == self().node;
   if (message.shard != options_.shard || (message.to != self() && !to_node)) return;
-  if (role_ == Role::kRemoved && !std::holds_alternative<LogMatch>(message.body)) return;
   if (policy_message(message)) return;
   std::visit(
       [&](const auto& body) {

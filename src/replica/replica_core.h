@@ -45,7 +45,6 @@ enum class Role : uint8_t {
   kBackup,     // follows the epoch's leader
   kCandidate,  // wants to lead: named by the coordinator, or asking for votes
   kPrimary,    // leads
-  kRemoved,    // not a member any more
   kPoisoned,   // its store failed: does nothing
 };
 std::string_view role_name(Role role);

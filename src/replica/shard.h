@@ -140,8 +140,6 @@ class Shard final : private Replica::Owner {
   void submit();
 
   Seq last_seq() const { return last_.seq; }
-  // What is above was not submitted yet: it will be one group, and committed as one.
-  Seq submitted_seq() const { return pending_.empty() ? last_.seq : pending_first_ - 1; }
   Seq commit_seq() const { return committed_.last.seq; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
@@ -191,7 +189,6 @@ class Shard final : private Replica::Owner {
   void after_own_entry() override;
   void on_committed(const LogPosition& upto) override;
   void on_role(Role role) override;
-  void on_read(uint64_t, bool) override {}
   void on_store_failed(const Status& status) override { fail(status); }
   void on_send_snapshot(const Member& to) override;
   void on_snapshot(const Message& message) override;

@@ -69,7 +69,7 @@ class SimReplica final : public LogSource {
   bool install(const SimLog& from);
 
   Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) override;
-  Seq first_entry() const override { return durable_.base.last.seq + 1; }
+  Seq first_entry() const { return durable_.base.last.seq + 1; }
 
   // Knobs, drawn by the world.
   int64_t clock_offset_ns = 0;

@@ -56,7 +56,7 @@ class MemoryLog final : public LogSource {
     if (bytes.empty()) return Status::not_found("not kept");
     return LogSlice{{}, std::make_shared<const std::string>(std::move(bytes)), last};
   }
-  Seq first_entry() const override { return entries_.empty() ? 1 : entries_.front().first; }
+  Seq first_entry() const { return entries_.empty() ? 1 : entries_.front().first; }
 
   int reads = 0;
 

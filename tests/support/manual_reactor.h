@@ -19,7 +19,6 @@ class ManualReactor final : public Reactor {
   TimerId run_after(int64_t, Task) override { return 0; }  // never due
   void cancel(TimerId) override {}
   void add_turn_end(Task) override { HF_ASSERT(false); }
-  void on_idle(std::function<bool()>) override {}
   void run() override { HF_ASSERT(false); }
   void stop() override {}
 

@@ -65,7 +65,6 @@ class SimReactor final : public Reactor {
   void cancel(TimerId timer) override { events_.cancel(timer); }
   void post(Task task) override { run_after_ns(0, std::move(task)); }
   void add_turn_end(Task hook) override { add_hook(std::move(hook)); }
-  void on_idle(std::function<bool()>) override {}
 
   // Until stop(), or until no event is left.
   void run() override;
@@ -123,7 +122,6 @@ class SimNodeReactor final : public Reactor {
   void cancel(TimerId timer) override;
   void post(Task task) override { run_after(0, std::move(task)); }
   void add_turn_end(Task hook) override;
-  void on_idle(std::function<bool()>) override {}
   // The nodes of a simulation are run together, by the SimReactor.
   void run() override;
   void stop() override { stopped_ = true; }

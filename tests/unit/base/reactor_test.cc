@@ -85,25 +85,6 @@ TEST_CASE_TEMPLATE("reactor: hooks end every turn, in the order they were added"
   CHECK(order == "t12t12");
 }
 
-TEST_CASE_TEMPLATE("reactor: an idle hook runs when there is nothing to do, while it says so",
-                   World, RealWorld, PollingWorld) {
-  World world;
-  std::string order;
-  world.reactor.on_idle([&] {
-    order += 'i';
-    return std::count(order.begin(), order.end(), 'i') < 2;
-  });
-  world.reactor.post([&] {
-    order += 'a';
-    world.reactor.post([&] { order += 'b'; });
-  });
-  world.reactor.run_after(5, [&] { order += 'c'; });
-  world.reactor.run_after(10, [&] { order += 'd'; });
-  CHECK(world.run_until([&] { return order.ends_with('d'); }));
-  CHECK(order.starts_with("abi"));  // not before the tasks that wait
-  CHECK(std::count(order.begin(), order.end(), 'i') == 2);
-}
-
 TEST_CASE_TEMPLATE("reactor: a posted task runs in a later turn, in order", World, RealWorld,
                    PollingWorld, SimWorld) {
   World world;
