@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/option_kinds.h"
+#include "base/option_lists.h"
 
 namespace holdfast {
 namespace kinds {
@@ -49,18 +50,6 @@ namespace {
 
 using namespace kinds;  // the table reads as prose
 
-std::vector<std::string_view> split_words(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (true) {
-    const size_t start = text.find_first_not_of(" \t\r\n");
-    if (start == std::string_view::npos) return words;
-    text.remove_prefix(start);
-    const size_t end = std::min(text.find_first_of(" \t\r\n"), text.size());
-    words.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
-
 struct LogLevelField {
   auto& operator()(auto& o) const { return o.log.level; }
 };
@@ -90,6 +79,11 @@ constexpr WordSet<Durability, 3> kDurabilityWords{"always, interval, none",
                                                   {{{"always", Durability::kAlways},
                                                     {"interval", Durability::kInterval},
                                                     {"none", Durability::kNone}}}};
+constexpr WordSet<Mode, 4> kModeWords{"standalone, storage, coordinator, gateway",
+                                      {{{"standalone", Mode::kStandalone},
+                                        {"storage", Mode::kStorage},
+                                        {"coordinator", Mode::kCoordinator},
+                                        {"gateway", Mode::kGateway}}}};
 constexpr WordSet<Replication, 2> kReplicationWords{
     "none, raft", {{{"none", Replication::kNone}, {"raft", Replication::kRaft}}}};
 constexpr WordSet<EvictionPolicy, 6> kEvictionWords{
@@ -136,17 +130,6 @@ std::string redis_durability(const Options& o) {
   return "no";
 }
 
-struct Mode {
-  static constexpr std::string_view kType = "choice";
-  static constexpr std::string_view kAllowed = "standalone";
-  static std::string get(const Options& o) { return o.mode; }
-  static Status set(Options& o, std::string_view text) {
-    if (text != "standalone") return refused(text, "is not known", kAllowed);
-    o.mode = text;
-    return {};
-  }
-};
-
 struct Engine {
   static constexpr std::string_view kType = "choice";
   static constexpr std::string_view kAllowed = "disk, mem, rocks";
@@ -167,85 +150,6 @@ struct Engine {
     o.engine_type = text == "mem"    ? EngineType::kMem
                     : text == "disk" ? EngineType::kDisk
                                      : EngineType::kRocks;
-    return {};
-  }
-};
-
-// Whether a name resolves is seen when it is bound; here only what cannot be a host at all.
-// NODE=HOST:PORT/RESP-PORT, as often as there are members.
-struct Members {
-  static constexpr std::string_view kType = "list of members";
-  static constexpr std::string_view kAllowed =
-      "NODE=HOST:PORT/RESP-PORT, as in 1=127.0.0.1:7401/6381; at most 9, each node once";
-  static constexpr size_t kMostMembers = 9;
-
-  static bool parse(std::string_view text, GroupMember* member) {
-    const size_t equals = text.find('='), colon = text.rfind(':'), slash = text.rfind('/');
-    if (equals == std::string_view::npos || colon == std::string_view::npos ||
-        slash == std::string_view::npos || equals > colon || colon > slash) {
-      return false;
-    }
-    member->host = text.substr(equals + 1, colon - equals - 1);
-    const auto ok = [](std::errc error) { return error == std::errc(); };
-    return !member->host.empty() && ok(parse_number(text.substr(0, equals), &member->node)) &&
-           member->node > 0 &&
-           ok(parse_number(text.substr(colon + 1, slash - colon - 1), &member->port)) &&
-           ok(parse_number(text.substr(slash + 1), &member->resp_port));
-  }
-  static std::string get(const Options& o) {
-    std::string out;
-    for (const GroupMember& member : o.cluster_members) {
-      if (!out.empty()) out.push_back(' ');
-      out += std::to_string(member.node) + '=' + member.host + ':' + std::to_string(member.port) +
-             '/' + std::to_string(member.resp_port);
-    }
-    return out;
-  }
-  static Status set(Options& o, std::string_view text) {
-    std::vector<GroupMember> members;
-    for (const std::string_view word : split_words(text)) {
-      GroupMember member;
-      if (!parse(word, &member)) return refused(word, "is not a member", kAllowed);
-      if (members.size() == kMostMembers) return refused(text, "has too many members", kAllowed);
-      for (const GroupMember& other : members) {
-        if (other.node == member.node) return refused(word, "names a node again", kAllowed);
-      }
-      members.push_back(std::move(member));
-    }
-    o.cluster_members = std::move(members);
-    return {};
-  }
-};
-
-struct Bind {
-  static constexpr std::string_view kType = "list of addresses";
-  static constexpr std::string_view kAllowed =
-      "IPv4 and IPv6 addresses, host names, * for every IPv4 address; at most 16";
-  static constexpr size_t kMaxAddresses = 16;
-  static constexpr size_t kMaxHostBytes = 255;
-
-  static bool is_host(std::string_view text) {
-    return text.size() <= kMaxHostBytes && std::ranges::all_of(text, [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    std::string_view(".:*%_-").find(c) != std::string_view::npos;
-           });
-  }
-  static std::string get(const Options& o) {
-    std::string out;
-    for (const std::string& host : o.resp_bind) {
-      if (!out.empty()) out.push_back(' ');
-      out.append(host);
-    }
-    return out;
-  }
-  static Status set(Options& o, std::string_view text) {
-    std::vector<std::string> hosts;
-    for (const std::string_view host : split_words(text)) {
-      if (!is_host(host)) return refused(host, "is not an address", kAllowed);
-      if (hosts.size() == kMaxAddresses) return refused(text, "has too many addresses", kAllowed);
-      hosts.emplace_back(host);
-    }
-    o.resp_bind = std::move(hosts);
     return {};
   }
 };
@@ -345,7 +249,7 @@ constexpr OptionSpec row(std::string_view name, std::string_view redis, std::str
   return {name,           redis,
           Kind::kType,    unit,
           Kind::kAllowed, doc,
-          runtime,        std::is_same_v<Kind, Bind> || std::is_same_v<Kind, Members>,
+          runtime,        kIsList<Kind>,
           &Kind::get,     &Kind::set,
           redis_get,      redis_old_name};
 }
@@ -355,7 +259,10 @@ constexpr size_t kMaxSocketPath = 107;  // sun_path
 
 using O = Options;
 constexpr std::array kTable = {
-    row<Mode>("mode", "", "", kAtStart, "Roles of this process. standalone: all of them in one."),
+    row<Choice<&O::mode, kModeWords>>(
+        "mode", "", "", kAtStart,
+        "What this process is. standalone: a whole server. Of a cluster: storage keeps data, "
+        "coordinator decides who serves which data, gateway lets plain clients use all of it."),
 
     row<Bind>("resp.bind", "bind", "", kAtStart,
               "Addresses to listen on for clients. An empty list: only the unix socket."),
@@ -479,10 +386,32 @@ constexpr std::array kTable = {
     row<Integer<&O::cluster_node, 0, 4294967295>>(
         "cluster.node", "", "", kAtStart,
         "Number of this node among the members, from 1. 0: not given."),
-    row<Members>(
+    row<Members<&O::cluster_members>>(
         "cluster.members", "", "", kAtStart,
         "Every node of the group, this one too: its number, where the others reach it, and "
         "its port for clients."),
+    row<Members<&O::cluster_coordinators>>(
+        "cluster.coordinators", "", "", kAtStart,
+        "Every coordinator of the cluster: its number, where the other nodes reach it, and its "
+        "port for clients. The same on all nodes."),
+    row<Text<&O::cluster_listen>>(
+        "cluster.listen", "", "", kAtStart,
+        "Where a storage node listens for other nodes, and where they reach it: HOST:PORT."),
+    row<Text<&O::cluster_announce>>(
+        "cluster.announce", "", "", kAtStart,
+        "Where clients reach a storage node: HOST:PORT, told to them by MOVED and CLUSTER SLOTS. "
+        "Empty: the first of resp.bind and resp.port."),
+    row<Integer<&O::cluster_shards, 1, 1024>>(
+        "cluster.shards", "", "", kAtStart,
+        "Of a new cluster, for coordinators: into how many shards the slots are divided."),
+    row<Integer<&O::cluster_replicas, 1, 9>>(
+        "cluster.replicas", "", "", kAtStart,
+        "Of a new cluster, for coordinators: copies of each shard, on different nodes. More than "
+        "half of them have a write before it is answered."),
+    row<Integer<&O::cluster_first_nodes, 0, 4096>>(
+        "cluster.first_nodes", "", "", kAtStart,
+        "Of a new cluster, for coordinators: storage nodes that are waited for before shards are "
+        "placed on them. 0: as many as there are copies."),
     row<Text<&O::cluster_secret>>(
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "

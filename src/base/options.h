@@ -25,6 +25,7 @@ namespace holdfast {
 
 enum class EngineType : uint8_t { kDisk, kMem, kRocks };
 enum class Durability : uint8_t { kAlways, kInterval, kNone };
+enum class Mode : uint8_t { kStandalone, kStorage, kCoordinator, kGateway };
 enum class Replication : uint8_t { kNone, kRaft };
 enum class EvictionPolicy : uint8_t {
   kNone,
@@ -45,7 +46,7 @@ struct OutputLimit {
 enum class ClientClass : uint8_t { kNormal, kReplica, kPubSub };
 inline constexpr int kClientClasses = 3;
 
-// A node of the group, as cluster.members names it.
+// A node as cluster.members and cluster.coordinators name it.
 struct GroupMember {
   uint32_t node = 0;
   std::string host;
@@ -55,7 +56,7 @@ struct GroupMember {
 };
 
 struct Options {
-  std::string mode = "standalone";
+  Mode mode = Mode::kStandalone;
 
   std::vector<std::string> resp_bind = {"127.0.0.1"};
   uint16_t resp_port = 6380;  // 0: any free port
@@ -100,6 +101,12 @@ struct Options {
   uint64_t cluster_id = 1;
   uint32_t cluster_node = 0;
   std::vector<GroupMember> cluster_members;
+  std::vector<GroupMember> cluster_coordinators;
+  std::string cluster_listen;
+  std::string cluster_announce;
+  uint32_t cluster_shards = 1;
+  uint32_t cluster_replicas = 3;
+  uint32_t cluster_first_nodes = 0;
   std::string cluster_secret;
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit

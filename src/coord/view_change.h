@@ -23,17 +23,10 @@
 #include <variant>
 #include <vector>
 
+#include "replica/cluster_map.h"
 #include "replica/replica_core.h"
 
 namespace holdfast {
-
-// What the coordinator's group holds of a shard.
-struct ShardRecord {
-  View active;          // the last that was
-  Epoch allocated = 0;  // the highest number given out
-  View forming;         // epoch 0: none
-  bool operator==(const ShardRecord&) const = default;
-};
 
 class ViewChange {
  public:

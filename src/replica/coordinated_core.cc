@@ -60,7 +60,7 @@ void CoordinatedCore::form(const Message& message, const View& view) {
 
 void CoordinatedCore::policy_durable_start() {
   ready_sent_ns_ = now();
-  send_when_promised(kCoordinator, Ready{});
+  send_when_promised(kCoordinatorMember, Ready{});
 }
 
 void CoordinatedCore::policy_tick() {
@@ -82,7 +82,7 @@ void CoordinatedCore::activate_view(const View& view) {
 
 void CoordinatedCore::policy_handover() {
   const Member to = handing_over()->to;
-  send(kCoordinator, HandedOver{to});
+  send(kCoordinatorMember, HandedOver{to});
 }
 
 }  // namespace holdfast

@@ -20,7 +20,7 @@
 namespace holdfast {
 
 // The coordinator, as a sender and a receiver.
-inline constexpr Member kCoordinator{};
+inline constexpr Member kCoordinatorMember{};
 
 // Entries back to back, as store/entry.h encodes them; shared by all who send or store them.
 using Bytes = std::shared_ptr<const std::string>;

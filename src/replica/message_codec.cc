@@ -455,8 +455,8 @@ Payload encode_message(const Message& message) {
   Payload payload;
   payload.type = kTypes[message.body.index()];
   HF_ASSERT(message.from.valid() || message.to.valid());
-  if (message.from == kCoordinator) payload.flags = kFlagFromCoordinator;
-  if (message.to == kCoordinator) payload.flags = kFlagToCoordinator;
+  if (message.from == kCoordinatorMember) payload.flags = kFlagFromCoordinator;
+  if (message.to == kCoordinatorMember) payload.flags = kFlagToCoordinator;
   payload.shard = message.shard;
   payload.epoch = message.epoch;
   std::visit(

@@ -114,7 +114,7 @@ void PeerLink::on_lost(const std::string& why) {
 // --- sending ---
 
 SendResult PeerLink::send(const Message& message) {
-  HF_ASSERT(message.to.node == wanted_.node || message.to == kCoordinator);
+  HF_ASSERT(message.to.node == wanted_.node || message.to == kCoordinatorMember);
   if (!conn_) {
     ++stats_.dropped_down;
     return SendResult::kDown;

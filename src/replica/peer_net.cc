@@ -129,12 +129,12 @@ void PeerNet::say_refused(const Greeter& greeter) {
 
 SendResult PeerNet::send_to(NodeId node, const Message& message) {
   const Member self = context_.identity.self;
-  HF_ASSERT(message.from == self || message.from == kCoordinator);
-  HF_ASSERT(message.to.node == node || message.to == kCoordinator);
+  HF_ASSERT(message.from == self || message.from == kCoordinatorMember);
+  HF_ASSERT(message.to.node == node || message.to == kCoordinatorMember);
   if (node == self.node) {
     if (message.to.store != 0 && message.to.store != self.store) return SendResult::kOtherMember;
     Message own = message;
-    if (own.to != kCoordinator) own.to = self;
+    if (own.to != kCoordinatorMember) own.to = self;
     context_.reactor.post([alive = alive_, own = std::move(own)]() mutable {
       if (*alive != nullptr) (*alive)->context_.hooks.on_message(std::move(own));
     });

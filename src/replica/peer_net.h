@@ -49,7 +49,7 @@ class PeerNet {
   // later turn. Nothing is called back inside.
   // REQUIRES: `from` is this node's member or the coordinator.
   SendResult send(const Message& message) { return send_to(message.to.node, message); }
-  // The same for `to` == kCoordinator: to the coordinator on that node.
+  // The same for `to` == kCoordinatorMember: to the coordinator on that node.
   SendResult send_to(NodeId node, const Message& message);
   // Writes what was sent; call it when all messages of a turn are sent. Without it that happens in
   // the next turn.

@@ -288,8 +288,8 @@ Decoder::Got Decoder::take_message(std::string_view payload, std::string* owned)
   if (!body.ok()) return broken(body.status());
   const bool from_coordinator = (header_.flags & kFlagFromCoordinator) != 0;
   const bool to_coordinator = (header_.flags & kFlagToCoordinator) != 0;
-  message_ = {header_.shard, header_.epoch, from_coordinator ? kCoordinator : session_.peer,
-              to_coordinator ? kCoordinator : session_.self, std::move(body.value())};
+  message_ = {header_.shard, header_.epoch, from_coordinator ? kCoordinatorMember : session_.peer,
+              to_coordinator ? kCoordinatorMember : session_.self, std::move(body.value())};
   return Got::kMessage;
 }
 

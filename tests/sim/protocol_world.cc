@@ -136,7 +136,7 @@ void ProtocolWorld::send(const Message& message) {
     if (slow != slow_.end()) delay += slow->second;
     // To the node: whether its store is the one that is meant is for the core to see.
     after(delay, [this, message] {
-      if (message.to == kCoordinator) {
+      if (message.to == kCoordinatorMember) {
         to_coordinator(message);
       } else if (SimReplica* replica = on_node(message.to.node)) {
         replica->step(Received{message});
@@ -385,7 +385,7 @@ void ProtocolWorld::coordinator_does(const ViewChange::Actions& actions) {
       }
       record_ = record;
       primary_seen_ns_ = now_;
-      note(kCoordinator, "decides: active " + std::to_string(record.active.epoch) + " of " +
+      note(kCoordinatorMember, "decides: active " + std::to_string(record.active.epoch) + " of " +
                              name(record.active.primary) + ", allocated " +
                              std::to_string(record.allocated) + ", forming " +
                              std::to_string(record.forming.epoch) + " of " +

@@ -116,7 +116,7 @@ class CoreFixture {
     for (const uint64_t write : std::exchange(held, {})) step(Written{write});
   }
   void receive(int from, Epoch epoch, MessageBody body) {
-    const Member sender = from == 0 ? kCoordinator : member(from);
+    const Member sender = from == 0 ? kCoordinatorMember : member(from);
     step(Received{{options.shard, epoch, sender, options.self, std::move(body)}});
   }
   void tick(int64_t ns) {

@@ -29,7 +29,7 @@ struct Change {
                uint32_t lease_left_us = 0, Epoch epoch = 0) {
     if (epoch == 0) epoch = change.record().allocated;
     const FenceOk ok{last, 0, trusted, lease_left_us};
-    change.receive({0, epoch, from, kCoordinator, ok}, now, &actions);
+    change.receive({0, epoch, from, kCoordinatorMember, ok}, now, &actions);
   }
   void tick(int64_t ns) {
     now += ns;
@@ -56,9 +56,9 @@ TEST_CASE("view change: allocate, fence, choose the furthest, form, activate") {
   c.testify(kC, {4, 7, 0});   // a later epoch outranks a longer log
   c.decide();
   CHECK(c.candidate() == kC);
-  c.change.receive({0, 5, kB, kCoordinator, Ready{}}, c.now, &c.actions);
+  c.change.receive({0, 5, kB, kCoordinatorMember, Ready{}}, c.now, &c.actions);
   CHECK_FALSE(c.deciding());  // not the candidate's
-  c.change.receive({0, 5, kC, kCoordinator, Ready{}}, c.now, &c.actions);
+  c.change.receive({0, 5, kC, kCoordinatorMember, Ready{}}, c.now, &c.actions);
   c.decide();
   CHECK(c.change.idle());
   CHECK(c.change.record().active.epoch == 5);
@@ -96,7 +96,7 @@ TEST_CASE("view change: it waits for the leases that were granted to older prima
   c.testify(kB, {4, 7, 1}, true, 150'000);
   c.testify(kC, {4, 7, 1});
   c.decide();
-  c.change.receive({0, 5, c.candidate(), kCoordinator, Ready{}}, c.now, &c.actions);
+  c.change.receive({0, 5, c.candidate(), kCoordinatorMember, Ready{}}, c.now, &c.actions);
   CHECK_FALSE(c.deciding());
   c.tick(150 * kMs);
   CHECK_FALSE(c.deciding());  // clocks drift
@@ -143,7 +143,7 @@ TEST_CASE("view change: after a restart what was forming is left, with its numbe
   record.forming = {6, ViewPhase::kForming, kB, {kA, kB, kC}, 2};
   ViewChange change({}, record);
   ViewChange::Actions actions;
-  change.receive({0, 6, kB, kCoordinator, Ready{}}, 0, &actions);
+  change.receive({0, 6, kB, kCoordinatorMember, Ready{}}, 0, &actions);
   CHECK(actions.empty());
   change.begin({kA, kB, kC}, 2, kA, 0, &actions);
   CHECK(std::get<ViewChange::Decide>(actions.back()).record.allocated == 7);

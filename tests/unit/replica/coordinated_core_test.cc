@@ -286,6 +286,6 @@ TEST_CASE("replica core: a poisoned replica answers reads, and nothing else") {
 TEST_CASE("replica core: a message to the store that was here before is not for this one") {
   CoreFixture f(3);
   f.start_coordinated();
-  f.step(Received{{f.options.shard, 1, kCoordinator, {1, 999}, Fence{}}});
+  f.step(Received{{f.options.shard, 1, kCoordinatorMember, {1, 999}, Fence{}}});
   CHECK(f.core->epoch() == 0);
 }

@@ -71,19 +71,19 @@ TEST_CASE("peer net: a node's messages to itself arrive in a later turn") {
 TEST_CASE("peer net: the coordinator sends and is sent to by its node") {
   TwoNodes two;
   REQUIRE(two.meet());
-  two.a.peers->send({0, 1, kCoordinator, member(2), Fence{}});
-  two.b.peers->send_to(1, {0, 1, member(2), kCoordinator, Ready{}});
-  two.a.peers->send({0, 1, kCoordinator, member(1), Fence{}});
-  two.a.peers->send_to(1, {0, 1, member(1), kCoordinator, Ready{}});
+  two.a.peers->send({0, 1, kCoordinatorMember, member(2), Fence{}});
+  two.b.peers->send_to(1, {0, 1, member(2), kCoordinatorMember, Ready{}});
+  two.a.peers->send({0, 1, kCoordinatorMember, member(1), Fence{}});
+  two.a.peers->send_to(1, {0, 1, member(1), kCoordinatorMember, Ready{}});
   two.world.run_for(10);
   REQUIRE(two.b.heard.size() == 1);
-  CHECK(two.b.heard[0].from == kCoordinator);
+  CHECK(two.b.heard[0].from == kCoordinatorMember);
   CHECK(two.b.heard[0].to == member(2));
   REQUIRE(two.a.heard.size() == 3);
   for (const Message& message : two.a.heard) {
     const bool fence = std::holds_alternative<Fence>(message.body);
-    CHECK((message.from == kCoordinator) == fence);
-    CHECK((message.to == kCoordinator) == !fence);
+    CHECK((message.from == kCoordinatorMember) == fence);
+    CHECK((message.to == kCoordinatorMember) == !fence);
   }
 }
 
