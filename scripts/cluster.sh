@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
-# A local cluster of real processes: one shard, as many copies as there are nodes, which elect their
-# primary (cluster.replication: raft). Coordinators, gateways and more shards: docs/LIMITS.md.
+# A local cluster of real processes: coordinators (c1, c2...), storage nodes (s1...), gateways (g1...).
 #
-#   scripts/cluster.sh start   [--dir DIR] [--base-port N] [--storage N]
+#   scripts/cluster.sh start   [--dir DIR] [--base-port N] [--coordinators N] [--storage N]
+#                              [--gateways N] [--shards N] [--replicas N] [--set KEY=VALUE]...
 #   scripts/cluster.sh stop    [--dir DIR]      ends all nodes; their data stays
-#   scripts/cluster.sh status  [--dir DIR]      a line a node
+#   scripts/cluster.sh status  [--dir DIR]      a line a node, then a line a shard
 #   scripts/cluster.sh kill    NODE [--dir DIR] with SIGKILL
 #   scripts/cluster.sh restart NODE [--dir DIR]
 #   scripts/cluster.sh logs    NODE [--dir DIR]
 #
-# Defaults: ./data/cluster, 7380, 3. Node N serves clients on base port + N and the other nodes on
-# base port + 100 + N. A directory that is there already keeps its ports and its number of nodes.
+# Defaults: ./data/cluster, 7380, 3, 3, 1, 2, 3. Ports for clients: gateway N has base port + N - 1,
+# storage node N base + 10 + N, coordinator N base + 20 + N; for other nodes they have 100 more. A
+# directory that is there already keeps its ports and its nodes.
+#
+# With --coordinators 0 the storage nodes are one group of their own, one shard of as many copies,
+# which elects its primary (cluster.replication: raft).
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=./data/cluster
-base=7380
-storage=3
+base=7380 coordinators=3 storage=3 gateways=1 shards=2 replicas=
+overrides=()
 
 usage() { sed -n '2,/^set/p' "$0" | sed -nE 's/^# ?//p' >&2; exit 64; }
 fail() { echo "cluster.sh: $*" >&2; exit 1; }
@@ -29,27 +33,55 @@ while [ $# -gt 0 ]; do
   case $1 in
     --dir) dir=${2:?} ;;
     --base-port) base=${2:?} ;;
-    --storage | --replicas) storage=${2:?} ;;
-    --shards) [ "${2:?}" = 1 ] || fail "more than one shard is not in this version: docs/LIMITS.md" ;;
-    --coordinators | --gateways)
-      [ "${2:?}" = 0 ] || fail "$1 is not in this version: docs/LIMITS.md" ;;
+    --coordinators) coordinators=${2:?} ;;
+    --storage) storage=${2:?} ;;
+    --gateways) gateways=${2:?} ;;
+    --shards) shards=${2:?} ;;
+    --replicas) replicas=${2:?} ;;
+    --set) overrides+=(--set "${2:?}") ;;
     -*) usage ;;
     *) node=$1; shift; continue ;;
   esac
   shift 2
 done
-[[ $storage =~ ^[1-9]$ ]] || fail "--storage $storage: allowed: 1 to 9"
-[[ $base =~ ^[0-9]+$ ]] && [ "$base" -ge 1024 ] && [ "$base" -le 65000 ] ||
-  fail "--base-port $base: allowed: 1024 to 65000"
+allow() {  # allow NAME VALUE FROM TO
+  [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] ||
+    fail "--$1 $2: allowed: $3 to $4"
+}
+allow coordinators "$coordinators" 0 9
+allow storage "$storage" 1 9
+allow gateways "$gateways" 0 9
+allow shards "$shards" 1 64
+allow base-port "$base" 1024 65000
+if [ -z "$replicas" ]; then replicas=$((storage < 3 ? storage : 3)); fi
+allow replicas "$replicas" 1 "$storage"
 
+count() {  # of a kind: c, s, g
+  case $1 in c) echo "$coordinators" ;; s) echo "$storage" ;; g) echo "$gateways" ;; esac
+}
+# Names of all nodes, in the order to start them.
+nodes() {
+  local kind i
+  for kind in c s g; do
+    for ((i = 1; i <= $(count $kind); ++i)); do echo "$kind$i"; done
+  done
+}
+port_of() {
+  local n=${1:1}
+  case $1 in g*) echo $((base + n - 1)) ;; s*) echo $((base + 10 + n)) ;; c*) echo $((base + 20 + n)) ;; esac
+}
+link_of() { echo $(($(port_of "$1") + 100)); }
+id_of() {
+  case $1 in c*) echo "${1:1}" ;; s*) echo $((10 + ${1:1})) ;; g*) echo $((20 + ${1:1})) ;; esac
+}
 # Not a process that has ended and that nobody has asked about.
 running() {
-  [ -f "$dir/node$1/pid" ] && grep -qs '^State:.[^ZX]' "/proc/$(cat "$dir/node$1/pid")/status"
+  [ -f "$dir/$1/pid" ] && grep -qs '^State:.[^ZX]' "/proc/$(cat "$dir/$1/pid")/status"
 }
-ask() { timeout 2 redis-cli -p $((base + $1)) "${@:2}" 2>&1; }
-nodes() { seq 1 "$storage"; }
+ask() { timeout 2 redis-cli -p "$(port_of "$1")" "${@:2}" 2>&1; }
 need_node() {
-  [[ $node =~ ^[1-9]$ ]] && [ -d "$dir/node$node" ] || fail "which node? one of: $(nodes | xargs)"
+  if [[ $node =~ ^[1-9]$ ]]; then node=s$node; fi
+  [[ $node =~ ^[csg][1-9]$ ]] && [ -d "$dir/$node" ] || fail "which node? one of: $(nodes | xargs)"
 }
 
 load() {
@@ -58,41 +90,96 @@ load() {
   . "$dir/cluster"
 }
 
+member_lines() {  # of a kind
+  local i
+  for ((i = 1; i <= $(count "$1"); ++i)); do
+    echo "    - $(id_of "$1$i")=127.0.0.1:$(link_of "$1$i")/$(port_of "$1$i")"
+  done
+}
+
+write_config() {
+  local n=$1 home=$dir/$1
+  echo "# Written by scripts/cluster.sh."
+  case $n in c*) echo "mode: coordinator" ;; g*) echo "mode: gateway" ;;
+    *) [ "$coordinators" -eq 0 ] || echo "mode: storage" ;; esac
+  printf '%s\n' "resp:" "  port: $(port_of "$n")" "data:" "  dir: $home/data"
+  case $n in c*) printf '%s\n' "engine:" "  wal_bytes: 16mb" "checkpoint:" "  log_bytes: 4mb" ;; esac
+  printf '%s\n' "cluster:" "  node: $(id_of "$n")"
+  if [ "$coordinators" -eq 0 ]; then
+    printf '%s\n' "  replication: raft" "  members:"
+    member_lines s
+    return
+  fi
+  echo "  coordinators:"
+  member_lines c
+  case $n in
+    c*) printf '%s\n' "  shards: $shards" "  replicas: $replicas" "  first_nodes: $storage" ;;
+    s*) echo "  listen: 127.0.0.1:$(link_of "$n")" ;;
+  esac
+}
+
 start_node() {
-  local n=$1 home=$dir/node$1
+  local n=$1 home=$dir/$1
   running "$n" && return
   mkdir -p "$home"
-  local members="" i
-  for i in $(nodes); do members+="$i=127.0.0.1:$((base + 100 + i))/$((base + i)) "; done
-  printf '%s\n' "# Written by scripts/cluster.sh." \
-    "resp:" "  port: $((base + n))" "data:" "  dir: $home/data" \
-    "cluster:" "  replication: raft" "  node: $n" "  members:" >"$home/node.yaml"
-  for i in $members; do echo "    - $i" >>"$home/node.yaml"; done
-  setsid "$root/build/holdfast" "$home/node.yaml" >>"$home/log" 2>&1 </dev/null &
+  write_config "$n" >"$home/node.yaml"
+  setsid "$root/build/holdfast" "$home/node.yaml" "${overrides[@]}" >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
 }
 
-role_of() {
-  ask "$1" info replication | sed -nE 's/^role:(.*)\r$/\1/p'
+# Every slot has a primary that answers.
+serves() {
+  if [ "$coordinators" -eq 0 ]; then
+    [ "$(ask s1 -c exists ready)" = 0 ] && return
+    return 1
+  fi
+  local i answered=0
+  for ((i = 1; i <= storage; ++i)); do
+    [[ $(ask "s$i" cluster info) == *cluster_state:ok* ]] || return 1
+  done
+  for ((i = 1; i <= 8; ++i)); do [ "$(ask s1 -c exists "ready$i")" = 0 ] && answered=$((answered + 1)); done
+  [ "$answered" -eq 8 ] || return 1
+  for ((i = 1; i <= gateways; ++i)); do [ "$(ask "g$i" exists ready)" = 0 ] || return 1; done
 }
 
 wait_ready() {
-  local deadline=$((SECONDS + 60)) n primary
+  local deadline=$((SECONDS + 60)) n
   while [ $SECONDS -lt $deadline ]; do
-    primary=
     for n in $(nodes); do
-      running "$n" || fail "node $n ended: $(tail -n 1 "$dir/node$n/log")"
-      if [ "$(ask "$n" exists ready)" = 0 ]; then primary=$n; fi
+      running "$n" || fail "node $n ended: $(tail -n 1 "$dir/$n/log")"
     done
-    if [ -n "$primary" ]; then
-      echo "ready: node $primary is the primary"
-      echo "  redis-cli -c -p $((base + primary)) set greeting hello"
+    if serves; then
+      echo "ready: $(nodes | xargs)"
+      if [ "$gateways" -gt 0 ]; then
+        echo "  redis-cli -p $(port_of g1) set greeting hello      # through the gateway"
+      fi
+      echo "  redis-cli -c -p $(port_of s1) set greeting hello   # a client that knows clusters"
+      [ "$coordinators" -eq 0 ] || echo "  redis-cli -c -p $(port_of c1) view list            # who serves what"
       echo "  scripts/cluster.sh status --dir $dir"
       return
     fi
     sleep 0.1
   done
-  fail "no primary within 60 s: see $dir/node*/log"
+  fail "not every slot is served within 60 s: see $dir/*/log"
+}
+
+status() {
+  local n
+  for n in $(nodes); do
+    if running "$n"; then
+      local role
+      role=$(ask "$n" info replication | sed -nE 's/^role:(.*)\r$/\1/p')
+      echo "$n  127.0.0.1:$(port_of "$n")  pid $(cat "$dir/$n/pid")  ${role:-}"
+    else
+      echo "$n  127.0.0.1:$(port_of "$n")  down"
+    fi
+  done
+  [ "$coordinators" -eq 0 ] || ask c1 -c --json view list 2>/dev/null |
+    python3 -c 'import json, sys
+for view in json.load(sys.stdin)["views"]:
+    members = " ".join(str(member["node"]) for member in view["members"])
+    print("shard {shard}  slots {slots}  epoch {epoch}  {phase}  primary {primary}".format(**view)
+          + "  members " + members)' || echo "the coordinators have no leader"
 }
 
 case $command in
@@ -100,29 +187,26 @@ case $command in
     [ -x "$root/build/holdfast" ] || fail "build/holdfast is not there: run make"
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
-    if [ -f "$dir/cluster" ]; then load; else echo "base=$base storage=$storage" >"$dir/cluster"; fi
+    if [ -f "$dir/cluster" ]; then
+      load
+    else
+      echo "base=$base coordinators=$coordinators storage=$storage gateways=$gateways" \
+        "shards=$shards replicas=$replicas" >"$dir/cluster"
+    fi
     for n in $(nodes); do start_node "$n"; done
     wait_ready ;;
   stop)
     load
-    for n in $(nodes); do running "$n" && kill "$(cat "$dir/node$n/pid")"; done
+    for n in $(nodes); do running "$n" && kill "$(cat "$dir/$n/pid")"; done
     for n in $(nodes); do while running "$n"; do sleep 0.05; done; done ;;
-  status)
-    load
-    for n in $(nodes); do
-      if running "$n"; then
-        echo "node $n  127.0.0.1:$((base + n))  pid $(cat "$dir/node$n/pid")  $(role_of "$n")"
-      else
-        echo "node $n  127.0.0.1:$((base + n))  down"
-      fi
-    done ;;
-  kill) load; need_node; running "$node" && kill -9 "$(cat "$dir/node$node/pid")" ;;
+  status) load; status ;;
+  kill) load; need_node; running "$node" && kill -9 "$(cat "$dir/$node/pid")" ;;
   restart)
     load; need_node
     dir=$(cd "$dir" && pwd)
-    if running "$node"; then kill "$(cat "$dir/node$node/pid")"; fi
+    if running "$node"; then kill "$(cat "$dir/$node/pid")"; fi
     while running "$node"; do sleep 0.05; done
     start_node "$node" ;;
-  logs) load; need_node; cat "$dir/node$node/log" ;;
+  logs) load; need_node; cat "$dir/$node/log" ;;
   *) usage ;;
 esac

@@ -1,6 +1,8 @@
 // See net.h: what an Address can say about itself without asking the kernel.
 #include "base/net.h"
 
+#include <charconv>
+
 #include <arpa/inet.h>
 
 namespace holdfast {
@@ -9,6 +11,21 @@ std::string Address::to_string() const {
   if (is_unix()) return path + ":0";
   if (host.find(':') != std::string::npos) return "[" + host + "]:" + std::to_string(port);
   return host + ":" + std::to_string(port);
+}
+
+Result<Address> Address::parse(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const bool numbered = colon != std::string_view::npos && colon > 0;
+  const auto [at, error] = numbered ? std::from_chars(text.data() + colon + 1, end, port)
+                                    : std::from_chars_result{text.data(), std::errc()};
+  std::string_view host = text.substr(0, numbered ? colon : 0);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (!numbered || error != std::errc() || at != end || host.empty()) {
+    return Status::invalid("not HOST:PORT: " + std::string(text));
+  }
+  return tcp(std::string(host), port);
 }
 
 bool Address::is_loopback() const {

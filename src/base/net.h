@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 
@@ -28,6 +29,8 @@ struct Address {
 
   static Address tcp(std::string host, uint16_t port) { return {std::move(host), port, {}}; }
   static Address unix_socket(std::string path) { return {{}, 0, std::move(path)}; }
+  // "HOST:PORT", an IPv6 host in brackets.
+  static Result<Address> parse(std::string_view text);
   bool is_unix() const { return !path.empty(); }
   // "127.0.0.1:6380", "[::1]:6380", or "/run/x.sock:0" (Redis's form for unix sockets).
   std::string to_string() const;

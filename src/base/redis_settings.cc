@@ -24,7 +24,7 @@ constexpr std::array<FixedSetting, 16> kFixed = {{
     {"appendonly", append_only},
     {"databases", [](const Options&) -> std::string { return "16"; }},
     {"maxmemory-clients", zero},
-    {"cluster-enabled", no},
+    {"cluster-enabled", [](const Options& o) { return std::string(o.mode == Mode::kStorage ? "yes" : "no"); }},
     {"daemonize", no},
     {"activedefrag", no},
     {"io-threads", [](const Options&) -> std::string { return "1"; }},

@@ -12,8 +12,8 @@ constexpr int64_t kFormMs = 100;
 constexpr int64_t kPromoteMs = 100;
 constexpr Seq kNearEntries = 4096;  // behind, of a learner that may become a voter
 
-const GroupMember* find_member(const Options& options, NodeId node) {
-  for (const GroupMember& member : options.cluster_members) {
+const GroupMember* find_member(const std::vector<GroupMember>& members, NodeId node) {
+  for (const GroupMember& member : members) {
     if (member.node == node) return &member;
   }
   return nullptr;
@@ -21,23 +21,7 @@ const GroupMember* find_member(const Options& options, NodeId node) {
 
 }  // namespace
 
-Group::Group(Reactor& reactor, Net& net, Random& random, const Options& options,
-             const PeerOptions& peers, std::function<Handshake::Nonce()> nonce)
-    : reactor_(reactor),
-      net_(net),
-      random_(random),
-      options_(options),
-      peer_options_(peers),
-      nonce_(std::move(nonce)) {}
-
-Group::~Group() { *alive_ = false; }
-
-Status Group::check(const Options& options) {
-  if (options.replication == Replication::kNone) return {};
-  if (find_member(options, options.cluster_node) == nullptr) {
-    return Status::invalid("cluster.node: " + std::to_string(options.cluster_node) +
-                           " is not among cluster.members; allowed: the number of one of them");
-  }
+Status check_durable(const Options& options) {
   if (options.durability != Durability::kAlways) {
     return Status::invalid(
         "durability: a member of a group must have it on stable media before it says so; "
@@ -50,6 +34,28 @@ Status Group::check(const Options& options) {
   return {};
 }
 
+Group::Group(Reactor& reactor, Net& net, Random& random, const Options& options,
+             const std::vector<GroupMember>& members, const PeerOptions& peers,
+             std::function<Handshake::Nonce()> nonce)
+    : reactor_(reactor),
+      net_(net),
+      random_(random),
+      options_(options),
+      members_(members),
+      peer_options_(peers),
+      nonce_(std::move(nonce)) {}
+
+Group::~Group() { *alive_ = false; }
+
+Status Group::check(const Options& options, const std::vector<GroupMember>& members,
+                    std::string_view key) {
+  if (find_member(members, options.cluster_node) == nullptr) {
+    return Status::invalid("cluster.node: " + std::to_string(options.cluster_node) +
+                           " is not among " + std::string(key) +
+                           "; allowed: the number of one of them");
+  }
+  return check_durable(options);
+}
 ReplicaOptions Group::replica_options() const {
   ReplicaOptions replica;
   replica.self.node = options_.cluster_node;
@@ -73,17 +79,19 @@ Status Group::start(Shard& shard) {
   hooks.on_link = [this](Member peer, bool up) {
     log_info(up ? "member connected" : "member disconnected", {{"node", uint64_t{peer.node}}});
     if (!up) shard_->disconnected(peer);
+    if (others_.on_link) others_.on_link(peer, up);
   };
   hooks.on_drained = [](NodeId) {};
   peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), peer_options_,
                                      std::move(hooks), nonce_);
-  const GroupMember& own = *find_member(options_, options_.cluster_node);
+  const GroupMember& own = *find_member(members_, options_.cluster_node);
   const Status listening = peers_->listen(Address::tcp(own.host, own.port));
   if (!listening.ok()) return listening;
-  for (const GroupMember& member : options_.cluster_members) {
+  for (const GroupMember& member : members_) {
     if (member.node == own.node) continue;
     peers_->set_peer(member.node, Address::tcp(member.host, member.port));
   }
+  if (others_.on_message) peers_->accept_unknown();
   reactor_.add_turn_end([this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) peers_->flush();
   });
@@ -98,17 +106,19 @@ Status Group::start(Shard& shard) {
 void Group::on_message(const Message& message) {
   if (std::holds_alternative<Unformed>(message.body)) {
     unformed_[message.from.node] = message.from.store;
+  } else if (message.to == kCoordinatorMember) {
+    if (others_.on_message) others_.on_message(message);
   } else {
     shard_->replica()->receive(message);
   }
 }
 
 void Group::form() {
-  const ElectedCore& core = shard_->replica()->core();
+  const ReplicaCore& core = shard_->replica()->core();
   if (core.last().seq != 0 || !core.membership().voters.empty() || !core.trusted()) return;
   Membership members;
   bool all = true;
-  for (const GroupMember& member : options_.cluster_members) {
+  for (const GroupMember& member : members_) {
     if (member.node == core.self().node) {
       members.voters.push_back(core.self());
       continue;
@@ -141,7 +151,7 @@ void Group::promote_later() {
 
 // A learner that has nearly caught up, one at a time.
 void Group::promote() {
-  const ElectedCore& core = shard_->replica()->core();
+  const ReplicaCore& core = shard_->replica()->core();
   if (!core.serving() || core.membership().learners.empty()) return;
   for (const PeerStatus& peer : core.peer_status()) {
     Membership to = core.membership();
@@ -159,8 +169,12 @@ void Group::promote() {
 }
 
 GroupPeer Group::peer(NodeId node) const {
+  return peers_ == nullptr ? GroupPeer{} : group_peer(*peers_, node);
+}
+
+GroupPeer group_peer(const PeerNet& peers, NodeId node) {
   GroupPeer peer;
-  const PeerLink* link = peers_ == nullptr ? nullptr : peers_->link(node);
+  const PeerLink* link = peers.link(node);
   if (link == nullptr) return peer;
   const PeerStats& stats = link->stats();
   peer.up = link->up();
@@ -174,7 +188,7 @@ GroupPeer Group::peer(NodeId node) const {
 }
 
 std::string Group::client_address(NodeId node) const {
-  const GroupMember* member = find_member(options_, node);
+  const GroupMember* member = find_member(members_, node);
   if (member == nullptr) return {};
   return member->host + ":" + std::to_string(member->resp_port);
 }

@@ -28,24 +28,34 @@ namespace holdfast {
 class Group {
  public:
   // All outlive the group. `peers`, `nonce`: of its links; a simulation has its own.
+  // `members`: of the options, the ones that this group is of.
   Group(Reactor& reactor, Net& net, Random& random, const Options& options,
-        const PeerOptions& peers = {}, std::function<Handshake::Nonce()> nonce = {});
+        const std::vector<GroupMember>& members, const PeerOptions& peers = {},
+        std::function<Handshake::Nonce()> nonce = {});
   ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
 
-  // What is wrong with the options, naming the key.
-  static Status check(const Options& options);
+  // What is wrong with the options, naming the key. `key`: of the members.
+  static Status check(const Options& options, const std::vector<GroupMember>& members,
+                      std::string_view key);
   // For the shard, before it recovers.
   ReplicaOptions replica_options() const;
   ReplicaHooks hooks();
+  // Others of the cluster may connect too; what they say is not for the group.
+  struct Others {
+    std::function<void(const Message&)> on_message;
+    std::function<void(const Member&, bool up)> on_link;
+  };
+  void allow_others(Others others) { others_ = std::move(others); }
   // After it has recovered: listens for the others and looks for them.
   Status start(Shard& shard);
 
   // "HOST:PORT" of a member for clients; empty: unknown.
   std::string client_address(NodeId node) const;
   GroupPeer peer(NodeId node) const;
-  const PeerNet* net() const { return peers_.get(); }
+  // After start().
+  PeerNet& net() { return *peers_; }
 
  private:
   void on_message(const Message& message);
@@ -57,12 +67,19 @@ class Group {
   Net& net_;
   Random& random_;
   const Options& options_;
+  const std::vector<GroupMember>& members_;
   const PeerOptions peer_options_;
   const std::function<Handshake::Nonce()> nonce_;
+  Others others_;
   Shard* shard_ = nullptr;
   std::unique_ptr<PeerNet> peers_;
   std::map<NodeId, StoreId> unformed_;  // who said so, with the store that it has
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+// Of a node that others count on: what is wrong with the options that say how it keeps data.
+Status check_durable(const Options& options);
+// What connects to a node; see GroupPeer.
+GroupPeer group_peer(const PeerNet& peers, NodeId node);
 
 }  // namespace holdfast

@@ -53,23 +53,55 @@ Status Node::make_engine() {
   return {};
 }
 
+Status Node::check() const {
+  switch (options_.mode) {
+    case Mode::kStorage:
+      return ClusterAgent::check(options_);
+    case Mode::kCoordinator:
+      return Group::check(options_, options_.cluster_coordinators, "cluster.coordinators");
+    case Mode::kGateway:
+      return Status::invalid("mode: gateway is not in this version (docs/LIMITS.md); allowed: "
+                             "standalone, storage, coordinator");
+    case Mode::kStandalone:
+      break;
+  }
+  if (options_.replication == Replication::kNone) return {};
+  return Group::check(options_, options_.cluster_members, "cluster.members");
+}
+
 Status Node::start() {
   const uint64_t startup_memory = memory_allocated();
-  Status status = Group::check(options_);
-  if (!status.ok()) return status;
-  status = make_engine();
-  if (!status.ok()) return status;
+  Status status = check();
+  if (status.ok()) status = make_engine();
+  if (status.ok()) status = make_shard();
+  if (status.ok()) status = make_server(startup_memory);
+  if (status.ok()) status = join();
+  if (status.ok()) announce();
+  return status;
+}
+
+Status Node::make_shard() {
   keyspace_ = std::make_unique<Keyspace>(random_.next());
   keyspace_->set_limits(options_.collections);
   ShardOptions shard;
   shard.checkpoint_log_bytes = options_.checkpoint_log_bytes;
   shard.memory_is_short = [this] { return memory_is_short(); };
-  if (options_.replication != Replication::kNone) {
-    group_ = std::make_unique<Group>(reactor_, net_, random_, options_);
+  if (options_.mode == Mode::kStorage) {
+    shard.id = 1;
+    ClusterAgent::Hooks hooks;
+    hooks.host = [](ShardId) {};
+    agent_ = std::make_unique<ClusterAgent>(reactor_, net_, random_, options_, std::move(hooks));
+    shard.replica = agent_->replica_options();
+    shard.hooks = agent_->replica_hooks();
+  } else if (options_.mode == Mode::kCoordinator || options_.replication != Replication::kNone) {
+    const bool coordinator = options_.mode == Mode::kCoordinator;
+    group_ = std::make_unique<Group>(
+        reactor_, net_, random_, options_,
+        coordinator ? options_.cluster_coordinators : options_.cluster_members);
     shard.replica = group_->replica_options();
     shard.hooks = group_->hooks();
-    shard.random = &random_;
   }
+  shard.random = &random_;
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, std::move(shard));
   shard_->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
   shard_->on_replaced([this](std::string_view why) { start_anew(why); });
@@ -81,6 +113,10 @@ Status Node::start() {
                          {"entries", recovered.value().entries},
                          {"ms", recovered.value().milliseconds},
                          {"seq", shard_->last_seq()}});
+  return {};
+}
+
+Status Node::make_server(uint64_t startup_memory) {
   ServerHooks hooks;
   hooks.shutdown = [this] { stop(); };
   hooks.exit_now = [] {
@@ -99,15 +135,47 @@ Status Node::start() {
   if (group_ != nullptr) {
     hooks.client_address = [this](NodeId node) { return group_->client_address(node); };
     hooks.group_peer = [this](NodeId node) { return group_->peer(node); };
+  } else if (agent_ != nullptr) {
+    hooks.client_address = [this](NodeId node) { return agent_->client_address(node); };
+    hooks.group_peer = [this](NodeId node) { return agent_->peer(node); };
+    hooks.cluster_map = [this] { return &agent_->map(); };
+    hooks.cluster_self = [this] { return agent_->self(); };
   }
   hooks.startup_memory = startup_memory;
   server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
-  status = server_->load_users();
-  if (status.ok()) status = server_->listen();
-  if (status.ok() && group_ != nullptr) status = group_->start(*shard_);
-  if (status.ok()) announce();
-  return status;
+  const Status users = server_->load_users();
+  return users.ok() ? server_->listen() : users;
+}
+
+// To the other nodes.
+Status Node::join() {
+  if (agent_ != nullptr) {
+    agent_->add(1, *shard_);
+    const std::vector<Address> addresses = server_->addresses();
+    std::string announced = options_.cluster_announce;
+    if (announced.empty() && !addresses.empty()) announced = addresses[0].to_string();
+    return agent_->start(engine_->identity(), announced);
+  }
+  if (group_ == nullptr) return {};
+  if (options_.mode != Mode::kCoordinator) return group_->start(*shard_);
+  group_->allow_others(
+      {[this](const Message& message) {
+         if (coordinator_ != nullptr) coordinator_->receive(message);
+       },
+       [this](const Member& peer, bool up) {
+         if (coordinator_ != nullptr) coordinator_->link_changed(peer, up);
+       }});
+  const Status started = group_->start(*shard_);
+  if (!started.ok()) return started;
+  ClusterCore::Options cluster;
+  cluster.shards = options_.cluster_shards;
+  cluster.replicas = options_.cluster_replicas;
+  cluster.first_nodes = options_.cluster_first_nodes;
+  coordinator_ = std::make_unique<Coordinator>(reactor_, *shard_, group_->net(), cluster);
+  admin_ = std::make_unique<CoordinatorAdmin>(*coordinator_, *group_, *shard_, reactor_.clock());
+  server_->set_admin(admin_.get());
+  return {};
 }
 
 // At start, when only loading needs memory. The log is replayed behind the records, and what it

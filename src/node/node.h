@@ -1,5 +1,6 @@
-// Node: one process with the roles its configuration names. In this version: standalone, that is
-// one shard on one engine behind one RESP server.
+// Node: one process, as its configuration (mode) names it: a whole server, alone or in a group that
+// elects its primary; a coordinator; a storage node. Each is an engine, shards on it, the links to
+// other nodes that it needs, and a RESP server.
 //
 // Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
 // Stop (SIGTERM, SIGINT, SHUTDOWN): no new connections or requests; what was logged is committed
@@ -14,6 +15,9 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "node/exit_codes.h"
+#include "coord/coordinator.h"
+#include "node/cluster_agent.h"
+#include "node/coordinator_admin.h"
 #include "node/group.h"
 #include "replica/shard.h"
 #include "resp/server.h"
@@ -38,7 +42,11 @@ class Node {
  private:
   static constexpr int64_t kDrainMs = 5000;
 
+  Status check() const;
   Status make_engine();
+  Status make_shard();
+  Status make_server(uint64_t startup_memory);
+  Status join();
   bool memory_is_short() const;
   void announce();
   void drain(int64_t deadline_ns);
@@ -52,8 +60,11 @@ class Node {
   RealDisk disk_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Keyspace> keyspace_;
-  std::unique_ptr<Group> group_;  // null: alone
+  std::unique_ptr<Group> group_;         // null: no member of one that elects its primary
+  std::unique_ptr<ClusterAgent> agent_;  // null: no storage node
   std::unique_ptr<Shard> shard_;
+  std::unique_ptr<Coordinator> coordinator_;  // null: none
+  std::unique_ptr<CoordinatorAdmin> admin_;   // its operators'
   std::unique_ptr<Server> server_;
   bool stopping_ = false;
   ExitCode exit_code_ = ExitCode::kOk;

@@ -160,7 +160,7 @@ Result<ClusterMap> decode_cluster_map(std::string_view bytes) {
   return map;
 }
 
-SlotTable::SlotTable(const ClusterMap& map) : SlotTable() {
+SlotOwners::SlotOwners(const ClusterMap& map) : SlotOwners() {
   for (const ClusterShard& shard : map.shards) {
     for (const SlotRange& range : shard.slots) {
       for (size_t slot = range.first; slot <= range.last; ++slot) owner_[slot] = shard.id;

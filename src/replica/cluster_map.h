@@ -77,10 +77,10 @@ std::string encode_cluster_map(const ClusterMap& map);
 Result<ClusterMap> decode_cluster_map(std::string_view bytes);
 
 // Which shard owns a slot, of one map. 64 KiB.
-class SlotTable {
+class SlotOwners {
  public:
-  SlotTable() { owner_.fill(0); }
-  explicit SlotTable(const ClusterMap& map);
+  SlotOwners() { owner_.fill(0); }
+  explicit SlotOwners(const ClusterMap& map);
   // 0: nobody.
   ShardId owner(SlotId slot) const { return owner_[slot]; }
 

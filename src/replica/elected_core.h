@@ -28,11 +28,9 @@ class ElectedCore final : public ReplicaCore {
   ElectedCore(const ReplicaOptions& options, const Timing& timing, ReplicaState state,
               Membership members, LogSource& source, Random& random, int64_t now_ns);
 
-  const Membership& membership() const { return configs_.back().members; }
-  // As of that entry, for a checkpoint of it. REQUIRES: seq >= base.
-  const Membership& membership_at(Seq seq) const;
-  // Why the leader cannot change the members so now; ok: ChangeMembers will do it.
-  Status may_change(const Membership& to) const;
+  const Membership& membership() const override { return configs_.back().members; }
+  const Membership& membership_at(Seq seq) const override;
+  Status may_change(const Membership& to) const override;
 
  private:
   struct Config {

@@ -65,6 +65,9 @@ enum class FrameType : uint8_t {
   kGetRecord = 39,
   kRecordIs = 40,
   kUnformed = 41,
+  kNodeReport = 42,
+  kMapIs = 43,
+  kHandOverTo = 44,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed

@@ -94,6 +94,44 @@ struct HandedOver {
   Member to;
 };
 
+// --- nodes of a cluster and its coordinators ---
+
+// A replica of a shard, as its node finds it.
+struct ReplicaReport {
+  ShardId shard = 0;
+  Role role = Role::kFenced;
+  Epoch epoch = 0;  // promised
+  Seq last = 0;     // of its log
+  Seq committed = 0;
+  bool accepting = false;     // leads, and takes writes
+  bool stalled = false;       // its device does not complete what it was given
+  bool hears_leader = false;  // of the epoch, lately
+
+  bool operator==(const ReplicaReport&) const = default;
+};
+// From a node to every coordinator, again and again: it lives. Who stalls says so, and is as good as
+// dead where it leads.
+struct NodeReport {
+  static constexpr size_t kMaxReplicas = 64;
+  static constexpr size_t kMaxSuspects = 64;
+  static constexpr size_t kMaxAddress = 256;
+
+  uint64_t revision = 0;     // of the newest map it has
+  std::string address;       // "HOST:PORT" for other nodes; empty: it keeps no data
+  std::string resp_address;  // for clients
+  std::vector<ReplicaReport> replicas;
+  std::vector<NodeId> suspects;  // nodes that it cannot reach, or that do not answer
+};
+// From a coordinator: what is decided (cluster_map.h).
+struct MapIs {
+  uint64_t revision = 0;
+  Bytes map;
+};
+// From the coordinator to a primary: let that member lead, in order. HandedOver is the answer.
+struct HandOverTo {
+  Member to;
+};
+
 // --- elections ---
 
 struct VoteRequest {
@@ -163,7 +201,7 @@ using MessageBody =
     std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
                  Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
                  TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetEntry,
-                 EntryIs, GetRecord, RecordIs, Unformed>;
+                 EntryIs, GetRecord, RecordIs, Unformed, NodeReport, MapIs, HandOverTo>;
 
 struct Message {
   ShardId shard = 0;

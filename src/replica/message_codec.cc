@@ -23,13 +23,14 @@ constexpr FrameType kTypes[] = {
     FrameType::kVote,          FrameType::kTimeoutNow,  FrameType::kSnapshotBegin,
     FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
     FrameType::kGetEntry,      FrameType::kEntryIs,     FrameType::kGetRecord,
-    FrameType::kRecordIs,      FrameType::kUnformed};
+    FrameType::kRecordIs,      FrameType::kUnformed,    FrameType::kNodeReport,
+    FrameType::kMapIs,         FrameType::kHandOverTo};
 constexpr std::string_view kNames[] = {
     "Prepare",       "PrepareOk",   "PrepareReject", "Heartbeat", "HeartbeatOk", "LogMatch",
     "MatchPoint",    "Stale",       "Fence",         "FenceOk",   "Form",        "Ready",
     "Activate",      "HandedOver",  "VoteRequest",   "Vote",      "TimeoutNow",  "SnapshotBegin",
     "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetEntry",  "EntryIs",     "GetRecord",
-    "RecordIs",      "Unformed"};
+    "RecordIs",      "Unformed",    "NodeReport",    "MapIs",     "HandOverTo"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -65,6 +66,11 @@ class Fields {
     if (value <= limit && value <= in_.left()) return static_cast<size_t>(value);
     valid_ = false;
     return 0;
+  }
+  std::string text(size_t limit) {
+    const std::string_view bytes = in_.sized_bytes();
+    require(bytes.size() <= limit);
+    return std::string(valid_ ? bytes : std::string_view());
   }
   void require(bool holds) { valid_ = valid_ && holds; }
   // All read, nothing left, nothing refused.
@@ -218,6 +224,56 @@ void get(Fields& in, Activate& body) { get(in, body.view); }
 void put(std::string& out, const HandedOver& body) { put(out, body.to); }
 void get(Fields& in, HandedOver& body) { get(in, body.to); }
 
+void put(std::string& out, const HandOverTo& body) { put(out, body.to); }
+void get(Fields& in, HandOverTo& body) { get(in, body.to); }
+
+constexpr uint8_t kAccepting = 1, kStalled = 2, kHearsLeader = 4;
+
+void put(std::string& out, const ReplicaReport& replica) {
+  put_varint(out, replica.shard);
+  put_fixed(out, replica.role);
+  put_varint(out, replica.epoch);
+  put_varint(out, replica.last);
+  put_varint(out, replica.committed);
+  put_fixed(out, static_cast<uint8_t>((replica.accepting ? kAccepting : 0) |
+                                      (replica.stalled ? kStalled : 0) |
+                                      (replica.hears_leader ? kHearsLeader : 0)));
+}
+void get(Fields& in, ReplicaReport& replica) {
+  replica.shard = in.number32();
+  const auto role = in.fixed<uint8_t>();
+  in.require(role <= static_cast<uint8_t>(Role::kPoisoned));
+  replica.role = static_cast<Role>(role);
+  replica.epoch = in.number();
+  replica.last = in.number();
+  replica.committed = in.number();
+  const uint8_t bits = in.flags(kAccepting | kStalled | kHearsLeader);
+  replica.accepting = (bits & kAccepting) != 0;
+  replica.stalled = (bits & kStalled) != 0;
+  replica.hears_leader = (bits & kHearsLeader) != 0;
+}
+
+void put(std::string& out, const NodeReport& body) {
+  HF_ASSERT(body.replicas.size() <= NodeReport::kMaxReplicas &&
+            body.suspects.size() <= NodeReport::kMaxSuspects);
+  put_varint(out, body.revision);
+  put_bytes(out, body.address);
+  put_bytes(out, body.resp_address);
+  put_varint(out, body.replicas.size());
+  for (const ReplicaReport& replica : body.replicas) put(out, replica);
+  put_varint(out, body.suspects.size());
+  for (const NodeId node : body.suspects) put_varint(out, node);
+}
+void get(Fields& in, NodeReport& body) {
+  body.revision = in.number();
+  body.address = in.text(NodeReport::kMaxAddress);
+  body.resp_address = in.text(NodeReport::kMaxAddress);
+  body.replicas.resize(in.count(NodeReport::kMaxReplicas));
+  for (ReplicaReport& replica : body.replicas) get(in, replica);
+  body.suspects.resize(in.count(NodeReport::kMaxSuspects));
+  for (NodeId& node : body.suspects) node = in.number32();
+}
+
 constexpr uint8_t kPre = 1, kTransfer = 2, kGranted = 2;
 
 void put(std::string& out, const VoteRequest& body) {
@@ -322,6 +378,14 @@ void get(Fields& in, SnapshotChunk& body) {
 Bytes bulk_of(const SnapshotChunk& body) { return body.records; }
 bool take_bulk(SnapshotChunk& body, std::string bulk) {
   body.records = shared(std::move(bulk));
+  return true;
+}
+
+void put(std::string& out, const MapIs& body) { put_varint(out, body.revision); }
+void get(Fields& in, MapIs& body) { body.revision = in.number(); }
+Bytes bulk_of(const MapIs& body) { return body.map; }
+bool take_bulk(MapIs& body, std::string bulk) {
+  body.map = shared(std::move(bulk));
   return true;
 }
 

@@ -9,10 +9,11 @@
 
 namespace holdfast {
 
-PeerLink::PeerLink(PeerContext& context, Member wanted, Address address)
+PeerLink::PeerLink(PeerContext& context, Member wanted, Address address, Dial dial)
     : context_(context),
       wanted_(wanted),
       address_(std::move(address)),
+      dial_(dial),
       retry_ms_(context.options.min_retry_ms) {
   HF_ASSERT(wanted_.valid() && wanted_.node != context_.identity.self.node);
 }
@@ -20,7 +21,7 @@ PeerLink::PeerLink(PeerContext& context, Member wanted, Address address)
 PeerLink::~PeerLink() { stop(); }
 
 void PeerLink::start() {
-  if (dials()) dial();
+  if (dials()) connect();
 }
 
 void PeerLink::stop() {
@@ -33,7 +34,7 @@ void PeerLink::stop() {
 
 // --- connecting ---
 
-void PeerLink::dial() {
+void PeerLink::connect() {
   auto conn = context_.net.connect(address_);
   if (!conn.ok()) return retry(conn.status().message(), false);
   greeter_ = std::make_shared<Greeter>(
@@ -63,7 +64,7 @@ void PeerLink::retry(const std::string& why, bool refused) {
   context_.reactor.cancel(retry_timer_);
   retry_timer_ = context_.reactor.run_after(half + jitter, [this] {
     retry_timer_ = 0;
-    dial();
+    connect();
   });
 }
 

@@ -1,5 +1,5 @@
-// PeerLink: our side of the link to one other node. The node with the lower id dials, again and
-// again; the other one waits to be dialled. Either way one connection carries both directions.
+// PeerLink: our side of the link to one other node. One of the two dials, again and again; the other
+// one waits to be dialled. Either way one connection carries both directions.
 //
 // What must hold:
 //  - at most one connection is up. A newer one replaces it: who dials has only one, so the older
@@ -50,6 +50,13 @@ struct PeerContext {
   std::vector<char> read_buffer;
 };
 
+// Which of two nodes opens the connection between them. Both must mean the same.
+enum class Dial : uint8_t {
+  kLowerId,  // the one with the lower id
+  kWe,
+  kThey,
+};
+
 enum class SendResult : uint8_t {
   kQueued,       // will be sent, unless the connection ends before
   kFull,         // the queue is full: on_drained follows, unless the link goes down
@@ -60,7 +67,7 @@ enum class SendResult : uint8_t {
 class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_this<PeerLink> {
  public:
   // `wanted.store` 0: whichever store the node has. The context outlives the link or its stop().
-  PeerLink(PeerContext& context, Member wanted, Address address);
+  PeerLink(PeerContext& context, Member wanted, Address address, Dial dial);
   ~PeerLink() override;
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
@@ -78,6 +85,7 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
   Member peer() const { return conn_->session().peer; }
   Member wanted() const { return wanted_; }
   const Address& address() const { return address_; }
+  Dial dial() const { return dial_; }
   // 0 while down.
   size_t writable_bytes() const { return conn_ ? conn_->writable_bytes() : 0; }
   size_t queued_bytes() const { return conn_ ? conn_->queued_bytes() : 0; }
@@ -89,8 +97,11 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
   void on_lost(const std::string& why) override;
 
  private:
-  bool dials() const { return context_.identity.self.node < wanted_.node; }
-  void dial();
+  bool dials() const {
+    return dial_ == Dial::kLowerId ? context_.identity.self.node < wanted_.node
+                                   : dial_ == Dial::kWe;
+  }
+  void connect();
   void greeted(Greeter& greeter);
   void retry(const std::string& why, bool refused);
   void drop_conn(const std::string& why);
@@ -98,6 +109,7 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
   PeerContext& context_;
   const Member wanted_;
   const Address address_;
+  const Dial dial_;
   bool stopped_ = false;
   std::shared_ptr<Greeter> greeter_;
   std::shared_ptr<PeerConn> conn_;

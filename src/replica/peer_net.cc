@@ -40,16 +40,16 @@ PeerNet::~PeerNet() {
 
 // --- who is known ---
 
-void PeerNet::set_peer(NodeId node, const Address& address, StoreId store) {
+void PeerNet::set_peer(NodeId node, const Address& address, StoreId store, Dial dial) {
   if (node == context_.identity.self.node) return;
   const auto found = links_.find(node);
   if (found != links_.end()) {
     const PeerLink& link = *found->second;
     const bool same_address = link.address().to_string() == address.to_string();
-    if (same_address && link.wanted().store == store) return;
+    if (same_address && link.wanted().store == store && link.dial() == dial) return;
     remove_peer(node);
   }
-  const auto link = std::make_shared<PeerLink>(context_, Member{node, store}, address);
+  const auto link = std::make_shared<PeerLink>(context_, Member{node, store}, address, dial);
   links_[node] = link;
   link->start();
 }
@@ -88,7 +88,7 @@ Status PeerNet::listen(const Address& address) {
 
 std::optional<StoreId> PeerNet::expected_store(NodeId node) const {
   const auto found = links_.find(node);
-  if (found == links_.end()) return std::nullopt;
+  if (found == links_.end()) return accepts_unknown_ ? std::optional<StoreId>(0) : std::nullopt;
   return found->second->wanted().store;
 }
 
@@ -106,8 +106,10 @@ void PeerNet::greeted(Greeter& greeter) {
   const auto kept = greeter.shared_from_this();
   greeters_.remove(kept);
   if (!greeter.ok()) return say_refused(greeter);
+  const NodeId node = greeter.handshake().peer().node;
+  if (accepts_unknown_ && !links_.contains(node)) set_peer(node, greeter.address(), 0, Dial::kThey);
   // It may have been removed since its Hello.
-  const auto found = links_.find(greeter.handshake().peer().node);
+  const auto found = links_.find(node);
   if (found != links_.end()) std::shared_ptr<PeerLink>(found->second)->adopt(greeter);
 }
 

@@ -4,7 +4,8 @@
 // arrive in the order of send(), urgent ones may arrive earlier. What is lost, with its connection
 // or for want of room, is lost silently but for send()'s result: see PeerLink.
 //
-// Who is known: set_peer() names each node; who else connects is refused. With a secret, nodes
+// Who is known: set_peer() names each node; who else connects is refused, unless accept_unknown() was
+// called. With a secret, nodes
 // prove that they have it, and each frame carries a MAC; nothing is encrypted.
 //
 // Threads: the reactor's. The reactor, Net and Random outlive it; no hook destroys it.
@@ -41,7 +42,9 @@ class PeerNet {
 
   // Adds a node, or changes what is known of it. `store` 0: whichever it has; else a node that has
   // another one is refused. A connection that fits both as before stays up.
-  void set_peer(NodeId node, const Address& address, StoreId store = 0);
+  void set_peer(NodeId node, const Address& address, StoreId store = 0, Dial dial = Dial::kLowerId);
+  // From now on, nodes that are not known may connect (those with the secret), and are known then.
+  void accept_unknown() { accepts_unknown_ = true; }
   // Forgets it and closes its connection; on_link says down.
   void remove_peer(NodeId node);
 
@@ -76,6 +79,7 @@ class PeerNet {
 
   PeerContext context_;
   std::unique_ptr<Listener> listener_;
+  bool accepts_unknown_ = false;
   std::map<NodeId, std::shared_ptr<PeerLink>> links_;
   std::list<std::shared_ptr<Greeter>> greeters_;  // the oldest first
   std::map<std::string, int64_t> said_;           // refusals, and when they were logged

@@ -3,6 +3,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "replica/coordinated_core.h"
+#include "replica/elected_core.h"
 
 namespace holdfast {
 namespace {
@@ -24,8 +26,12 @@ void Replica::start(const ReplicaOptions& options, ReplicaState state, Membershi
   HF_ASSERT(core_ == nullptr);
   shard_ = options.shard;
   logged_ = state.log.last.seq;
-  core_ = std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
-                                        std::move(members), *this, random_, now_ns());
+  if (options.coordinated) {
+    core_ = std::make_unique<CoordinatedCore>(options, std::move(state), *this, random_, now_ns());
+  } else {
+    core_ = std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
+                                          std::move(members), *this, random_, now_ns());
+  }
   tick_later();
 }
 

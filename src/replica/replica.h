@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "engine/engine.h"
-#include "replica/elected_core.h"
+#include "replica/replica_core.h"
 
 namespace holdfast {
 
@@ -49,11 +49,11 @@ class Replica final : public LogSource {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  // Begins, with what is there.
+  // Begins, with what is there. `members`: of an elected group.
   void start(const ReplicaOptions& options, ReplicaState state, Membership members);
   bool started() const { return core_ != nullptr; }
   // REQUIRES: started().
-  const ElectedCore& core() const { return *core_; }
+  const ReplicaCore& core() const { return *core_; }
 
   void receive(const Message& message);
   void send(MessageBody body, const Member& to);
@@ -82,7 +82,7 @@ class Replica final : public LogSource {
   Owner& owner_;
   const ReplicaHooks hooks_;
   ShardId shard_ = 0;
-  std::unique_ptr<ElectedCore> core_;
+  std::unique_ptr<ReplicaCore> core_;
   LogGroup proposed_;         // of the step that runs
   std::deque<Event> events_;  // that came while actions were done
   bool acting_ = false;

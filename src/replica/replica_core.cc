@@ -9,13 +9,18 @@
 namespace holdfast {
 namespace {
 
+const Membership kNoMembership;
+
 constexpr size_t kMostDeferred = 64;  // messages; who asks again and again gets one answer each
 
 }  // namespace
 
-std::string_view role_name(Role role) {
-  constexpr std::string_view kNames[] = {"fenced", "backup", "candidate", "primary", "poisoned"};
-  return kNames[static_cast<size_t>(role)];
+const Membership& ReplicaCore::membership() const { return kNoMembership; }
+
+const Membership& ReplicaCore::membership_at(Seq) const { return kNoMembership; }
+
+Status ReplicaCore::may_change(const Membership&) const {
+  return Status::invalid("the coordinator decides who is a member");
 }
 
 ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogSource& source,

@@ -40,15 +40,6 @@
 
 namespace holdfast {
 
-enum class Role : uint8_t {
-  kFenced,     // follows nobody: since the start, or since a promise to a later epoch
-  kBackup,     // follows the epoch's leader
-  kCandidate,  // wants to lead: named by the coordinator, or asking for votes
-  kPrimary,    // leads
-  kPoisoned,   // its store failed: does nothing
-};
-std::string_view role_name(Role role);
-
 // --- events ---
 
 struct Tick {};  // time has passed; at least every heartbeat / 2
@@ -143,6 +134,7 @@ struct ReplicaOptions {
 
   ShardId shard = 0;
   Member self;
+  bool coordinated = false;  // CoordinatedCore; else ElectedCore
   int64_t heartbeat_ns = 50 * kMs;
   int64_t lease_ns = 200 * kMs;
   int64_t quorum_lost_ns = 400 * kMs;  // nothing heard from W for so long: accept no writes
@@ -176,6 +168,7 @@ struct PeerStatus {
 class ReplicaCore {
  public:
   static constexpr int64_t kNever = INT64_MIN / 2;
+  static constexpr int64_t kSilentNs = 250 * ReplicaOptions::kMs;  // a leader that is not heard
 
   using Actions = std::vector<Action>;
 
@@ -197,8 +190,18 @@ class ReplicaCore {
   bool trusted() const { return trusted_; }
   const std::vector<Member>& members() const { return members_; }
   uint32_t write_quorum() const { return write_quorum_; }
+  // Of an elected group; empty where the coordinator decides who is a member.
+  virtual const Membership& membership() const;
+  // As of that entry, for a checkpoint of it. REQUIRES: seq >= base.
+  virtual const Membership& membership_at(Seq seq) const;
+  // Why the leader cannot change the members so now; ok: ChangeMembers will do it.
+  virtual Status may_change(const Membership& to) const;
   std::vector<PeerStatus> peer_status() const;
   bool start_committed() const { return committed_.seq >= epoch_start_ && epoch_start_ != 0; }
+  // Its epoch's leader was heard from lately, or is itself.
+  bool hears_leader(int64_t now_ns) const {
+    return leader_.valid() && (leader_ == self() || now_ns - leader_heard_ns_ < kSilentNs);
+  }
   // Leads an active epoch.
   bool serving() const { return role_ == Role::kPrimary; }
   // Serves, and everything before its epoch is committed.

@@ -30,7 +30,7 @@ Result<Membership> members_of(const SnapshotBegin& begin) {
 
 bool SnapshotReceiver::may_begin(const SnapshotHost& host, const Message& message,
                                  const SnapshotBegin& begin) {
-  const ElectedCore& core = host.replica.core();
+  const ReplicaCore& core = host.replica.core();
   const bool leads = message.epoch == core.epoch() && message.from == core.leader();
   if (!leads || core.role() != Role::kBackup) return false;
   if (!core.wants_snapshot(begin.base.last)) return false;  // its log has the base already
@@ -214,7 +214,7 @@ void SnapshotReceiver::begun_again(const Message& message) {
 }
 
 void SnapshotReceiver::leader_changed() {
-  const ElectedCore& core = host_.replica.core();
+  const ReplicaCore& core = host_.replica.core();
   if (core.role() != Role::kBackup || core.leader() != from_) abandon("another leader's turn");
 }
 

@@ -9,6 +9,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/types.h"
@@ -47,6 +48,18 @@ struct View {
   uint32_t fence_quorum() const { return static_cast<uint32_t>(members.size()) - write_quorum + 1; }
   bool operator==(const View&) const = default;
 };
+
+enum class Role : uint8_t {
+  kFenced,     // follows nobody: since the start, or since a promise to a later epoch
+  kBackup,     // follows the epoch's leader
+  kCandidate,  // wants to lead: named by the coordinator, or asking for votes
+  kPrimary,    // leads
+  kPoisoned,   // its store failed: does nothing
+};
+inline std::string_view role_name(Role role) {
+  constexpr std::string_view kNames[] = {"fenced", "backup", "candidate", "primary", "poisoned"};
+  return kNames[static_cast<size_t>(role)];
+}
 
 // Of a group that elects its leader.
 struct Membership {

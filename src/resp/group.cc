@@ -24,6 +24,9 @@ bool needs_data(uint32_t flags, const Command& command) {
 std::string Server::not_served(uint32_t flags, const Command& command,
                                std::span<const std::string_view> args) const {
   if (!needs_data(flags, command)) return {};
+  if (options_.mode == Mode::kCoordinator) {
+    return "ERR this node is a coordinator and keeps no data; ask a storage node or a gateway";
+  }
   if (!shard_.serves()) {
     const ReplicaCore& core = shard_.replica()->core();
     const Member& leader = core.leader();

@@ -276,7 +276,7 @@ std::pair<std::string, std::string> client_address(Server& s, NodeId node) {
 }
 
 // The backups of a primary, as tools look for a master's slaves.
-void backup_lines(Server& s, const ElectedCore& core, Text& t) {
+void backup_lines(Server& s, const ReplicaCore& core, Text& t) {
   const int64_t now_ns = s.clock().boot_ns();
   std::string lines;
   int count = 0;
@@ -295,7 +295,7 @@ void backup_lines(Server& s, const ElectedCore& core, Text& t) {
   t.raw(lines);
 }
 
-void master_lines(Server& s, const ElectedCore& core, Text& t) {
+void master_lines(Server& s, const ReplicaCore& core, Text& t) {
   const auto [host, port] = client_address(s, core.leader().node);
   const GroupPeer link =
       s.hooks().group_peer ? s.hooks().group_peer(core.leader().node) : GroupPeer();
@@ -390,9 +390,9 @@ void latencystats_section(Server& s, Text& t) {
   });
 }
 
-void cluster_section(Server&, Text& t) {
+void cluster_section(Server& s, Text& t) {
   t.section("Cluster");
-  t.line("cluster_enabled", "0");
+  t.line("cluster_enabled", s.hooks().cluster_map ? "1" : "0");
 }
 
 void keyspace_section(Server& s, Text& t) {

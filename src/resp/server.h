@@ -24,6 +24,7 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "replica/eviction.h"
+#include "replica/cluster_map.h"
 #include "replica/shard.h"
 #include "resp/acl.h"
 #include "resp/acl_log.h"
@@ -77,6 +78,8 @@ struct GroupPeer {
   int64_t rtt_us = 0;                                                       // 0: not known
 };
 
+class ClusterAdmin;
+
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
   std::function<void()> exit_now;                 // the same while a script cannot be waited for
@@ -92,6 +95,10 @@ struct ServerHooks {
   std::function<std::string(NodeId)> client_address;
   // What connects to a node of the group; see GroupPeer.
   std::function<GroupPeer(NodeId)> group_peer;
+  // A node of a cluster with coordinators: what it knows of it, and who it is; empty: none.
+  std::function<const ClusterMap*()> cluster_map;
+  std::function<Member()> cluster_self;
+  ClusterAdmin* admin = nullptr;  // of a coordinator; see Server::set_admin()
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
@@ -137,6 +144,8 @@ class Server {
   SlowLog& slowlog() { return slowlog_; }
   LatencyMonitor& latency() { return latency_; }
   const ServerHooks& hooks() const { return hooks_; }
+  // A coordinator's, when it is there; it outlives the server's commands.
+  void set_admin(ClusterAdmin* admin) { hooks_.admin = admin; }
   int64_t start_wall_ms() const { return start_wall_ms_; }
   const std::string& run_id() const { return run_id_; }
   uint64_t memory_used() const { return hooks_.memory_used ? hooks_.memory_used() : 0; }

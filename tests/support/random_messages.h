@@ -94,6 +94,18 @@ class RandomMessages {
   void fill(Vote& b) { b = {coin(), coin()}; }
   void fill(TimeoutNow&) {}
   void fill(Unformed&) {}
+  void fill(NodeReport& b) {
+    b = {number(), text(NodeReport::kMaxAddress), text(NodeReport::kMaxAddress), {}, {}};
+    b.replicas.resize(random_.below(NodeReport::kMaxReplicas / 2));
+    for (ReplicaReport& one : b.replicas) {
+      const auto role = static_cast<Role>(random_.below(5));
+      one = {number32(), role, number(), number(), number(), coin(), coin(), coin()};
+    }
+    b.suspects.resize(random_.below(NodeReport::kMaxSuspects + 1));
+    for (NodeId& node : b.suspects) node = number32();
+  }
+  void fill(MapIs& b) { b = {number(), bytes()}; }
+  void fill(HandOverTo& b) { b = {member()}; }
   void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number(), number(), static_cast<uint32_t>(number())}; }
@@ -156,6 +168,16 @@ class MessageText {
   void show(const Vote& b) { add(b.pre, b.granted); }
   void show(const TimeoutNow&) {}
   void show(const Unformed&) {}
+  void show(const NodeReport& b) {
+    add(b.revision, b.address, b.resp_address, b.replicas.size());
+    for (const ReplicaReport& r : b.replicas) {
+      add(uint64_t{r.shard}, static_cast<uint64_t>(r.role), r.epoch, r.last, r.committed,
+          r.accepting, r.stalled, r.hears_leader);
+    }
+    for (const NodeId node : b.suspects) field(node);
+  }
+  void show(const MapIs& b) { add(b.revision, b.map); }
+  void show(const HandOverTo& b) { add(b.to); }
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks, b.rows, b.digest); }

@@ -9,19 +9,14 @@
 
 #include "replica/replica.h"
 #include "resp/commands/families.h"
+#include "resp/cluster_admin.h"
 #include "resp/context.h"
+#include "resp/facts.h"
 #include "resp/help.h"
 #include "resp/server.h"
 
 namespace holdfast {
 namespace {
-
-// A store's identity as it is shown and given: 16 hexadecimal digits.
-std::string store_text(StoreId store) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(store));
-  return text;
-}
 
 bool parse_store(std::string_view text, StoreId* store) {
   const char* end = text.data() + text.size();
@@ -30,15 +25,15 @@ bool parse_store(std::string_view text, StoreId* store) {
 }
 
 // Null, and the error is replied, when this server is alone.
-const ElectedCore* group_core(CommandContext& c) {
+const ReplicaCore* group_core(CommandContext& c) {
   if (c.shard.replica() != nullptr) return &c.shard.replica()->core();
   c.fail("ERR this server is not a member of a group; see cluster.replication");
   return nullptr;
 }
 
 // The same unless it is the primary, in which case an operator may change something.
-const ElectedCore* leading_core(CommandContext& c) {
-  const ElectedCore* core = group_core(c);
+const ReplicaCore* leading_core(CommandContext& c) {
+  const ReplicaCore* core = group_core(c);
   if (core == nullptr || core->serving()) return core;
   const auto& address = c.server.hooks().client_address;
   const bool known = core->leader().valid() && core->leader() != core->self() && address;
@@ -64,19 +59,7 @@ std::vector<Member> members_of_node(const std::vector<Member>& members, NodeId n
 
 // --- SHARD INFO ---
 
-struct Facts {
-  ReplyWriter& reply;
-  void number(std::string_view name, uint64_t value) const {
-    reply.bulk(name);
-    reply.integer(static_cast<int64_t>(value));
-  }
-  void text(std::string_view name, std::string_view value) const {
-    reply.bulk(name);
-    reply.bulk(value);
-  }
-};
-
-void reply_member(CommandContext& c, const ElectedCore& core, const Member& member, bool votes) {
+void reply_member(CommandContext& c, const ReplicaCore& core, const Member& member, bool votes) {
   const std::vector<PeerStatus> peers = core.peer_status();
   const auto peer = std::find_if(peers.begin(), peers.end(), [&member](const PeerStatus& status) {
     return status.member == member;
@@ -107,9 +90,10 @@ void reply_member(CommandContext& c, const ElectedCore& core, const Member& memb
 }
 
 void info(CommandContext& c) {
-  const ElectedCore* core = group_core(c);
+  const ReplicaCore* core = group_core(c);
   if (core == nullptr) return;
-  const Membership& members = core->membership();
+  Membership members = core->membership();
+  if (members.voters.empty()) members.voters = core->members();  // as the coordinator's view says
   const Facts facts{c.reply};
   c.reply.map(13);
   facts.number("node", core->self().node);
@@ -132,9 +116,32 @@ void info(CommandContext& c) {
 
 // --- what changes the group ---
 
-// SHARD HANDOVER node
+// SHARD HANDOVER|FAILOVER shard [node], of a coordinator.
+void ask_coordinator(CommandContext& c, Status (ClusterAdmin::*what)(ShardId, NodeId)) {
+  ClusterAdmin* admin = c.server.hooks().admin;
+  if (admin == nullptr) return c.fail("ERR only coordinators do this; see cluster.coordinators");
+  if (!admin->leads()) {
+    const std::string leader = admin->leader_address();
+    return c.fail(leader.empty() ? "CLUSTERDOWN The coordinators have no leader"
+                                 : "MOVED 0 " + leader);
+  }
+  ShardId shard = 0;
+  NodeId node = 0;
+  if (c.argc() > 4) return c.fail();
+  if (!node_argument(c, 2, &shard) || (c.argc() == 4 && !node_argument(c, 3, &node))) return;
+  const Status done = (admin->*what)(shard, node);
+  if (!done.ok()) return c.fail("ERR " + done.message());
+  c.observe(c.shard.last_seq());
+  c.reply.ok();
+}
+
+void failover(CommandContext& c) { ask_coordinator(c, &ClusterAdmin::fail_over); }
+
+// SHARD HANDOVER node, of a group that elects its primary.
 void handover(CommandContext& c) {
-  const ElectedCore* core = leading_core(c);
+  if (c.server.hooks().admin != nullptr) return ask_coordinator(c, &ClusterAdmin::hand_over);
+  if (c.argc() != 3) return c.fail();
+  const ReplicaCore* core = leading_core(c);
   NodeId node = 0;
   if (core == nullptr || !node_argument(c, 2, &node)) return;
   if (node == core->self().node) return c.fail("ERR this node is the primary already");
@@ -149,7 +156,7 @@ void handover(CommandContext& c) {
   c.reply.ok();
 }
 
-void change(CommandContext& c, const ElectedCore& core, const Membership& to) {
+void change(CommandContext& c, const ReplicaCore& core, const Membership& to) {
   const Status may = core.may_change(to);
   if (!may.ok()) return c.fail("ERR " + may.message());
   c.shard.replica()->step(ChangeMembers{to});
@@ -158,7 +165,7 @@ void change(CommandContext& c, const ElectedCore& core, const Membership& to) {
 
 // SHARD ADDMEMBER node
 void add_member(CommandContext& c) {
-  const ElectedCore* core = leading_core(c);
+  const ReplicaCore* core = leading_core(c);
   NodeId node = 0;
   if (core == nullptr || !node_argument(c, 2, &node)) return;
   const std::string name = "ERR node " + std::to_string(node);
@@ -183,7 +190,7 @@ void add_member(CommandContext& c) {
 // SHARD REMOVEMEMBER node [store]
 void remove_member(CommandContext& c) {
   if (c.argc() > 4) return c.fail();
-  const ElectedCore* core = leading_core(c);
+  const ReplicaCore* core = leading_core(c);
   NodeId node = 0;
   if (core == nullptr || !node_argument(c, 2, &node)) return;
   const std::string name = "ERR node " + std::to_string(node);
@@ -208,8 +215,11 @@ void help(CommandContext& c) {
   reply_help(c, {"ADDMEMBER <node>",
                  "    Make the store that the connected node has a member: it gets the data, and a "
                  "vote",
-                 "    when it has nearly all of it.", "HANDOVER <node>",
-                 "    Let that member become the primary, without losing a write.", "INFO",
+                 "    when it has nearly all of it.", "FAILOVER <shard> [<node>]",
+                 "    Of a coordinator: make a new view, without asking the primary.",
+                 "HANDOVER <node>",
+                 "    Let that member become the primary, without losing a write.",
+                 "HANDOVER <shard> [<node>]", "    The same, of a coordinator.", "INFO",
                  "    Return this replica's role and log, and the members of its group.",
                  "REMOVEMEMBER <node> [<store>]",
                  "    Make the node's store a member no more. The store must be named if the node "
@@ -237,7 +247,10 @@ constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
 constexpr CommandSpec kShard[] = {
     row("info", 2, kLook, info,
         "Returns the role and the log of this replica, and the members of its group."),
-    row("handover", 3, kChange, handover, "Lets another member become the primary.", "node"),
+    row("handover", -3, kChange, handover, "Lets another member become the primary.",
+        "[shard] node"),
+    row("failover", -3, kChange, failover,
+        "Makes a new view of a shard, without asking its primary.", "shard [node]"),
     row("addmember", 3, kChange, add_member,
         "Makes the store of a connected node a member of the group.", "node"),
     row("removemember", -3, kChange, remove_member, "Makes a store a member of the group no more.",

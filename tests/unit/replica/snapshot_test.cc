@@ -89,7 +89,7 @@ class World {
     bool was_untrusted = false;
 
     Shard& shard() { return replica->shard; }
-    const ElectedCore& core() { return shard().replica()->core(); }
+    const ReplicaCore& core() { return shard().replica()->core(); }
   };
 
   explicit World(uint64_t seed) : random(seed) {

@@ -105,7 +105,10 @@ std::vector<MessageBody> examples() {
           EntryIs{at, shared("entry")},
           GetRecord{1, "key", 300},
           RecordIs{1, "key", 300, shared("image")},
-          Unformed{}};
+          Unformed{},
+          NodeReport{7, "h:1", "h:2", {{5, Role::kPrimary, 3, 301, 300, true, false, true}}, {9}},
+          MapIs{7, shared("map")},
+          HandOverTo{{3, 0x53}}};
 }
 
 }  // namespace
