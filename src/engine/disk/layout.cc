@@ -82,8 +82,10 @@ uint64_t hash64(std::span<const char> bytes, uint64_t seed) {
   return XXH3_64bits_withSeed_dispatch(bytes.data(), bytes.size(), seed);
 }
 
+// Zeroed: a reset keeps the secret that it finds there if the seed beside it is the wanted one, and
+// memory that an earlier stream of that seed left behind may hold the seed and half of the secret.
 struct HashStream::State {
-  XXH3_state_t xxh3;
+  XXH3_state_t xxh3{};
 };
 
 HashStream::HashStream(uint64_t seed) : state_(new State, [](State* state) { delete state; }) {

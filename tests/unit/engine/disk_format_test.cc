@@ -1,6 +1,7 @@
 // The bytes of docs/ONDISK_DISK.md. A change here is a change of format.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "base/codec.h"
@@ -280,4 +281,22 @@ TEST_CASE("disk format: a record") {
   seal_record(compressed, 5);
   REQUIRE(decode_record_at(compressed, 5, &record, &scratch).ok());
   CHECK(record.image == std::string(10'000, 'z'));
+}
+
+// The memory of a stream may be that of an earlier one of the same seed, with other things written
+// over a part of it since.
+TEST_CASE("a hash stream does not depend on what its memory held before") {
+  const std::string bytes(5000, 'x');
+  constexpr uint64_t kSeed = 12345;
+  const uint64_t expected = hash64({bytes.data(), bytes.size()}, kSeed);
+  for (size_t dirtied = 64; dirtied <= 576; dirtied += 64) {
+    CAPTURE(dirtied);
+    { HashStream before(kSeed); }
+    auto* memory = static_cast<volatile char*>(std::aligned_alloc(64, 576));
+    for (size_t i = 0; i < dirtied; ++i) memory[i] = 0x55;
+    std::free(const_cast<char*>(memory));
+    HashStream stream(kSeed);
+    stream.add({bytes.data(), bytes.size()});
+    CHECK(stream.digest() == expected);
+  }
 }
