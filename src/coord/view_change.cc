@@ -95,6 +95,9 @@ void ViewChange::choose(Actions* actions) {
   const uint32_t quorum = record_.active.fence_quorum();
   const uint32_t needed = mutant(Mutant::kFenceTooFew) ? std::max(1U, quorum - 1) : quorum;
   if (trusted < needed) return;
+  const bool hears_preferred =
+      testimonies_.contains(wanted_.preferred) || !record_.active.has(wanted_.preferred);
+  if (!hears_preferred && now_ - since_ns_ < options_.preferred_ns) return;
   ShardRecord next = record_;
   next.forming = {record_.allocated, ViewPhase::kForming, *best, wanted_.members,
                   wanted_.write_quorum};
@@ -146,6 +149,8 @@ void ViewChange::tick(int64_t now_ns, Actions* actions) {
     sent_ns_ = now_;
     send(record_.active.primary, record_.active.epoch, Activate{record_.active}, actions);
   } else if (step_ == Step::kFencing) {
+    choose(actions);
+    if (step_ != Step::kFencing) return;
     if (late) {
       try_again(actions);
     } else if (again) {

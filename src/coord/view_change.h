@@ -33,6 +33,8 @@ class ViewChange {
   struct Options {
     ShardId shard = 0;
     int64_t retry_ns = 30'000'000;  // fences and forms are sent anew
+    // Testimonies enough, but not the preferred one's: it is waited for so long.
+    int64_t preferred_ns = 30'000'000;
     // A candidate that is not ready, or too few testimonies: another try, which may take twice as
     // long: a long catch-up must be able to end.
     int64_t give_up_ns = 1'000'000'000;

@@ -87,6 +87,7 @@ Status ClusterAgent::start(StoreId store, const std::string& resp_address) {
   if (options_.mode == Mode::kStorage) {
     const Status listening = peers_->listen(Address::parse(options_.cluster_listen).value());
     if (!listening.ok()) return listening;
+    peers_->accept_unknown();  // others may have a newer map
   }
   for (const GroupMember& coordinator : options_.cluster_coordinators) {
     peers_->set_peer(coordinator.node, Address::tcp(coordinator.host, coordinator.port), 0,
@@ -148,7 +149,9 @@ void ClusterAgent::take_map(const MapIs& message) {
   if (options_.mode == Mode::kStorage) {
     for (const ClusterNode& node : map_.nodes) {
       const Result<Address> address = Address::parse(node.address);
-      if (node.id != self_.node && address.ok()) peers_->set_peer(node.id, address.value());
+      if (node.id == self_.node || !address.ok()) continue;
+      peers_->set_peer(node.id, address.value());
+      if (node.state == NodeState::kUp) peers_->hurry(node.id);
     }
     for (const ClusterShard& shard : map_.shards) {
       const bool member = shard.record.active.has(self_) || shard.record.forming.has(self_);

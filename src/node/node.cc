@@ -203,6 +203,18 @@ void Node::stop() {
   if (stopping_) return;
   stopping_ = true;
   log_info("stopping");
+  if (shard_->replica() != nullptr) shard_->replica()->hand_over();
+  hand_over(reactor_.clock().mono_ns() + kHandOverMs * 1'000'000);
+}
+
+// Waits until this node leads no more, or cannot hand over.
+void Node::hand_over(int64_t deadline_ns) {
+  const bool handing = shard_->replica() != nullptr && shard_->serves() &&
+                       shard_->replica()->core().hands_over() && !shard_->failed();
+  if (handing && reactor_.clock().mono_ns() < deadline_ns) {
+    reactor_.run_after(kDrainPollMs, [this, deadline_ns] { hand_over(deadline_ns); });
+    return;
+  }
   server_->stop_serving();
   drain(reactor_.clock().mono_ns() + kDrainMs * 1'000'000);
 }

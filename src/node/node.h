@@ -3,8 +3,9 @@
 // other nodes that it needs, and a RESP server.
 //
 // Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
-// Stop (SIGTERM, SIGINT, SHUTDOWN): no new connections or requests; what was logged is committed
-// and answered, for at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
+// Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, for at most
+// kHandOverMs; no new connections or requests; what was logged is committed and answered, for at
+// most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
 #pragma once
 
 #include <memory>
@@ -40,6 +41,7 @@ class Node {
   const Options& options() const { return options_; }
 
  private:
+  static constexpr int64_t kHandOverMs = 1000;
   static constexpr int64_t kDrainMs = 5000;
 
   Status check() const;
@@ -49,6 +51,7 @@ class Node {
   Status join();
   bool memory_is_short() const;
   void announce();
+  void hand_over(int64_t deadline_ns);
   void drain(int64_t deadline_ns);
   void log_failed(const Status& status);
   void start_anew(std::string_view why);

@@ -34,6 +34,19 @@ void PeerLink::stop() {
 
 // --- connecting ---
 
+void PeerLink::hurry() {
+  if (stopped_ || conn_ || greeter_ || !dials()) return;
+  context_.reactor.cancel(std::exchange(retry_timer_, 0));
+  retry_ms_ = context_.options.min_retry_ms;
+  connect();
+}
+
+void PeerLink::learn(Address address, Dial dial) {
+  address_ = std::move(address);
+  dial_ = dial;
+  hurry();
+}
+
 void PeerLink::connect() {
   auto conn = context_.net.connect(address_);
   if (!conn.ok()) return retry(conn.status().message(), false);

@@ -74,6 +74,10 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
 
   void start();
   void stop();  // for good
+  // The node is there (again), as far as somebody knows: the next attempt is now.
+  void hurry();
+  // The node dialled us before we knew more of it: here it is. A connection stays.
+  void learn(Address address, Dial dial);
   // An accepted connection.
   void adopt(Greeter& greeter);
 
@@ -108,8 +112,8 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
 
   PeerContext& context_;
   const Member wanted_;
-  const Address address_;
-  const Dial dial_;
+  Address address_;
+  Dial dial_;
   bool stopped_ = false;
   std::shared_ptr<Greeter> greeter_;
   std::shared_ptr<PeerConn> conn_;

@@ -44,7 +44,8 @@ void PeerNet::set_peer(NodeId node, const Address& address, StoreId store, Dial 
   if (node == context_.identity.self.node) return;
   const auto found = links_.find(node);
   if (found != links_.end()) {
-    const PeerLink& link = *found->second;
+    PeerLink& link = *found->second;
+    if (link.dial() == Dial::kThey && link.wanted().store == store) return link.learn(address, dial);
     const bool same_address = link.address().to_string() == address.to_string();
     if (same_address && link.wanted().store == store && link.dial() == dial) return;
     remove_peer(node);
@@ -52,6 +53,11 @@ void PeerNet::set_peer(NodeId node, const Address& address, StoreId store, Dial 
   const auto link = std::make_shared<PeerLink>(context_, Member{node, store}, address, dial);
   links_[node] = link;
   link->start();
+}
+
+void PeerNet::hurry(NodeId node) {
+  const auto found = links_.find(node);
+  if (found != links_.end()) found->second->hurry();
 }
 
 void PeerNet::remove_peer(NodeId node) {

@@ -45,6 +45,8 @@ class PeerNet {
   void set_peer(NodeId node, const Address& address, StoreId store = 0, Dial dial = Dial::kLowerId);
   // From now on, nodes that are not known may connect (those with the secret), and are known then.
   void accept_unknown() { accepts_unknown_ = true; }
+  // Somebody says that the node is there (again): it is dialled at once, if we are who dials.
+  void hurry(NodeId node);
   // Forgets it and closes its connection; on_link says down.
   void remove_peer(NodeId node);
 

@@ -1,6 +1,8 @@
 // See replica.h.
 #include "replica/replica.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "replica/coordinated_core.h"
@@ -83,6 +85,22 @@ void Replica::receive(const Message& message) {
 
 void Replica::send(MessageBody body, const Member& to) {
   hooks_.send({shard_, core_->epoch(), core_->self(), to, std::move(body)});
+}
+
+bool Replica::hand_over() {
+  if (core_ == nullptr || failed_ || !core_->serving()) return false;
+  const std::vector<Member>& members = core_->members();
+  Member to;
+  Seq most = 0;
+  for (const PeerStatus& peer : core_->peer_status()) {
+    const bool votes = std::find(members.begin(), members.end(), peer.member) != members.end();
+    const bool heard = now_ns() - peer.heard_ns < ReplicaCore::kSilentNs;
+    if (!votes || !heard || peer.durable < most) continue;
+    to = peer.member;
+    most = peer.durable;
+  }
+  if (to.valid()) step(HandOver{to});
+  return to.valid();
 }
 
 void Replica::propose(LogGroup group, LogSlice slice) {

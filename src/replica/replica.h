@@ -59,6 +59,9 @@ class Replica final : public LogSource {
   void send(MessageBody body, const Member& to);
   // An event that comes while actions are done (an engine may complete at once) waits for its turn.
   void step(const Event& event);
+  // Lets the member lead that has most of the log, before this node stops. False: there is none, or
+  // this replica does not lead.
+  bool hand_over();
   // REQUIRES: core().serving(). `group` is the slice, for the engine.
   void propose(LogGroup group, LogSlice slice);
 

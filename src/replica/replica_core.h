@@ -208,6 +208,8 @@ class ReplicaCore {
   bool ready() const { return serving() && start_committed(); }
   // Proposals may be made: it serves, its quorum and its disk answer, and it hands nothing over.
   bool accepting(int64_t now_ns) const;
+  // A member is to lead instead, soon.
+  bool hands_over() const { return handover_.has_value(); }
   bool disk_stalled(int64_t now_ns) const { return now_ns >= disk_stalls_ns(); }
   // When it will be, as long as nothing happens.
   int64_t disk_stalls_ns() const;

@@ -203,6 +203,31 @@ class Client:
         self.close()
 
 
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def wait_for(what, condition, seconds=30):
+    """What the condition gives once it is true; errors count as false."""
+    deadline = time.monotonic() + seconds
+    error = None
+    while time.monotonic() < deadline:
+        try:
+            result = condition()
+            if result:
+                return result
+        except (OSError, ConnectionError, ReplyError, Failed) as e:
+            error = e
+        time.sleep(0.02)
+    raise Failed(f"{what}: not within {seconds} s ({error})")
+
+
 def run(*command, timeout=120, expect=0, **options):
     """Runs a program; returns its standard output."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True,

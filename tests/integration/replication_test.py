@@ -8,40 +8,15 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 import time
 
 import harness
-from harness import Client, Failed, ReplyError, Server, check, check_equal, info
+from harness import (Client, Failed, ReplyError, Server, check, check_equal, free_ports, info,
+                     wait_for)
 
 FAILOVERS = int(os.environ.get("HOLDFAST_FAILOVERS", "5"))
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-def wait_for(what, condition, seconds=30):
-    """What the condition gives once it is true; errors count as false."""
-    deadline = time.monotonic() + seconds
-    error = None
-    while time.monotonic() < deadline:
-        try:
-            result = condition()
-            if result:
-                return result
-        except (OSError, ConnectionError, ReplyError, Failed) as e:
-            error = e
-        time.sleep(0.02)
-    raise Failed(f"{what}: not within {seconds} s ({error})")
 
 
 class Group:

@@ -61,7 +61,7 @@ TEST_CASE("options: members of a group") {
 
 TEST_CASE("options: a value other than the default round-trips") {
   const std::pair<std::string_view, std::string_view> values[] = {
-      {"mode", "standalone"},
+      {"mode", "coordinator"},
       {"resp.bind", "0.0.0.0 ::1 localhost *"},
       {"resp.port", "65535"},
       {"resp.unix_socket", "/run/holdfast.sock"},
@@ -93,6 +93,12 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"cluster.id", "7"},
       {"cluster.node", "2"},
       {"cluster.members", "1=127.0.0.1:7401/6381 2=host-b:7402/6382"},
+      {"cluster.coordinators", "1=127.0.0.1:7401/6381"},
+      {"cluster.listen", "127.0.0.1:7411"},
+      {"cluster.announce", "127.0.0.1:6391"},
+      {"cluster.shards", "2"},
+      {"cluster.replicas", "1"},
+      {"cluster.first_nodes", "5"},
       {"cluster.secret", "a \"b\""},
       {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
@@ -175,7 +181,8 @@ TEST_CASE("options: words") {
   CHECK(refusal("durability", "everysec") ==
         "\"everysec\" is not known; allowed: always, interval, none");
   CHECK(refusal("engine.type", "leveldb") == "\"leveldb\" is not known; allowed: disk, mem, rocks");
-  CHECK(refusal("mode", "gateway") == "\"gateway\" is not known; allowed: standalone");
+  CHECK(refusal("mode", "proxy") ==
+        "\"proxy\" is not known; allowed: standalone, storage, coordinator, gateway");
   CHECK(accepted("log.level", "notice") == "info");
   CHECK(accepted("log.level", "verbose") == "debug");
   CHECK(accepted("log.level", "WARNING") == "warning");

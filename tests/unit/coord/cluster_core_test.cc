@@ -1,6 +1,6 @@
 #include "coord/cluster_core.h"
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <optional>

@@ -14,7 +14,7 @@ struct Change {
   explicit Change(uint32_t quorum = 2)
       : change({}, {{4, ViewPhase::kActive, kA, {kA, kB, kC}, quorum}, 4, {}}) {}
 
-  void begin(const Member& preferred = kA) {
+  void begin(const Member& preferred = kB) {
     change.begin({kA, kB, kC}, 2, preferred, now, &actions);
   }
   bool deciding() const {
@@ -73,6 +73,25 @@ TEST_CASE("view change: an equal log leads if it is preferred") {
   c.testify(kC, {4, 7, 1});
   c.decide();
   CHECK(c.candidate() == kC);
+}
+
+TEST_CASE("view change: the preferred one's word is waited for, but not long") {
+  Change c;
+  c.begin(kC);
+  c.decide();
+  c.testify(kA, {4, 7, 1});
+  c.testify(kB, {4, 7, 1});
+  CHECK_FALSE(c.deciding());
+  SUBCASE("it comes") {
+    c.testify(kC, {4, 7, 1});
+    c.decide();
+    CHECK(c.candidate() == kC);
+  }
+  SUBCASE("it does not") {
+    c.tick(31 * kMs);
+    c.decide();
+    CHECK(c.candidate() == kA);
+  }
 }
 
 TEST_CASE("view change: who cannot prove its log, another epoch's or a stranger's word is none") {

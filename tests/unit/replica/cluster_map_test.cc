@@ -1,6 +1,6 @@
 #include "replica/cluster_map.h"
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include "base/random.h"
 #include "base/sha.h"
