@@ -32,7 +32,7 @@ CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recove
 LDFLAGS += -fsanitize=fuzzer,address,undefined
 endif
 
-LAYERS := base engine store replica resp coord node
+LAYERS := base engine store replica resp coord gateway node
 LIB_SRC := $(filter-out src/node/main.cc,$(foreach l,$(LAYERS),$(shell find src/$(l) -name '*.cc')))
 LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')

@@ -70,6 +70,38 @@ struct Members {
   }
 };
 
+// HOST:PORT, as often as wanted.
+template <auto kField>
+struct Endpoints {
+  static constexpr std::string_view kType = "list of endpoints";
+  static constexpr std::string_view kAllowed = "HOST:PORT, as in 127.0.0.1:6381; at most 64";
+  static constexpr size_t kMost = 64;
+
+  static std::string get(const Options& o) {
+    std::string out;
+    for (const std::string& endpoint : o.*kField) {
+      if (!out.empty()) out.push_back(' ');
+      out += endpoint;
+    }
+    return out;
+  }
+  static Status set(Options& o, std::string_view text) {
+    std::vector<std::string> endpoints;
+    for (const std::string_view word : split_words(text)) {
+      const size_t colon = word.rfind(':');
+      uint16_t port = 0;
+      if (colon == std::string_view::npos || colon == 0 ||
+          parse_number(word.substr(colon + 1), &port) != std::errc() || port == 0) {
+        return refused(word, "is not an endpoint", kAllowed);
+      }
+      if (endpoints.size() == kMost) return refused(text, "has too many endpoints", kAllowed);
+      endpoints.emplace_back(word);
+    }
+    o.*kField = std::move(endpoints);
+    return {};
+  }
+};
+
 // Whether a name resolves is seen when it is bound; here only what cannot be a host at all.
 struct Bind {
   static constexpr std::string_view kType = "list of addresses";
@@ -109,5 +141,7 @@ template <typename Kind>
 inline constexpr bool kIsList = std::is_same_v<Kind, Bind>;
 template <auto kField>
 inline constexpr bool kIsList<Members<kField>> = true;
+template <auto kField>
+inline constexpr bool kIsList<Endpoints<kField>> = true;
 
 }  // namespace holdfast::kinds

@@ -246,12 +246,8 @@ constexpr OptionSpec row(std::string_view name, std::string_view redis, std::str
                          bool runtime, std::string_view doc,
                          std::string (*redis_get)(const Options&) = nullptr,
                          std::string_view redis_old_name = {}) {
-  return {name,           redis,
-          Kind::kType,    unit,
-          Kind::kAllowed, doc,
-          runtime,        kIsList<Kind>,
-          &Kind::get,     &Kind::set,
-          redis_get,      redis_old_name};
+  return {name,    redis,         Kind::kType, unit,       Kind::kAllowed, doc,
+          runtime, kIsList<Kind>, &Kind::get,  &Kind::set, redis_get,      redis_old_name};
 }
 
 constexpr size_t kMaxPath = 4095;
@@ -416,6 +412,30 @@ constexpr std::array kTable = {
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "
         "Empty: whoever reaches the port is believed. Keep the file readable for its owner only."),
+
+    row<Endpoints<&O::gateway_seeds>>(
+        "gateway.seeds", "", "", kAtStart,
+        "Of a gateway without coordinators: nodes that are asked each second who serves which slot "
+        "(CLUSTER SLOTS); whoever they name is asked too. A server that is not part of a cluster "
+        "serves all slots."),
+    row<Text<&O::gateway_user>>(
+        "gateway.user", "", "", kAtStart,
+        "User as which a gateway authenticates at the nodes. Empty: default."),
+    row<Text<&O::gateway_password>>(
+        "gateway.password", "", "", kAtStart,
+        "Password of gateway.user at the nodes. Empty: it does not authenticate. Keep the file "
+        "readable for its owner only."),
+    row<Integer<&O::gateway_connections, 1, 64>>(
+        "gateway.connections", "", "connections", kAtStart,
+        "Connections of a gateway to each node, for each protocol, that its clients share. Each "
+        "client always uses the same one."),
+    row<Integer<&O::gateway_retry_ms, 0, 3600000>>(
+        "gateway.retry_ms", "", "ms", kRuntime,
+        "How long a gateway tries again what no node has carried out: while a primary is being "
+        "replaced clients wait, and then see an error."),
+    row<Bytes<&O::gateway_queue_bytes, 64 << 10, kMaxBytes>>(
+        "gateway.queue_bytes", "", "bytes", kAtStart,
+        "Commands waiting on one connection to a node, above which their clients are not read."),
 
     row<Integer<&O::script_busy_ms, 0, kMaxBytes>>(
         "script.busy_ms", "busy-reply-threshold", "ms", kRuntime,

@@ -116,6 +116,13 @@ struct Options {
   LogOptions log;
 
   std::string config_file;  // absolute path of the file read at start; empty if none
+
+  std::vector<std::string> gateway_seeds;  // "HOST:PORT"
+  std::string gateway_user;                // empty: default
+  std::string gateway_password;            // empty: none
+  int gateway_connections = 1;             // to each node, for each protocol
+  int64_t gateway_retry_ms = 10000;
+  uint64_t gateway_queue_bytes = 64ULL << 20;  // that wait on one connection
 };
 
 // One row of the table. `get` gives the value as text; `set` parses, checks and stores it.

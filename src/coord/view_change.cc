@@ -12,7 +12,8 @@ ViewChange::ViewChange(const Options& options, ShardRecord record)
     : options_(options), record_(std::move(record)) {}
 
 void ViewChange::send(const Member& to, Epoch epoch, MessageBody body, Actions* actions) const {
-  actions->emplace_back(Send{Message{options_.shard, epoch, kCoordinatorMember, to, std::move(body)}});
+  actions->emplace_back(
+      Send{Message{options_.shard, epoch, kCoordinatorMember, to, std::move(body)}});
 }
 
 void ViewChange::decide(ShardRecord record, Step step, Actions* actions) {

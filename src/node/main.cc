@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "node/cli.h"
 #include "node/config.h"
+#include "node/gateway_node.h"
 #include "node/node.h"
 #include "node/status_command.h"
 
@@ -57,6 +58,10 @@ int run(const RunCommand& command) {
   const Status logging = configure_log(options.value().log);
   if (!logging.ok()) return fail(ExitCode::kUnavailable, logging.message());
   std::signal(SIGPIPE, SIG_IGN);
+  if (options.value().mode == Mode::kGateway) {
+    const Status ended = run_gateway(options.value());
+    return ended.ok() ? 0 : fail(exit_code_of(ended), ended.message());
+  }
 
   ExitCode end = ExitCode::kAgain;
   while (end == ExitCode::kAgain) {

@@ -2,8 +2,8 @@
 // shards, who owns which slot and who serves it. One value, with a revision that grows with every
 // change; whoever holds an older one than it has seen drops it (I40).
 //
-// The coordinator's group keeps it as one encoded value; nodes and gateways are sent it whole. It is
-// small: some 50 bytes a node, and as much for each member of a shard.
+// The coordinator's group keeps it as one encoded value; nodes and gateways are sent it whole. It
+// is small: some 50 bytes a node, and as much for each member of a shard.
 #pragma once
 
 #include <array>

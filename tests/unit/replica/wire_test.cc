@@ -325,7 +325,8 @@ TEST_CASE("wire: headers that do not belong here") {
 }
 
 TEST_CASE("wire: messages from and to the coordinator") {
-  for (const auto& [from, to] : {std::pair{kCoordinatorMember, kReceiver}, {kSender, kCoordinatorMember}}) {
+  for (const auto& [from, to] :
+       {std::pair{kCoordinatorMember, kReceiver}, {kSender, kCoordinatorMember}}) {
     Message message = message_of(Prepare{{}, shared(std::string(2 * kFragmentBytes, 'x')), 1});
     message.from = from;
     message.to = to;

@@ -1,0 +1,67 @@
+// See topology.h.
+#include "gateway/topology.h"
+
+namespace holdfast {
+
+GatewayNode& Topology::node(std::string_view address) {
+  const auto found = nodes_.find(address);
+  if (found != nodes_.end()) return *found->second;
+  auto made = std::make_unique<GatewayNode>(std::string(address));
+  return *nodes_.emplace(std::string(address), std::move(made)).first->second;
+}
+
+bool Topology::set_map(ClusterMap map) {
+  if (map.revision < map_.revision) return false;
+  map_ = std::move(map);
+  for (const auto& [address, node] : nodes_) node->id = 0;
+  for (const ClusterNode& each : map_.nodes) {
+    if (!each.resp_address.empty()) node(each.resp_address).id = each.id;
+  }
+  std::array<GatewayNode*, kSlotCount> owner;
+  owner.fill(nullptr);
+  for (const ClusterShard& shard : map_.shards) {
+    const ClusterNode* primary = map_.node(shard.primary().node);
+    if (primary == nullptr || primary->resp_address.empty()) continue;
+    GatewayNode* serves = &node(primary->resp_address);
+    for (const SlotRange& range : shard.slots) {
+      for (int slot = range.first; slot <= range.last; ++slot) {
+        owner[static_cast<size_t>(slot)] = serves;
+      }
+    }
+  }
+  apply(owner);
+  return true;
+}
+
+void Topology::apply(const std::array<GatewayNode*, kSlotCount>& owner) {
+  if (owner == owner_) return;
+  owner_ = owner;
+  ++generation_;
+  find_primaries();
+}
+
+void Topology::learn(SlotId slot, GatewayNode& node) {
+  if (owner_[slot] == &node) return;
+  owner_[slot] = &node;
+  ++generation_;
+  find_primaries();
+}
+
+void Topology::find_primaries() {
+  for (GatewayNode* node : primaries_) node->primary = false;
+  primaries_.clear();
+  unowned_ = 0;
+  for (int slot = 0; slot < kSlotCount; ++slot) {
+    GatewayNode* node = owner_[static_cast<size_t>(slot)];
+    if (node == nullptr) {
+      ++unowned_;
+    } else if (!node->primary) {
+      node->primary = true;
+      node->first_slot = static_cast<SlotId>(slot);
+      node->retired_ns = 0;
+      primaries_.push_back(node);
+    }
+  }
+}
+
+}  // namespace holdfast

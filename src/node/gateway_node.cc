@@ -1,0 +1,72 @@
+// See gateway_node.h.
+#include "node/gateway_node.h"
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/libevent_net.h"
+#include "base/libevent_reactor.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "gateway/gateway.h"
+#include "node/memory.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kDrainNs = 5'000'000'000;
+constexpr int64_t kDrainPollMs = 2;
+
+void drain(LibeventReactor& reactor, Gateway& gateway, int64_t deadline_ns) {
+  if (gateway.drained() || reactor.clock().mono_ns() >= deadline_ns) {
+    log_info("stopped");
+    reactor.stop();
+    return;
+  }
+  reactor.run_after(kDrainPollMs,
+                    [&reactor, &gateway, deadline_ns] { drain(reactor, gateway, deadline_ns); });
+}
+
+}  // namespace
+
+Status run_gateway(Options& options) {
+  if (options.gateway_seeds.empty()) {
+    return Status::invalid("gateway.seeds: a gateway has to know a node; allowed: HOST:PORT");
+  }
+  LibeventReactor reactor;
+  reactor.set_poll(options.poll_us);
+  LibeventNet net(reactor);
+  SeededRandom random(secure_seed());
+  GatewayHooks hooks;
+  hooks.memory_used = memory_allocated;
+  hooks.process = process_facts();
+  Gateway gateway(reactor, net, random, options, std::move(hooks));
+  bool stopping = false;
+  const auto stop = [&] {
+    if (stopping) return;
+    stopping = true;
+    log_info("stopping");
+    gateway.stop_serving();
+    drain(reactor, gateway, reactor.clock().mono_ns() + kDrainNs);
+  };
+  reactor.add_signal(SIGTERM, stop);
+  reactor.add_signal(SIGINT, stop);
+  reactor.add_signal(SIGHUP, [] { reopen_log(); });
+  const Status listening = gateway.listen();
+  if (!listening.ok()) return listening;
+  const std::vector<Address> addresses = gateway.addresses();
+  for (const Address& address : addresses) {
+    log_info("listening", {{"resp", address.to_string()}});
+    if (!address.is_loopback() && options.resp_protected_mode && gateway.open_to_all()) {
+      log_warning("protected mode: clients on other hosts are refused; set resp.password",
+                  {{"resp", address.to_string()}});
+    }
+  }
+  std::printf("ready: resp=%s\n", addresses.empty() ? "none" : addresses[0].to_string().c_str());
+  std::fflush(stdout);
+  reactor.run();
+  return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,387 @@
+// A gateway between clients and scripted nodes, in virtual time: order, retries, splits, failures.
+#include "gateway/gateway.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+
+#include "resp/parser.h"
+#include "store/key.h"
+#include "tests/support/stream_ends.h"
+#include "tests/support/worlds.h"
+
+namespace holdfast {
+namespace {
+
+std::string encoded(const std::vector<std::string_view>& words) {
+  std::string bytes;
+  append_command(&bytes, words);
+  return bytes;
+}
+
+// A storage node that answers as the test says.
+class FakeNode {
+ public:
+  // Gives the answer; nothing: it is held back, and nothing else is answered either.
+  using Script = std::function<std::string(const std::vector<std::string>& args)>;
+
+  FakeNode(SimWorld& world, uint16_t port, Script script)
+      : world_(world), address_(Address::tcp("127.0.0.1", port)), script_(std::move(script)) {
+    open();
+  }
+
+  void open() {
+    auto listener = world_.net.listen(address_, {}, [this](std::unique_ptr<Conn> conn) {
+      ends_.push_back(std::make_unique<End>(*this, std::move(conn)));
+    });
+    REQUIRE(listener.ok());
+    listener_ = std::move(listener.value());
+  }
+  // Breaks all connections; `refuses`: and takes no new ones.
+  void cut(bool refuses) {
+    ends_.clear();
+    if (refuses) listener_.reset();
+  }
+  void set_script(Script script) {
+    script_ = std::move(script);
+    for (const auto& end : ends_) end->answer();
+  }
+  std::string address() const { return address_.to_string(); }
+  std::vector<std::string> seen;  // commands, words joined by blanks
+
+ private:
+  struct End final : Peer {
+    End(FakeNode& node_in, std::unique_ptr<Conn> c) : Peer(std::move(c)), node(node_in) {}
+    void on_readable() override {
+      Peer::on_readable();
+      std::vector<std::string_view> args;
+      while (parser.parse(received, &parsed, &args, {}) == RequestParser::Outcome::kCommand) {
+        queued.emplace_back(args.begin(), args.end());
+        std::string line;
+        for (const std::string_view arg : args) {
+          line += (line.empty() ? "" : " ") + std::string(arg);
+        }
+        node.seen.push_back(line);
+        args.clear();
+      }
+      answer();
+    }
+    void answer() {
+      while (!queued.empty()) {
+        const std::string reply = node.script_(queued.front());
+        if (reply.empty()) return;
+        queued.pop_front();
+        send(reply);
+      }
+    }
+    FakeNode& node;
+    RequestParser parser;
+    size_t parsed = 0;
+    std::deque<std::vector<std::string>> queued;
+  };
+
+  SimWorld& world_;
+  Address address_;
+  Script script_;
+  std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<End>> ends_;
+};
+
+// Each value is the node's name and the command, so that a test sees who answered what.
+FakeNode::Script named(const std::string& name) {
+  return [name](const std::vector<std::string>& args) {
+    if (args[0] == "DBSIZE" || args[0] == "DEL") return std::string(":2\r\n");
+    if (args[0] == "MGET") {
+      std::string out = "*" + std::to_string(args.size() - 1) + "\r\n";
+      for (size_t i = 1; i < args.size(); ++i) {
+        out += "$" + std::to_string(args[i].size()) + "\r\n" + args[i] + "\r\n";
+      }
+      return out;
+    }
+    return "+" + name + " " + args[0] + " " + (args.size() > 1 ? args[1] : "") + "\r\n";
+  };
+}
+
+struct World {
+  SimWorld sim{1};
+  FakeNode a{sim, 7001, named("a")};
+  FakeNode b{sim, 7002, named("b")};
+  Options options;
+  std::vector<std::pair<ShardId, NodeId>> suspects;
+  std::unique_ptr<Gateway> gateway;
+  uint64_t revision = 0;
+
+  World() {
+    options.resp_port = 7000;
+    GatewayHooks hooks;
+    hooks.on_suspect = [this](ShardId shard, NodeId node) { suspects.emplace_back(shard, node); };
+    gateway = std::make_unique<Gateway>(sim.reactor, sim.net, sim.random, options, hooks);
+    REQUIRE(gateway->listen().ok());
+    give_map("127.0.0.1:7001", "127.0.0.1:7002");
+  }
+
+  // Slots of the two halves.
+  void give_map(const std::string& first, const std::string& second) {
+    ClusterMap map;
+    map.revision = ++revision;
+    const std::string addresses[] = {first, second};
+    for (NodeId id = 1; id <= 2; ++id) {
+      ClusterNode node;
+      node.id = id;
+      node.resp_address = addresses[id - 1];
+      ClusterShard shard;
+      shard.id = id;
+      shard.slots = {id == 1 ? SlotRange{0, 8191} : SlotRange{8192, kSlotCount - 1}};
+      if (!node.resp_address.empty()) {
+        map.nodes.push_back(node);
+        shard.record.active.primary = {id, 1};
+      }
+      map.shards.push_back(shard);
+    }
+    gateway->set_map(std::move(map));
+  }
+
+  std::unique_ptr<Peer> client() {
+    auto conn = sim.net.connect(Address::tcp("127.0.0.1", 7000));
+    REQUIRE(conn.ok());
+    auto peer = std::make_unique<Peer>(std::move(conn.value()));
+    REQUIRE(sim.run_until([&] { return peer->connected; }));
+    return peer;
+  }
+
+  bool gets(Peer& peer, const std::string& wanted, int64_t ms = 20'000) {
+    const bool got = sim.run_until([&] { return peer.received.size() >= wanted.size(); }, ms);
+    CHECK(peer.received == wanted);
+    return got && peer.received == wanted;
+  }
+};
+
+// Keys of node a and of node b.
+std::string key_of(char node, int number) {
+  for (int i = 0;; ++i) {
+    std::string key = "k" + std::to_string(number) + "-" + std::to_string(i);
+    if ((slot_of(key) < 8192) == (node == 'a')) return key;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("gateway: answers leave in the order of the requests (G1)") {
+  World w;
+  auto client = w.client();
+  const std::string ka = key_of('a', 1), kb = key_of('b', 1);
+  // The first node says nothing at first: what the second answers has to wait.
+  bool silent = true;
+  w.a.set_script([&](const std::vector<std::string>& args) {
+    return silent ? std::string() : "+a " + args[0] + "\r\n";
+  });
+  client->send(encoded({"GET", ka}) + encoded({"GET", kb}) + "PING\r\n" + encoded({"STRLEN", ka}) +
+               encoded({"ECHO", "x"}));
+  w.sim.run_for(100);
+  CHECK(client->received.empty());
+  CHECK(w.b.seen.size() == 1);
+  silent = false;
+  w.a.set_script(named("a"));
+  CHECK(w.gets(*client, "+a GET " + ka + "\r\n+b GET " + kb + "\r\n+PONG\r\n+a STRLEN " + ka +
+                            "\r\n$1\r\nx\r\n"));
+}
+
+TEST_CASE("gateway: commands over many keys are split and merged") {
+  World w;
+  auto client = w.client();
+  const std::string k1 = key_of('a', 1), k2 = key_of('b', 2), k3 = key_of('a', 3);
+  client->send(encoded({"MGET", k1, k2, k3, k1}) + encoded({"DEL", k1, k2}) + encoded({"DBSIZE"}) +
+               encoded({"SUNION", k1, k2}));
+  std::string values;
+  for (const std::string& key : {k1, k2, k3, k1}) {
+    values += "$" + std::to_string(key.size()) + "\r\n" + key + "\r\n";
+  }
+  CHECK(w.gets(*client, "*4\r\n" + values +
+                            ":4\r\n:4\r\n-CROSSSLOT Keys in request don't hash to the "
+                            "same slot\r\n"));
+}
+
+TEST_CASE(
+    "gateway: a slot that has moved is followed, and the order of a key's commands holds (G2)") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1), slot = std::to_string(slot_of(key));
+  w.a.set_script([&](const std::vector<std::string>&) {
+    return "-MOVED " + slot + " " + w.b.address() + "\r\n";
+  });
+  client->send(encoded({"SET", key, "1"}) + encoded({"SET", key, "2"}) + encoded({"GET", key}));
+  CHECK(w.gets(*client, "+b SET " + key + "\r\n+b SET " + key + "\r\n+b GET " + key + "\r\n"));
+  CHECK(w.b.seen ==
+        std::vector<std::string>{"SET " + key + " 1", "SET " + key + " 2", "GET " + key});
+  CHECK(w.gateway->context().stats.moved == 3);
+}
+
+TEST_CASE("gateway: ASK is followed once, behind an ASKING") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1), slot = std::to_string(slot_of(key));
+  w.a.set_script([&](const std::vector<std::string>&) {
+    return "-ASK " + slot + " " + w.b.address() + "\r\n";
+  });
+  client->send(encoded({"GET", key}));
+  CHECK(w.gets(*client, "+b GET " + key + "\r\n"));
+  CHECK(w.b.seen == std::vector<std::string>{"ASKING", "GET " + key});
+  CHECK(w.gateway->topology().owner(slot_of(key))->address == w.a.address());
+}
+
+TEST_CASE("gateway: a refused write that a later one has overtaken is not sent again (G2)") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  int calls = 0;
+  w.a.set_script([&](const std::vector<std::string>&) -> std::string {
+    return ++calls == 1 ? "-NOREPLICAS Not enough good replicas to write.\r\n" : "+OK\r\n";
+  });
+  client->send(encoded({"SET", key, "1"}) + encoded({"SET", key, "2"}));
+  CHECK(w.gets(*client, "-NOREPLICAS Not enough good replicas to write.\r\n+OK\r\n"));
+  CHECK(calls == 2);
+}
+
+TEST_CASE("gateway: a refused write waits for its node, other keys are not held against it") {
+  World w;
+  auto client = w.client();
+  const std::string k1 = key_of('a', 1), k2 = key_of('a', 2);
+  int refusals = 3;
+  w.a.set_script([&](const std::vector<std::string>& args) -> std::string {
+    if (args[1] == k1 && refusals-- > 0) return "-CLUSTERDOWN The cluster is down\r\n";
+    return "+" + args[2] + "\r\n";
+  });
+  client->send(encoded({"SET", k1, "1"}) + encoded({"SET", k2, "2"}));
+  CHECK(w.gets(*client, "+1\r\n+2\r\n"));
+  CHECK(w.gateway->context().stats.retries == 3);
+}
+
+TEST_CASE(
+    "gateway: a write whose connection broke closes the client's, a read is sent again (G3)") {
+  World w;
+  auto reader = w.client(), writer = w.client();
+  const std::string key = key_of('a', 1);
+  w.a.set_script([](const std::vector<std::string>&) { return std::string(); });
+  reader->send(encoded({"GET", key}));
+  writer->send(encoded({"GET", key_of('b', 1)}) + encoded({"SET", key, "v"}));
+  REQUIRE(w.sim.run_until([&] { return w.a.seen.size() == 2; }));
+  w.a.cut(false);
+  w.a.set_script(named("a"));
+  w.a.seen.clear();
+  REQUIRE(w.sim.run_until([&] { return writer->closed && !reader->received.empty(); }));
+  CHECK(writer->received == "+b GET " + key_of('b', 1) + "\r\n");
+  CHECK(reader->received == "+a GET " + key + "\r\n");
+  CHECK(w.a.seen == std::vector<std::string>{"GET " + key});
+  CHECK(w.gateway->context().stats.unknown == 1);
+  CHECK(w.gateway->context().stats.backend_breaks >= 1);
+}
+
+TEST_CASE("gateway: while nobody serves a slot its clients wait, until their time is over") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('b', 1);
+  w.give_map("127.0.0.1:7001", "");
+  client->send(encoded({"SET", key, "v"}) + encoded({"GET", key_of('a', 1)}));
+  w.sim.run_for(3000);
+  CHECK(client->received.empty());
+  w.give_map("127.0.0.1:7001", "127.0.0.1:7002");
+  CHECK(w.gets(*client, "+b SET " + key + "\r\n+a GET " + key_of('a', 1) + "\r\n"));
+
+  client->received.clear();
+  w.give_map("127.0.0.1:7001", "");
+  client->send(encoded({"SET", key, "v"}));
+  w.sim.run_for(w.options.gateway_retry_ms + 500);
+  CHECK(client->received == "-CLUSTERDOWN Hash slot not served\r\n");
+}
+
+TEST_CASE("gateway: a primary that cannot be reached is reported, and its writes wait") {
+  World w;
+  w.b.cut(true);
+  auto client = w.client();
+  const std::string key = key_of('b', 1);
+  client->send(encoded({"SET", key, "v"}));
+  REQUIRE(w.sim.run_until([&] { return !w.suspects.empty(); }));
+  CHECK(w.suspects[0] == std::pair<ShardId, NodeId>{2, 2});
+  CHECK(client->received.empty());
+  w.give_map("127.0.0.1:7001", "127.0.0.1:7001");
+  CHECK(w.gets(*client, "+a SET " + key + "\r\n"));
+}
+
+TEST_CASE("gateway: a transaction goes to its node as a whole when EXEC comes") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  const auto script = [](const std::vector<std::string>& args) -> std::string {
+    if (args[0] == "EXEC") return "*2\r\n+OK\r\n:1\r\n";
+    return args[0] == "MULTI" ? "+OK\r\n" : "+QUEUED\r\n";
+  };
+  w.a.set_script(script);
+  client->send(encoded({"MULTI"}) + encoded({"SET", key, "1"}) + encoded({"INCR", key}));
+  CHECK(w.gets(*client, "+OK\r\n+QUEUED\r\n+QUEUED\r\n"));
+  CHECK(w.a.seen.empty());
+  client->send(encoded({"EXEC"}));
+  CHECK(w.gets(*client, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n"));
+  CHECK(w.a.seen == std::vector<std::string>{"MULTI", "SET " + key + " 1", "INCR " + key, "EXEC"});
+
+  // Refused while it was queued: nothing was carried out, so all of it is sent again.
+  client->received.clear();
+  w.a.seen.clear();
+  int transactions = 0;
+  w.a.set_script([&](const std::vector<std::string>& args) -> std::string {
+    if (args[0] == "MULTI") ++transactions;
+    if (transactions > 1) return script(args);
+    if (args[0] == "EXEC")
+      return "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    return args[0] == "MULTI" ? "+OK\r\n" : "-CLUSTERDOWN The cluster is down\r\n";
+  });
+  client->send(encoded({"MULTI"}) + encoded({"SET", key, "1"}) + encoded({"INCR", key}) +
+               encoded({"EXEC"}));
+  CHECK(w.gets(*client, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n"));
+  CHECK(transactions == 2);
+
+  client->received.clear();
+  client->send(encoded({"MULTI"}) + encoded({"SET", key, "1"}) +
+               encoded({"SET", key_of('b', 1), "1"}) + encoded({"EXEC"}));
+  CHECK(w.gets(*client,
+               "+OK\r\n+QUEUED\r\n-CROSSSLOT Keys in request don't hash to the same slot\r\n"
+               "-EXECABORT Transaction discarded because of previous errors.\r\n"));
+}
+
+TEST_CASE("gateway: nothing runs beside a command that waits, and leaving ends it") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  bool push = false;
+  w.a.set_script([&](const std::vector<std::string>& args) -> std::string {
+    if (args[0] == "BLPOP") return push ? "*2\r\n$1\r\nk\r\n$1\r\nv\r\n" : "";
+    return "+" + args[0] + "\r\n";
+  });
+  client->send(encoded({"GET", key}) + encoded({"BLPOP", key, "0"}) + encoded({"GET", key}));
+  w.sim.run_for(500);
+  CHECK(client->received == "+GET\r\n");
+  CHECK(w.a.seen.size() == 2);
+  auto other = w.client();
+  other->send(encoded({"GET", key}));  // is not behind it
+  CHECK(w.gets(*other, "+GET\r\n"));
+  push = true;
+  w.a.set_script([](const std::vector<std::string>& args) -> std::string {
+    return args[0] == "BLPOP" ? "*2\r\n$1\r\nk\r\n$1\r\nv\r\n" : "+" + args[0] + "\r\n";
+  });
+  CHECK(w.gets(*client, "+GET\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n+GET\r\n"));
+}
+
+TEST_CASE("gateway: errors are Redis's, in the client's protocol") {
+  World w;
+  auto client = w.client();
+  client->send("NOSUCH a b\r\n" + encoded({"GET"}) + encoded({"CLIENT", "NOSUCH"}) +
+               encoded({"SELECT", "1"}) + encoded({"DEBUG", "SLEEP", "1"}) + encoded({"EXEC"}));
+  CHECK(w.gets(*client,
+               "-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' \r\n"
+               "-ERR wrong number of arguments for 'get' command\r\n"
+               "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"
+               "-ERR SELECT is not allowed in cluster mode\r\n"
+               "-ERR 'debug|sleep' is not possible through a gateway: ask a node\r\n"
+               "-ERR EXEC without MULTI\r\n"));
+}
+
+}  // namespace holdfast
