@@ -102,6 +102,16 @@ struct RecoveredShard {
   std::map<DbId, uint64_t> records = {};  // of each database; empty if it is not known
 };
 
+// That one of them; a shard that was not found is new and empty.
+inline RecoveredShard recovered_shard(const std::vector<RecoveredShard>& found, ShardId id) {
+  for (const RecoveredShard& one : found) {
+    if (one.shard == id) return one;
+  }
+  RecoveredShard fresh;
+  fresh.shard = id;
+  return fresh;
+}
+
 struct EngineInfo {
   std::string_view name;           // "mem", "rocks", "disk"
   bool durable = false;            // completions mean stable media
@@ -161,7 +171,8 @@ class Engine {
 
   // One slice of a running checkpoint. The bytes are copied before the call returns. `done` gives
   // the new refs, one a write (0 for an erase), or none when the engine finds records by key. A
-  // full device is waited for. REQUIRES: no finish_checkpoint, of any shard, is on its way.
+  // full device is waited for. Checkpoints of several shards may be under way at once: a slice
+  // waits while another shard's is being finished. REQUIRES: none of this shard is.
   virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
                              RecordsDone done) = 0;
   // The log holds a record of the key as the entry `seq` left it: a checkpoint can take that one.
@@ -169,7 +180,8 @@ class Engine {
   virtual bool has_logged_record(ShardId, const RecordKey&, Seq) const { return false; }
   // Drops all records of a database (FLUSHDB), in order with write_records. Refs into it are void.
   virtual void erase_database(ShardId shard, DbId db, Done done) = 0;
-  // Everything written by write_records so far, and `meta`, durable as one step.
+  // Everything written by write_records so far, and `meta`, durable as one step. What other shards
+  // have written becomes durable too, which changes nothing for them (E4). One after the other.
   virtual void finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) = 0;
 
   // kNotFound, or the verified image.
@@ -191,9 +203,11 @@ class Engine {
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
   virtual uint64_t log_bytes() const = 0;
-  // The room for the log is short: a checkpoint should start; nothing more should be accepted.
-  // Cheap, asked every turn.
-  virtual bool wants_checkpoint() const { return false; }
+  // The same of one shard.
+  virtual uint64_t log_bytes_of(ShardId) const { return log_bytes(); }
+  // The room for the log is short, and a checkpoint of this shard would make some: one should
+  // start; nothing more should be accepted. Cheap, asked every turn.
+  virtual bool wants_checkpoint(ShardId) const { return false; }
   virtual bool wants_pause() const { return false; }
   // The device is full: nothing should be added, while deleting goes on.
   virtual bool out_of_space() const { return false; }

@@ -39,6 +39,7 @@ void MemEngine::keep(ShardState& state, const LogGroup& group) {
         return true;
       });
   HF_ASSERT(split.ok());
+  state.log_bytes += group.bytes.size();
   stats_.log_bytes += group.bytes.size();
 }
 
@@ -57,6 +58,7 @@ Status MemEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& 
 void MemEngine::truncate_suffix(ShardId shard, Seq last_kept, Done done) {
   ShardState& state = shards_[shard];
   for (auto at = state.log.upper_bound(last_kept); at != state.log.end();) {
+    state.log_bytes -= at->second.size();
     stats_.log_bytes -= at->second.size();
     at = state.log.erase(at);
   }
@@ -69,11 +71,17 @@ void MemEngine::release_prefix(ShardId shard, Seq seq, Done done) {
   ShardState& state = shards_[shard];
   HF_ASSERT(!keep_ || seq <= state.checkpoint.seq);  // E5
   for (auto at = state.log.begin(); at != state.log.end() && at->first <= seq;) {
+    state.log_bytes -= at->second.size();
     stats_.log_bytes -= at->second.size();
     at = state.log.erase(at);
   }
   if (seq >= state.last_seq) state.last_seq = 0;  // the log is empty: it may go on anywhere
   done({});
+}
+
+uint64_t MemEngine::log_bytes_of(ShardId shard) const {
+  const auto found = shards_.find(shard);
+  return found == shards_.end() ? 0 : found->second.log_bytes;
 }
 
 void MemEngine::save_hard_state(ShardId shard, const HardState& hard_state, Done done) {

@@ -40,6 +40,7 @@ class MemEngine final : public Engine {
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override { return stats_.log_bytes; }
+  uint64_t log_bytes_of(ShardId shard) const override;
   EngineStats stats() const override { return stats_; }
 
  private:
@@ -54,6 +55,7 @@ class MemEngine final : public Engine {
     CheckpointMeta checkpoint;
     Seq last_seq = 0;
     std::map<Seq, std::string> log;
+    uint64_t log_bytes = 0;
     std::map<Place, std::string> records;
   };
 

@@ -60,6 +60,7 @@ class RocksEngine final : public Engine {
   Result<std::string> read_record(ShardId shard, const RecordKey& key) override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
+  uint64_t log_bytes_of(ShardId shard) const override;
   EngineStats stats() const override;
 
   const StoreUuid& store_uuid() const { return store_.uuid; }

@@ -105,7 +105,7 @@ Status Node::make_shard() {
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, std::move(shard));
   shard_->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
   shard_->on_replaced([this](std::string_view why) { start_anew(why); });
-  const Result<RecoveryReport> recovered = shard_->recover();
+  const Result<RecoveryReport> recovered = open_and_recover(*shard_);
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
                          {"durability", find_option("durability")->get(options_)},

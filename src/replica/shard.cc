@@ -27,7 +27,7 @@ Shard::Shard(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardOptions 
       checkpoint_(reactor, engine, keyspace, options.id, committed_),
       cold_values_(reactor, engine, keyspace, options.id) {
   checkpoint_.on_state([this] {
-    log_bytes_at_start_ = engine_.log_bytes();
+    log_bytes_at_start_ = engine_.log_bytes_of(options_.id);
     return checkpoint_state();
   });
   checkpoint_.on_finished([this] { checkpoint_finished(); });
@@ -43,14 +43,15 @@ std::string Shard::checkpoint_state() const {
       keyspace_);
 }
 
-Result<RecoveryReport> Shard::recover() {
-  const int64_t start_ns = reactor_.clock().mono_ns();
-  Result<std::vector<RecoveredShard>> opened = engine_.open();
+Result<RecoveryReport> open_and_recover(Shard& shard) {
+  Result<std::vector<RecoveredShard>> opened = shard.engine().open();
   if (!opened.ok()) return opened.status();
-  RecoveredShard own;
-  for (const RecoveredShard& shard : opened.value()) {
-    if (shard.shard == options_.id) own = shard;
-  }
+  return shard.recover(recovered_shard(opened.value(), shard.id()));
+}
+
+Result<RecoveryReport> Shard::recover(RecoveredShard own) {
+  HF_ASSERT(own.shard == options_.id);
+  const int64_t start_ns = reactor_.clock().mono_ns();
   bool whole = true;
   Status status =
       load_checkpoint_state(own.checkpoint.state, &committed_, &members_, keyspace_, &whole);
@@ -267,8 +268,8 @@ void Shard::submit() {
 bool Shard::checkpoint_due() const {
   if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
   if (replica_ != nullptr && committed_.last.seq <= released_) return false;
-  return engine_.log_bytes() >= log_bytes_kept_ + options_.checkpoint_log_bytes ||
-         engine_.wants_checkpoint();
+  return engine_.log_bytes_of(options_.id) >= log_bytes_kept_ + options_.checkpoint_log_bytes ||
+         engine_.wants_checkpoint(options_.id);
 }
 
 // In a group, the log since the checkpoint before this one is kept for members that are behind.
@@ -278,9 +279,9 @@ void Shard::checkpoint_finished() {
     return;
   }
   constexpr uint64_t kMostLogs = 8;  // checkpoints' worth of log that others may keep here
-  const uint64_t before = engine_.log_bytes();
+  const uint64_t before = engine_.log_bytes_of(options_.id);
   const bool short_of_room =
-      engine_.wants_checkpoint() || before > kMostLogs * options_.checkpoint_log_bytes;
+      engine_.wants_checkpoint(options_.id) || before > kMostLogs * options_.checkpoint_log_bytes;
   if (log_needed() >= releasable_.seq || short_of_room) {
     if (snapshots_->log_needed() < releasable_.seq) snapshots_->give_up("the log has no more room");
     replica_->step(Released{releasable_});
@@ -290,7 +291,7 @@ void Shard::checkpoint_finished() {
   }
   released_ = releasable_.seq;
   log_bytes_kept_ =
-      log_bytes_at_start_ - std::min(log_bytes_at_start_, before - engine_.log_bytes());
+      log_bytes_at_start_ - std::min(log_bytes_at_start_, before - engine_.log_bytes_of(options_.id));
   releasable_ = checkpointed_;
   const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
   if (now.ok()) checkpointed_ = now.value();

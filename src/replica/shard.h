@@ -85,8 +85,9 @@ class Shard final : private Replica::Owner {
   Shard& operator=(const Shard&) = delete;
   ~Shard() override;
 
-  // Loads the last checkpoint and replays the log. Nothing else may be called before it is ok.
-  Result<RecoveryReport> recover();
+  // Loads the last checkpoint and replays the log, as far as the engine, which is open, has found
+  // any of this shard. Nothing else may be called before it is ok.
+  Result<RecoveryReport> recover(RecoveredShard found);
 
   void on_commit(std::function<void()> hook) { on_commit_ = std::move(hook); }
   void on_failure(std::function<void(const Status&)> hook) { on_failure_ = std::move(hook); }
@@ -166,6 +167,7 @@ class Shard final : private Replica::Owner {
   // True when the hash is empty now and gone.
   bool expire_fields(DbId db, const KeyRef& key, const Object& hash, int64_t now_ms);
 
+  ShardId id() const { return options_.id; }
   Checkpoint& checkpoint() { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }
   Engine& engine() { return engine_; }
@@ -234,5 +236,8 @@ class Shard final : private Replica::Owner {
   uint64_t uncommitted_bytes_ = 0;
   RecoveryReport recovery_;
 };
+
+// The start of a process that hosts this shard and no other: opens its engine first.
+Result<RecoveryReport> open_and_recover(Shard& shard);
 
 }  // namespace holdfast

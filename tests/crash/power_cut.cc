@@ -1,9 +1,9 @@
-// Power cuts on the simulated disk: a shard on a DiskEngine works at random, and at every moment at
+// Power cuts on the simulated disk: shards on a DiskEngine work at random, and at every moment at
 // which the device was touched, copies of the disk lose power in several ways, are recovered and
 // compared with what was acknowledged. Everything follows from the seed.
 //
 // A state is one such copy. What is checked of each:
-//   - it opens, and its last entry is at least the last acknowledged one;
+//   - it opens, and the last entry of each shard is at least the last acknowledged one;
 //   - it holds exactly what the history says for its last entry: no half of an entry, nothing of
 //     an entry that was cut, nothing of an earlier life;
 //   - opened once more it is the same (recovery is idempotent), also after a power cut within
@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -34,7 +35,7 @@ namespace {
 constexpr const char* kDirectory = "store";
 constexpr DiskEngineOptions kOptions{.wal_bytes = 256 << 10, .grow_bytes = 1 << 20};
 
-// What the keyspace held after each entry.
+// What a shard's keyspace held after each entry.
 struct History {
   std::vector<size_t> digests;  // by seq
 
@@ -49,34 +50,51 @@ struct History {
     digests.resize(replica.shard.last_seq() + 1);
     digests.back() = digest(replica);
   }
+  // Nothing is known of what comes behind.
+  void forget_behind(const RandomReplica& replica) {
+    digests.resize(replica.shard.last_seq() + 1);
+  }
 };
+using Histories = std::vector<History>;  // of each shard
+using Seqs = std::vector<Seq>;
 
 // What all lives of a campaign have in common.
 struct Kind {
   bool cold;   // values stay on the device whenever they may
   bool noise;  // large values that span many blocks
+  int shards = 1;
 };
 
 // A process on a disk. Its end is a kill: nothing is completed.
 struct Life {
   Life(SimDisk& disk, uint64_t seed, Kind kind)
       : random(seed),
-        engine(reactor, disk, random, kDirectory, kOptions),
-        replica(reactor, engine, 1 << 30, kind.cold) {
-    replica.large_values = true;
-    replica.noise = kind.noise;
-    opened = replica.shard.recover().status();
+        engine(reactor, disk, random, kDirectory, kOptions) {
+    const Result<std::vector<RecoveredShard>> found = engine.open();
+    opened = found.status();
+    for (int i = 0; i < kind.shards; ++i) {
+      const auto id = static_cast<ShardId>(i);
+      replicas.emplace_back(reactor, engine, 1 << 30, kind.cold, id);
+      replicas.back().large_values = true;
+      replicas.back().noise = kind.noise;
+      if (!opened.ok()) continue;
+      opened = replicas.back().shard.recover(recovered_shard(found.value(), id)).status();
+    }
   }
 
   // Some commands, submits and checkpoints, and a little time.
-  void step(Random& chance, History* history) {
-    const uint64_t commands = 1 + chance.below(3);
-    for (uint64_t i = 0; i < commands && !replica.shard.failed(); ++i) {
-      replica.random_command(chance);
-      history->note(replica);
+  void step(Random& chance, Histories* histories) {
+    for (size_t n = 0; n < replicas.size(); ++n) {
+      RandomReplica& replica = replicas[n];
+      if (n > 0 && chance.one_in(2)) continue;  // seldom used, it keeps old entries in the log
+      const uint64_t commands = 1 + chance.below(3);
+      for (uint64_t i = 0; i < commands && !replica.shard.failed(); ++i) {
+        replica.random_command(chance);
+        (*histories)[n].note(replica);
+      }
+      replica.shard.submit();
+      if (chance.one_in(12)) replica.shard.checkpoint().start();
     }
-    replica.shard.submit();
-    if (chance.one_in(12)) replica.shard.checkpoint().start();
     shared.run_for(static_cast<int64_t>(chance.below(3)));
     if (chance.one_in(30)) shared.run_for(60);  // idle: everything completes, the log is witnessed
   }
@@ -84,8 +102,15 @@ struct Life {
   SimReactor shared;
   SimNodeReactor reactor{shared};
   SeededRandom random;
+  bool failed() const { return replicas.front().shard.failed(); }
+  Seqs acknowledged() const {
+    Seqs all;
+    for (const RandomReplica& replica : replicas) all.push_back(replica.shard.commit_seq());
+    return all;
+  }
+
   DiskEngine engine;
-  RandomReplica replica;
+  std::deque<RandomReplica> replicas;
   Status opened;
 };
 
@@ -96,22 +121,22 @@ constexpr const char* kFaultNames[] = {"none", "lost superblock copy", "lost sup
 class Campaign {
  public:
   explicit Campaign(uint64_t seed)
-      : seed_(seed), chance_(seed), kind_{seed % 3 == 2, seed % 4 == 1} {}
+      : seed_(seed), chance_(seed), kind_{seed % 3 == 2, seed % 4 == 1, seed % 5 == 3 ? 3 : 1} {}
 
   // Gives the number of states; throws std::string with what is wrong.
   uint64_t run() {
     SimDisk disk(chance_.next());
-    History history;
+    Histories history(static_cast<size_t>(kind_.shards));
     auto life = std::make_unique<Life>(disk, chance_.next(), kind_);
     if (!life->opened.ok()) throw "a new store: " + life->opened.message();
-    history.note(life->replica);
+    for (size_t n = 0; n < history.size(); ++n) history[n].note(life->replicas[n]);
     uint64_t seen = disk.changes();
     for (step_ = 0; step_ < kSteps; ++step_) {
       life->step(chance_, &history);
-      if (life->replica.shard.failed()) throw life->replica.shard.failure().message();
+      if (life->failed()) throw life->replicas.front().shard.failure().message();
       if (disk.changes() == seen) continue;
       seen = disk.changes();
-      const Seq acked = life->replica.shard.commit_seq();
+      const Seqs acked = life->acknowledged();
       for (int i = 0; i < kVariants; ++i) cut(disk, history, acked);
       if (!chance_.one_in(50)) continue;
       // The main line dies too, or ends in order, and goes on.
@@ -122,7 +147,7 @@ class Campaign {
       }
       life = std::make_unique<Life>(disk, chance_.next(), kind_);
       expect(*life, history, acked);
-      history.digests.resize(life->replica.shard.last_seq() + 1);
+      for (size_t n = 0; n < history.size(); ++n) history[n].forget_behind(life->replicas[n]);
     }
     return states_;
   }
@@ -136,7 +161,7 @@ class Campaign {
   static constexpr int kSteps = 120;
   static constexpr int kVariants = 4;
 
-  void cut(const SimDisk& disk, const History& history, Seq acked) {
+  void cut(const SimDisk& disk, const Histories& history, const Seqs& acked) {
     ++states_;
     const std::unique_ptr<SimDisk> copy = disk.fork(chance_.next());
     copy->crash();
@@ -167,12 +192,12 @@ class Campaign {
   }
 
   // After a recovery work goes on, and power fails again: nothing that was cut may come back.
-  void go_on(SimDisk& disk, Life& life, const History& history) {
-    History later = history;
-    later.digests.resize(life.replica.shard.last_seq() + 1);
+  void go_on(SimDisk& disk, Life& life, const Histories& history) {
+    Histories later = history;
+    for (size_t n = 0; n < later.size(); ++n) later[n].forget_behind(life.replicas[n]);
     for (uint64_t i = chance_.below(4); i > 0; --i) life.step(chance_, &later);
-    if (life.replica.shard.failed()) return;  // of the second fault, and said so
-    const Seq acked = life.replica.shard.commit_seq();
+    if (life.failed()) return;  // of the second fault, and said so
+    const Seqs acked = life.acknowledged();
     disk.crash();
     Life again(disk, chance_.next(), kind_);
     if (!again.opened.ok() && !must_open_) return;
@@ -210,19 +235,23 @@ class Campaign {
     if (!file.ok() || !file.value()->write_at(offset, zeros.span()).ok()) std::abort();
   }
 
-  static void expect(Life& life, const History& history, Seq acked) {
+  static void expect(Life& life, const Histories& history, const Seqs& acked) {
     if (!life.opened.ok()) throw "does not open: " + life.opened.message();
-    const Seq last = life.replica.shard.last_seq();
+    for (size_t n = 0; n < history.size(); ++n) expect(life.replicas[n], history[n], acked[n]);
+  }
+
+  static void expect(RandomReplica& replica, const History& history, Seq acked) {
+    const Seq last = replica.shard.last_seq();
     if (last < acked) {
       throw "entry " + std::to_string(acked) + " was acknowledged, the log ends at " +
           std::to_string(last);
     }
     if (last >= history.digests.size())
       throw "an entry that was never written: " + std::to_string(last);
-    if (History::digest(life.replica) != history.digests[last]) {
+    if (History::digest(replica) != history.digests[last]) {
       throw "the keys are not as entry " + std::to_string(last) + " left them";
     }
-    const std::string wrong = unsound(life.replica.keyspace);
+    const std::string wrong = unsound(replica.keyspace);
     if (!wrong.empty()) throw "the keyspace is not sound: " + wrong;
   }
 

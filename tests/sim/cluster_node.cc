@@ -83,7 +83,7 @@ ClusterNode::Start ClusterNode::start() {
   p.shard = std::make_unique<Shard>(p.reactor, p.engine, p.keyspace, std::move(shard));
   p.shard->on_deposed([this] { hooks_.start_anew("deposed with uncommitted effects"); });
   p.shard->on_replaced([this](std::string_view) { hooks_.start_anew("snapshots installed"); });
-  const Result<RecoveryReport> recovered = p.shard->recover();
+  const Result<RecoveryReport> recovered = open_and_recover(*p.shard);
   if (!recovered.ok()) return failed("recovery", recovered.status());
   ServerHooks hooks;
   if (p.group != nullptr) {

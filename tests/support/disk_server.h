@@ -18,7 +18,7 @@ class DiskServer {
  public:
   explicit DiskServer(const Options& options = {}, ServerHooks hooks = {})
       : options_(options), server_(reactor_, net_, random_, options_, shard_, std::move(hooks)) {
-    REQUIRE(shard_.recover().ok());
+    REQUIRE(open_and_recover(shard_).ok());
     REQUIRE(server_.listen().ok());
     client_ = connect();
     resp3_ = connect();

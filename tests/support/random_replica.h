@@ -16,11 +16,11 @@ namespace holdfast {
 struct RandomReplica {
   // `cold`: values stay on the device whenever they may, and are larger, so that it pays.
   RandomReplica(Reactor& reactor, Engine& engine, uint64_t checkpoint_bytes = 1 << 30,
-                bool cold_values = false)
+                bool cold_values = false, ShardId id = 0)
       : cold(cold_values),
         keyspace(7),
         shard(reactor, engine, keyspace,
-              {0, checkpoint_bytes, [cold_values] { return cold_values; }}) {
+              {id, checkpoint_bytes, [cold_values] { return cold_values; }}) {
     keyspace.set_limits(small_limits());
   }
 

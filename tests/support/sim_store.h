@@ -17,7 +17,7 @@ struct SimStore {
       : disk(on),
         engine(reactor, disk, random, "store", {.wal_bytes = wal_bytes, .grow_bytes = 1 << 20}),
         replica(reactor, engine) {
-    const auto recovered = replica.shard.recover();
+    const auto recovered = open_and_recover(replica.shard);
     REQUIRE_MESSAGE(recovered.ok(), recovered.status().message());
   }
 

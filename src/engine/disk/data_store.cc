@@ -172,6 +172,18 @@ void DataStore::when_space(std::function<bool()> attempt) {
   retry_later();
 }
 
+void DataStore::when_open(std::function<bool()> attempt) {
+  writes_.push_back(std::move(attempt));
+  if (writes_.size() == 1) go_on();
+}
+
+void DataStore::go_on() {
+  while (!writes_.empty() && (!ending_ || !failure_.ok())) {
+    if (!writes_.front()()) return retry_later();
+    writes_.pop_front();
+  }
+}
+
 void DataStore::retry_later() {
   if (retry_timer_ == 0) retry_timer_ = reactor_.run_after(kRetryMs, [this] { retry_space(); });
 }
@@ -180,6 +192,7 @@ void DataStore::retry_space() {
   retry_timer_ = 0;
   while (!attempts_.empty() && attempts_.front()()) attempts_.pop_front();
   if (!attempts_.empty()) retry_later();
+  go_on();
   keep_reserve();
   try_checkpoint_ = out_of_space_;
 }
@@ -233,7 +246,6 @@ void DataStore::keep_reserve() {
 
 void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes, const FindLogged& find,
                       Engine::RecordsDone done) {
-  HF_ASSERT(root_work_ == nullptr);
   auto slice = std::make_shared<Slice>();
   slice->done = std::move(done);
   slice->writes.reserve(writes.size());
@@ -255,7 +267,7 @@ void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes, con
                              slice->bytes.size() - at,
                              logged == nullptr ? std::nullopt : std::optional(*logged)});
   }
-  when_space([this, slice] {
+  when_open([this, slice] {
     if (failure_.ok() && !place(*slice)) return false;
     paced_.push_back([this, slice] { slice->done(failure_, slice->refs); });
     pace();
@@ -347,8 +359,11 @@ void DataStore::seal_all() {
 }
 
 void DataStore::drop_database(ShardId shard, DbId db) {
-  builders_.erase({shard, db});
-  segments_.drop_database(shard, db);
+  when_open([this, shard, db] {
+    builders_.erase({shard, db});
+    segments_.drop_database(shard, db);
+    return true;
+  });
 }
 
 void DataStore::write_blocks(const Extent& extent, AlignedBuffer data) {
@@ -394,7 +409,8 @@ void DataStore::pace() {
 // --- ending a checkpoint ---
 
 void DataStore::write_root(uint64_t id, const ShardMetas& metas, RootDone done) {
-  HF_ASSERT(root_work_ == nullptr);
+  HF_ASSERT(!ending_);
+  ending_ = true;
   seal_all();
   root_work_ = std::make_unique<RootWork>();
   root_work_->pointer.id = id;
@@ -474,6 +490,8 @@ void DataStore::became_current() {
   std::erase_if(waiting_, [](const Extent& extent) { return extent.count == 0; });
   keep_reserve();
   find_sparse();
+  ending_ = false;
+  go_on();
 }
 
 // Only segments that the checkpoint names: what it wrote later is not whole on the device yet.

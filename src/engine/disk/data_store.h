@@ -9,6 +9,9 @@
 // grow any more: out_of_space() then asks the owner to add nothing, while checkpoints go on and
 // free what was deleted. If even the reserve ends, writes wait and are tried again each kRetryMs.
 //
+// Checkpoints of several shards may be under way at once. While one is being ended, from its root
+// to its superblock, nothing else is written or dropped: that waits, in order.
+//
 // Threads: the reactor's. After the first failed write every completion says so.
 #pragma once
 
@@ -83,7 +86,8 @@ class DataStore {
   Status check_segment(const Segment& segment, const Extent& next, const RecordCheck& check);
 
   // Writes all that a checkpoint names, and then its root; `done` gives where that is, but for the
-  // log's position. REQUIRES: no write() until then.
+  // log's position. write() and drop_database() wait from here to became_current(). REQUIRES: no
+  // other checkpoint is between the two.
   void write_root(uint64_t id, const ShardMetas& metas, RootDone done);
   // The superblock names the root now: what was dropped before the previous one is free.
   void became_current();
@@ -123,7 +127,7 @@ class DataStore {
   uint64_t waiting_blocks() const;
   uint64_t blocks() const { return extents_.blocks(); }
   uint64_t free_blocks() const { return extents_.free_blocks(); }
-  bool waits_for_space() const { return !attempts_.empty(); }
+  bool waits_for_space() const { return !attempts_.empty() || (!writes_.empty() && !ending_); }
   // So much is logged that checkpoints have yet to write: the reserve has room for it too.
   void owes(uint64_t bytes);
   // The file cannot grow, and is down to its reserve.
@@ -150,6 +154,9 @@ class DataStore {
   void post(Task task);  // unless the store is gone by then
   // Tries until it succeeds, in the order of the calls.
   void when_space(std::function<bool()> attempt);
+  // The same for what may not be done while a checkpoint is being ended.
+  void when_open(std::function<bool()> attempt);
+  void go_on();
   void retry_space();
   void retry_later();
   std::optional<Extent> allocate(uint64_t blocks);
@@ -201,6 +208,8 @@ class DataStore {
   std::deque<Task> paced_;  // completions that wait for writes to arrive
   std::unique_ptr<RootWork> root_work_;
   std::deque<std::function<bool()>> attempts_;
+  std::deque<std::function<bool()>> writes_;  // see when_open()
+  bool ending_ = false;
   TimerId retry_timer_ = 0;
   uint64_t owed_blocks_ = 0;  // see owes()
   bool out_of_space_ = false;

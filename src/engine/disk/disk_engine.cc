@@ -43,6 +43,7 @@ void DiskEngine::close() {
   metas_.clear();
   spills_.clear();
   queue_.clear();
+  to_finish_.clear();
 }
 
 bool DiskEngine::refused(const Done& done) {
@@ -271,7 +272,6 @@ void DiskEngine::write_hard_states() {
 
 void DiskEngine::write_records(ShardId shard, const std::vector<RecordWrite>& writes,
                                RecordsDone done) {
-  HF_ASSERT(!finishing_);
   if (refused([done](const Status& status) { done(status, {}); })) return;
   data_->write(
       shard, writes,
@@ -298,30 +298,44 @@ bool DiskEngine::has_logged_record(ShardId shard, const RecordKey& key, Seq seq)
 }
 
 void DiskEngine::erase_database(ShardId shard, DbId db, Done done) {
-  HF_ASSERT(!finishing_);
   if (refused(done)) return;
   data_->drop_database(shard, db);
   reactor_.post([done = std::move(done)] { done({}); });
 }
 
 void DiskEngine::finish_checkpoint(ShardId shard, const CheckpointMeta& meta, Done done) {
-  HF_ASSERT(!finishing_);
   if (refused(done)) return;
+  if (finishing_) {
+    to_finish_.emplace_back([this, shard, meta, done] { finish_checkpoint(shard, meta, done); });
+    return;
+  }
   finishing_ = true;
   ShardMetas metas = metas_;
   metas[shard] = meta;
-  data_->write_root(
-      store_.superblock.checkpoint.id + 1, metas,
-      [this, metas, done = std::move(done)](const Status& status, CheckpointPointer pointer) {
-        if (!status.ok()) {
-          fail(status);
-          done(status);
-          return;
-        }
-        metas_ = metas;
-        pointer.wal = replay_from();
-        write_superblock(pointer, done);
-      });
+  const Done ended = [this, done = std::move(done)](const Status& status) {
+    done(status);
+    finish_next();
+  };
+  data_->write_root(store_.superblock.checkpoint.id + 1, metas,
+                    [this, metas, ended](const Status& status, CheckpointPointer pointer) {
+                      if (!status.ok()) {
+                        fail(status);
+                        ended(status);
+                        return;
+                      }
+                      metas_ = metas;
+                      pointer.wal = replay_from();
+                      write_superblock(pointer, ended);
+                    });
+}
+
+// After a failure all of them are refused.
+void DiskEngine::finish_next() {
+  while (!to_finish_.empty() && (!finishing_ || !failure_.ok())) {
+    const Task next = std::move(to_finish_.front());
+    to_finish_.pop_front();
+    next();
+  }
 }
 
 // The first batch with an entry that no checkpoint covers. Entries that have no place yet will get
@@ -478,16 +492,32 @@ uint64_t DiskEngine::log_bytes() const {
   return bytes;
 }
 
+uint64_t DiskEngine::log_bytes_of(ShardId shard) const {
+  const auto found = logs_.find(shard);
+  return found == logs_.end() ? 0 : found->second.bytes();
+}
+
 // A quarter of the ring for the log of each of: the older checkpoint, the newest one, the one that
 // should be on its way, and what arrives meanwhile. A checkpoint gives free what the one before it
 // kept, so when room is short another one helps even if little was logged since the last. On a full
 // device that is so for the data file too.
-bool DiskEngine::wants_checkpoint() const {
+//
+// Of several shards, those are asked whose entries lie in the old part of the ring, however little
+// they log: a checkpoint of another one would not make it free. If there is none, any will do.
+bool DiskEngine::wants_checkpoint(ShardId shard) const {
   if (wal_ == nullptr) return false;
   if (data_->wants_checkpoint(log_bytes() > 0)) return true;
   const uint64_t ring = store_.superblock.wal_blocks;
   const uint64_t since = wal_->end().block - store_.superblock.checkpoint.wal.block;
-  return since > ring / 4 || wal_->free_blocks() < ring / 8 * 3;
+  if (since <= ring / 4 && wal_->free_blocks() >= ring / 8 * 3) return false;
+  bool held = false;
+  for (const auto& [id, log] : logs_) {
+    const bool old = !log.groups().empty() && log.groups().front().placed() &&
+                     log.groups().front().at.batch.block + ring / 4 < wal_->end().block;
+    if (old && id == shard) return true;
+    held = held || old;
+  }
+  return !held;
 }
 
 bool DiskEngine::wants_pause() const {

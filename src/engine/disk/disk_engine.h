@@ -78,7 +78,8 @@ class DiskEngine final : public Engine {
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
-  bool wants_checkpoint() const override;
+  uint64_t log_bytes_of(ShardId shard) const override;
+  bool wants_checkpoint(ShardId shard) const override;
   bool wants_pause() const override;
   bool out_of_space() const override;
   EngineStats stats() const override;
@@ -122,6 +123,7 @@ class DiskEngine final : public Engine {
   Status compare_copies(const disk::Superblock& superblock);
   Status check_anchors();
   void checkpoint_current(const disk::Superblock& superblock);
+  void finish_next();
   void trim();
   disk::WalPosition older_wal() const;
   void write_hard_states();
@@ -149,7 +151,8 @@ class DiskEngine final : public Engine {
   std::deque<std::unique_ptr<Append>> queue_;
   bool saving_ = false;  // hard states are being written
   std::vector<Done> save_waiters_, next_save_waiters_;
-  bool finishing_ = false;
+  bool finishing_ = false;       // a checkpoint is being ended, until its superblock is current
+  std::deque<Task> to_finish_;  // those that wait for it
   Status failure_;
   EngineStats stats_;
 };

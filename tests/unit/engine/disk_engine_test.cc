@@ -231,14 +231,14 @@ TEST_CASE("disk engine: a full ring makes appends wait until a checkpoint frees 
     ++next;
     store.reactor.run_for(5);
   }
-  CHECK(store.engine->wants_checkpoint());
+  CHECK(store.engine->wants_checkpoint(kShard));
   for (int i = 0; i < 40; ++i) {  // far more than there is room for
     store.engine->append(kShard, make_group(next, next), [&done](const Status&) { ++done; });
     ++next;
     store.reactor.run_for(5);
   }
   CHECK(done < next - 1);
-  while (store.engine->wants_checkpoint()) {
+  while (store.engine->wants_checkpoint(kShard)) {
     const Seq covered = done;
     REQUIRE(store.checkpoint(covered).ok());
     REQUIRE(
@@ -322,7 +322,7 @@ TEST_CASE("disk engine: on a full device it asks for checkpoints as long as they
                   store.engine->finish_checkpoint(kShard, {5, "s"}, done);
                 })
                 .ok());
-    CHECK(!store.engine->wants_checkpoint());  // not at once
+    CHECK(!store.engine->wants_checkpoint(kShard));  // not at once
     store.reactor.run_for(1000);
   };
   std::string image(1'200'000, 'x');
@@ -330,16 +330,16 @@ TEST_CASE("disk engine: on a full device it asks for checkpoints as long as they
   const RecordRef ref = write({{0, 1, "large"}, false, image});
   finish();
   CHECK(store.engine->out_of_space());
-  CHECK(store.engine->wants_checkpoint());  // what is logged may be deletes
+  CHECK(store.engine->wants_checkpoint(kShard));  // what is logged may be deletes
   REQUIRE(
       store.wait([&](Engine::Done done) { store.engine->release_prefix(kShard, 5, done); }).ok());
   finish();
-  CHECK(!store.engine->wants_checkpoint());  // all is live
+  CHECK(!store.engine->wants_checkpoint(kShard));  // all is live
   write({{0, 1, "large", ref}, true, {}});
   finish();
-  CHECK(store.engine->wants_checkpoint());  // the older superblock names the record still
+  CHECK(store.engine->wants_checkpoint(kShard));  // the older superblock names the record still
   finish();
-  CHECK(!store.engine->wants_checkpoint());
+  CHECK(!store.engine->wants_checkpoint(kShard));
 }
 
 TEST_CASE("disk engine: verify finds every bit that turns in live bytes, and a whole store whole") {

@@ -208,7 +208,7 @@ TEST_CASE("disk engine: a bit that turns in a large value of the log is found, a
     SeededRandom random(1);
     DiskEngine engine(reactor, *copy, random, "store", {.wal_bytes = 1 << 20});
     RandomReplica replica(reactor, engine);
-    const auto refused = replica.shard.recover();
+    const auto refused = open_and_recover(replica.shard);
     CHECK(refused.status().code() == Code::kCorrupt);
     CHECK(refused.status().message().find("the log's large value in data blocks") !=
           std::string::npos);

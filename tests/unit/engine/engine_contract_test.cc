@@ -250,6 +250,49 @@ TEST_CASE_TEMPLATE("engine: erase_database takes just its own", F, ENGINES) {
   }
 }
 
+TEST_CASE_TEMPLATE("engine: checkpoints of two shards, one's slices while the other's is ended", F,
+                   ENGINES) {
+  F f;
+  constexpr ShardId kOther = kShard + 1;
+  for (const ShardId shard : {kShard, kOther}) {
+    REQUIRE(f.append(make_group(1, 9), shard).ok());
+    REQUIRE(f.write({{{0, 1, "old"}, false, "v"}, {{1, 1, "gone"}, false, "v"}}, shard).ok());
+  }
+  int left = 6;
+  const auto done = [&left](const Status& status) {
+    CHECK(status.ok());
+    --left;
+  };
+  std::vector<RecordRef> refs;
+  const auto written = [&](const Status& status, const std::vector<RecordRef>& given) {
+    refs = given;
+    done(status);
+  };
+  f.engine().finish_checkpoint(kShard, {5, "first"}, done);
+  f.engine().write_records(kOther, {{{0, 2, "new"}, false, std::string(3000, 'n')}}, written);
+  f.engine().erase_database(kOther, 1, done);
+  f.engine().finish_checkpoint(kOther, {7, "other"}, done);
+  f.engine().finish_checkpoint(kShard, {6, "second"}, done);
+  f.engine().append(kOther, make_group(10, 12), done);
+  REQUIRE(f.reactor().wait_for([&left] { return left == 0; }));
+  if (!refs.empty()) f.ref_of(kOther, {0, 2, "new"}) = refs.at(0);
+  for (int again = 0; again < 2; ++again) {
+    CHECK(f.records(0) == Records{{"0/1/old", "v"}});
+    CHECK(f.records(1) == Records{{"1/1/gone", "v"}});
+    CHECK(f.records(0, kOther) ==
+          Records{{"0/1/old", "v"}, {"0/2/new", std::string(3000, 'n')}});
+    CHECK(f.records(1, kOther).empty());
+    CHECK(f.read_record({0, 2, "new"}, kOther).value() == std::string(3000, 'n'));
+    CHECK(f.engine().log_bytes_of(kShard) > 0);
+    CHECK(f.engine().log_bytes_of(kOther) > f.engine().log_bytes_of(kShard));
+    CHECK(f.engine().log_bytes() ==
+          f.engine().log_bytes_of(kShard) + f.engine().log_bytes_of(kOther));
+    f.reopen();
+    CHECK(f.recovered(kShard).checkpoint.state == "second");
+    CHECK(f.recovered(kOther).checkpoint.state == "other");
+  }
+}
+
 TEST_CASE_TEMPLATE("engine: a checkpoint beyond the log's end, whose log goes on behind it", F,
                    ENGINES) {
   for (const bool released : {true, false}) {

@@ -17,7 +17,7 @@ struct World {
   explicit World(SimDisk& disk, bool cold = false)
       : engine(reactor, disk, random, "store", {.wal_bytes = 4 << 20, .grow_bytes = 1 << 20}),
         replica(reactor, engine, 1 << 30, cold) {
-    const Result<RecoveryReport> recovered = replica.shard.recover();
+    const Result<RecoveryReport> recovered = open_and_recover(replica.shard);
     REQUIRE_MESSAGE(recovered.ok(), recovered.status().message());
   }
 

@@ -16,7 +16,7 @@ TEST_CASE("shard: entries of a turn are one group; commit follows the engine") {
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   engine.hold();
   int commits = 0;
   r.shard.on_commit([&commits] { ++commits; });
@@ -43,7 +43,7 @@ TEST_CASE("shard: recovery gives the same keyspace, from the log alone") {
   SeededRandom random(3);
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   for (int i = 0; i < 2000; ++i) {
     r.random_command(random);
     if (random.one_in(3)) r.shard.submit();
@@ -51,7 +51,7 @@ TEST_CASE("shard: recovery gives the same keyspace, from the log alone") {
   r.shard.submit();
   const auto survivor = engine.survivor();
   RandomReplica again(reactor, *survivor);
-  REQUIRE(again.shard.recover().ok());
+  REQUIRE(open_and_recover(again.shard).ok());
   CHECK(again.shard.last_seq() == r.shard.last_seq());
   CHECK(contents(again.keyspace) == contents(r.keyspace));
   CHECK(again.keyspace.db_map() == r.keyspace.db_map());
@@ -64,7 +64,7 @@ TEST_CASE("shard: recovery over checkpoints taken while writes go on (crash at a
     SeededRandom random(seed);
     ScriptedEngine engine;
     RandomReplica r(reactor, engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     for (int i = 0; i < 600; ++i) {
       r.random_command(random);
       if (random.one_in(4)) r.shard.submit();
@@ -74,7 +74,7 @@ TEST_CASE("shard: recovery over checkpoints taken while writes go on (crash at a
       r.shard.submit();
       const auto survivor = engine.survivor();  // a crash here
       RandomReplica again(reactor, *survivor);
-      REQUIRE(again.shard.recover().ok());
+      REQUIRE(open_and_recover(again.shard).ok());
       REQUIRE(contents(again.keyspace) == contents(r.keyspace));
       REQUIRE(again.keyspace.db_map() == r.keyspace.db_map());
     }
@@ -89,7 +89,7 @@ TEST_CASE("shard: recovered twice over its own checkpoints it is still the same"
   Model expected;
   for (int life = 0; life < 10; ++life) {
     RandomReplica r(reactor, *engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     CHECK(contents(r.keyspace) == expected);
     for (int i = 0; i < 200; ++i) {
       r.random_command(random);
@@ -106,7 +106,7 @@ TEST_CASE("checkpoint: an image waits for the commit of what it contains (S3)") 
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   r.shard.begin_command(1000);
   r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "old", 0));
   r.shard.end_command();
@@ -132,7 +132,7 @@ TEST_CASE("checkpoint: of a key erased before it and made anew meanwhile nothing
   SimReactor reactor;
   ScriptedEngine engine;  // which finds records by key
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   const KeyRef key = r.keyspace.key("k");
   const auto push = [&](const char* element) {
     std::string operands;
@@ -144,7 +144,7 @@ TEST_CASE("checkpoint: of a key erased before it and made anew meanwhile nothing
   const auto again = [&] {
     const auto survivor = engine.survivor();
     RandomReplica other(reactor, *survivor);
-    REQUIRE(other.shard.recover().ok());
+    REQUIRE(open_and_recover(other.shard).ok());
     return contents(other.keyspace);
   };
   push("old");
@@ -171,7 +171,7 @@ TEST_CASE("shard: what a replay has of a key that is gone ends with the key") {
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   const KeyRef key = r.keyspace.key("k");
   const auto edit = [&](EffectType type, const std::string& operands) {
     r.command(Effect::edit(type, 0, key, operands));
@@ -210,7 +210,7 @@ TEST_CASE("shard: what a replay has of a key that is gone ends with the key") {
   }
   const auto survivor = engine.survivor();
   RandomReplica again(reactor, *survivor);
-  REQUIRE(again.shard.recover().ok());
+  REQUIRE(open_and_recover(again.shard).ok());
   CHECK(contents(again.keyspace) == contents(r.keyspace));
 }
 
@@ -220,7 +220,7 @@ TEST_CASE("shard: a replay over stale records of a database that is dropped") {
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   const KeyRef key = r.keyspace.key("k");
   const auto run = [&](const Effect& effect) {
     r.command(effect);
@@ -251,7 +251,7 @@ TEST_CASE("shard: a replay over stale records of a database that is dropped") {
   reactor.run_for(10);
   const auto survivor = engine.survivor();
   RandomReplica again(reactor, *survivor);
-  REQUIRE(again.shard.recover().ok());
+  REQUIRE(open_and_recover(again.shard).ok());
   CHECK(contents(again.keyspace) == contents(r.keyspace));
 }
 
@@ -267,7 +267,7 @@ TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   };
   {
     RandomReplica r(reactor, engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     r.put(0, "k");
     checkpoint(r);
     r.flush(0);
@@ -276,13 +276,13 @@ TEST_CASE("checkpoint: a flush that was only replayed is in it too") {
   }
   {
     RandomReplica r(reactor, engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     CHECK(r.keyspace.size(0) == 0);
     r.put(1, "other");
     checkpoint(r);  // releases the entry of the flush
   }
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   CHECK(r.keyspace.size(0) == 0);
   CHECK(r.keyspace.size(1) == 1);
 }
@@ -292,7 +292,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
     SimReactor reactor;
     ScriptedEngine engine;
     RandomReplica r(reactor, engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     r.put(0, "k");
     r.shard.submit();
     r.shard.checkpoint().start();
@@ -312,7 +312,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
     {
       const auto survivor = engine.survivor();  // a crash that loses the entry
       RandomReplica again(reactor, *survivor);
-      REQUIRE(again.shard.recover().ok());
+      REQUIRE(open_and_recover(again.shard).ok());
       CHECK(again.keyspace.size(again.keyspace.physical(0)) == 1);
     }
     engine.release_all();
@@ -320,7 +320,7 @@ TEST_CASE("checkpoint: neither a flush nor a swap is in it before it is committe
     CHECK(r.shard.checkpoint().finished_count() == 2);
     const auto survivor = engine.survivor();
     RandomReplica again(reactor, *survivor);
-    REQUIRE(again.shard.recover().ok());
+    REQUIRE(open_and_recover(again.shard).ok());
     CHECK(again.keyspace.size(again.keyspace.physical(0)) == 0);
     CHECK(again.keyspace.size(again.keyspace.physical(1)) == (swap ? 1 : 0));
   }
@@ -330,7 +330,7 @@ TEST_CASE("checkpoint: it starts by itself when enough was logged, and releases 
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine, 10000);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   for (int i = 0; i < 1000; ++i) {
     r.shard.begin_command(1000);
     r.shard.emit(Effect::put_string(0, r.keyspace.key("k" + std::to_string(i)), "value", 0));
@@ -348,7 +348,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
   MemEngine engine(true);
   {
     RandomReplica r(reactor, engine);
-    REQUIRE(r.shard.recover().ok());
+    REQUIRE(open_and_recover(r.shard).ok());
     r.shard.begin_command(1);
     r.shard.emit(Effect::put_string(0, r.keyspace.key("k"), "v", 0));
     r.shard.end_command();
@@ -362,7 +362,7 @@ TEST_CASE("shard: a damaged entry stops recovery and is never taken for the end 
   bytes[bytes.size() - 1] ^= 1;
   engine.append(0, {2, 2, bytes}, [](const Status&) {});
   RandomReplica again(reactor, engine);
-  const auto recovered = again.shard.recover();
+  const auto recovered = open_and_recover(again.shard);
   REQUIRE(!recovered.ok());
   CHECK(recovered.status().code() == Code::kCorrupt);
 }
@@ -371,7 +371,7 @@ TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
   SimReactor reactor;
   ScriptedEngine engine;
   RandomReplica r(reactor, engine);
-  REQUIRE(r.shard.recover().ok());
+  REQUIRE(open_and_recover(r.shard).ok());
   r.shard.begin_command(1000);
   for (int i = 0; i < 1000; ++i) {
     r.shard.emit(Effect::put_string(0, r.keyspace.key("k" + std::to_string(i)), "v", 2000 + i));
@@ -386,6 +386,6 @@ TEST_CASE("shard: due keys are erased as logged effects, within the budget") {
   r.shard.submit();
   const auto survivor = engine.survivor();
   RandomReplica again(reactor, *survivor);
-  REQUIRE(again.shard.recover().ok());
+  REQUIRE(open_and_recover(again.shard).ok());
   CHECK(again.keyspace.size(0) == 436);
 }

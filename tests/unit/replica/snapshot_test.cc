@@ -70,6 +70,7 @@ struct MemMedia::View final : Engine {
     return mem.visit_records(s, v);
   }
   uint64_t log_bytes() const override { return mem.log_bytes(); }
+  uint64_t log_bytes_of(ShardId s) const override { return mem.log_bytes_of(s); }
   EngineStats stats() const override { return mem.stats(); }
   MemEngine& mem;
 };
@@ -119,7 +120,7 @@ class World {
     node.shard().on_replaced([&node](std::string_view) { node.start_anew = true; });
     node.shard().on_deposed([&node] { node.start_anew = true; });
     node.shard().on_failure([](const Status& s) { FAIL(s.message()); });
-    const auto recovered = node.shard().recover();
+    const auto recovered = open_and_recover(node.shard());
     REQUIRE_MESSAGE(recovered.ok(), recovered.status().message());
     node.was_untrusted = node.was_untrusted || !node.core().trusted();
   }
