@@ -165,13 +165,13 @@ bool ClusterCore::changing(ShardId shard) const {
 void ClusterCore::note_nodes() {
   for (const auto& [id, heard] : nodes_) {
     if (heard.report.address.empty()) continue;  // a gateway
-    ClusterNode* known = wished_.node(id);
+    NodeRecord* known = wished_.node(id);
     if (known == nullptr) {
       const auto at = std::ranges::find_if(wished_.nodes, [&](const auto& n) { return n.id > id; });
-      known = &*wished_.nodes.insert(at, ClusterNode{});
+      known = &*wished_.nodes.insert(at, NodeRecord{});
       known->id = id;
     }
-    ClusterNode now = *known;
+    NodeRecord now = *known;
     now.store = heard.member.store;
     now.address = heard.report.address;
     now.resp_address = heard.report.resp_address;
@@ -200,7 +200,7 @@ bool ClusterCore::keeps_data_already() const {
 void ClusterCore::bootstrap() {
   if (!wished_.shards.empty()) return;
   std::vector<Member> nodes;
-  for (const ClusterNode& node : wished_.nodes) {
+  for (const NodeRecord& node : wished_.nodes) {
     if (fresh({node.id, node.store})) nodes.push_back({node.id, node.store});
   }
   if (nodes.size() < std::max(first_nodes(), options_.replicas) || keeps_data_already()) return;
@@ -269,7 +269,7 @@ void ClusterCore::look_at(ClusterShard& shard, Shard& state, Actions* actions) {
     return;
   }
   if (replace_missing(shard, state, actions)) return;
-  const ClusterNode* node = map_.node(view.primary.node);
+  const NodeRecord* node = map_.node(view.primary.node);
   const bool drains = node != nullptr && node->state == NodeState::kDraining;
   if (drains && now_ - state.handover_asked_ns >= kHandoverNs) {
     const Member to = choose_preferred(shard, view.primary.node);
@@ -302,7 +302,7 @@ bool ClusterCore::replace_missing(const ClusterShard& shard, Shard& state, Actio
 Member ClusterCore::choose_replacement(const ClusterShard& shard) const {
   Member best;
   size_t best_copies = SIZE_MAX;
-  for (const ClusterNode& node : map_.nodes) {
+  for (const NodeRecord& node : map_.nodes) {
     const Member candidate{node.id, node.store};
     const auto& members = shard.record.active.members;
     const bool has_one = std::ranges::any_of(
@@ -324,7 +324,7 @@ Member ClusterCore::choose_preferred(const ClusterShard& shard, NodeId not_this)
   Member best;
   size_t fewest = SIZE_MAX;
   for (const Member& member : shard.record.active.members) {
-    const ClusterNode* node = map_.node(member.node);
+    const NodeRecord* node = map_.node(member.node);
     const bool drains = node != nullptr && node->state == NodeState::kDraining;
     if (member.node == not_this || drains || !fresh(member)) continue;
     const auto leads = static_cast<size_t>(
@@ -443,7 +443,7 @@ Status ClusterCore::can_stop(NodeId node, int64_t now_ns) const {
 
 Status ClusterCore::drain(NodeId node, bool on, int64_t now_ns, Actions* actions) {
   now_ = now_ns;
-  ClusterNode* known = wished_.node(node);
+  NodeRecord* known = wished_.node(node);
   if (known == nullptr) return Status::not_found("no such node");
   known->state = on ? NodeState::kDraining : NodeState::kUp;
   wish(of_node(node) + (on ? " drains" : " serves again"));

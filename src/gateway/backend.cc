@@ -256,7 +256,7 @@ bool Backend::take_error(Call& call) {
   std::string_view line(kept_);
   line.remove_prefix(1);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
-  Refusal refusal = classify_refusal(line);
+  NodeRefusal refusal = classify_refusal(line);
   // Of a transaction: why it was discarded was said when the command was queued.
   if (refusal.kind == RefusalKind::kNone && !prelude_error_.empty() &&
       line.starts_with("EXECABORT")) {

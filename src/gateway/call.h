@@ -30,7 +30,7 @@ class ReplySink {
   virtual void on_reply(Call& call, std::string_view piece, bool done) = 0;
   // It was certainly not carried out; the call is the sink's again. `line`: the error without "-"
   // and line end.
-  virtual void on_refused(Call& call, const Refusal& refusal, std::string_view line) = 0;
+  virtual void on_refused(Call& call, const NodeRefusal& refusal, std::string_view line) = 0;
   // The connection broke after it was sent: nobody knows. The call is the sink's again.
   virtual void on_lost(Call& call) = 0;
 };

@@ -244,7 +244,7 @@ void Gateway::trouble(const std::string& address) {
   last = now_ns;
   const ClusterMap& map = topology_.map();
   for (const ClusterShard& shard : map.shards) {
-    const ClusterNode* primary = map.node(shard.primary().node);
+    const NodeRecord* primary = map.node(shard.primary().node);
     if (primary == nullptr || primary->resp_address != address) continue;
     ++context_.stats.suspects;
     log_info("a primary is suspected", {{"shard", uint64_t{shard.id}}, {"node", address}});

@@ -46,7 +46,7 @@ bool read_range(ReplyCursor& cursor, const std::string& asked, SlotRange* range,
 
 void add_shard(ClusterMap& map, const std::string& address, std::vector<SlotRange> slots) {
   const auto id = static_cast<NodeId>(map.nodes.size() + 1);
-  ClusterNode node;
+  NodeRecord node;
   node.id = id;
   node.resp_address = address;
   map.nodes.push_back(std::move(node));
@@ -185,7 +185,7 @@ void MapPoller::on_reply(Call& call, std::string_view piece, bool done) {
 void MapPoller::note(ClusterMap map, bool unsharded) {
   ++answers_;
   known_ = seeds_;
-  for (const ClusterNode& node : map.nodes) {
+  for (const NodeRecord& node : map.nodes) {
     if (std::find(known_.begin(), known_.end(), node.resp_address) == known_.end()) {
       known_.push_back(node.resp_address);
     }
@@ -193,7 +193,7 @@ void MapPoller::note(ClusterMap map, bool unsharded) {
   on_map_({std::move(map), unsharded});
 }
 
-void MapPoller::on_refused(Call& call, const Refusal&, std::string_view) { on_lost(call); }
+void MapPoller::on_refused(Call& call, const NodeRefusal&, std::string_view) { on_lost(call); }
 
 void MapPoller::on_lost(Call& call) {
   finish(call);

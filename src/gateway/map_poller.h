@@ -43,7 +43,7 @@ class MapPoller final : public ReplySink {
   uint64_t answers() const { return answers_; }
 
   void on_reply(Call& call, std::string_view piece, bool done) override;
-  void on_refused(Call& call, const Refusal& refusal, std::string_view line) override;
+  void on_refused(Call& call, const NodeRefusal& refusal, std::string_view line) override;
   void on_lost(Call& call) override;
 
  private:

@@ -15,10 +15,10 @@ std::string_view take_word(std::string_view* line) {
 
 }  // namespace
 
-Refusal classify_refusal(std::string_view line) {
+NodeRefusal classify_refusal(std::string_view line) {
   if (!line.empty() && line[0] == '-') line.remove_prefix(1);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
-  Refusal refusal;
+  NodeRefusal refusal;
   const std::string_view code = take_word(&line);
   if (code == "MOVED" || code == "ASK") {
     const std::string_view slot = take_word(&line);

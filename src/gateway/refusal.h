@@ -1,4 +1,4 @@
-// Refusal: what an error of a storage node means for a gateway: whether the command was certainly
+// NodeRefusal: what an error of a storage node means for a gateway: whether the command was certainly
 // not carried out, and what to do about it.
 //
 // R1 A command whose outcome is not known is sent again only if it changes nothing. R2 One that was
@@ -19,13 +19,13 @@ enum class RefusalKind : uint8_t {
   kLater,  // nobody serves it now
 };
 
-struct Refusal {
+struct NodeRefusal {
   RefusalKind kind = RefusalKind::kNone;
   SlotId slot = 0;           // of kMoved and kAsk
   std::string_view address;  // the same: "HOST:PORT"; empty when the node does not know
 };
 
 // `line`: an error reply with or without "-" and its line end.
-Refusal classify_refusal(std::string_view line);
+NodeRefusal classify_refusal(std::string_view line);
 
 }  // namespace holdfast

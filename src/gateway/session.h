@@ -138,7 +138,7 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   void on_readable() override;
   void on_writable() override;
   void on_reply(Call& call, std::string_view piece, bool done) override;
-  void on_refused(Call& call, const Refusal& refusal, std::string_view line) override;
+  void on_refused(Call& call, const NodeRefusal& refusal, std::string_view line) override;
   void on_lost(Call& call) override;
 
  private:

@@ -139,7 +139,7 @@ void GatewaySession::wait_for_retry(Call& call, RefusalKind kind, std::string_vi
   waiting_.push_back(&call);
 }
 
-void GatewaySession::on_refused(Call& call, const Refusal& refusal, std::string_view line) {
+void GatewaySession::on_refused(Call& call, const NodeRefusal& refusal, std::string_view line) {
   --in_flight_;
   if (closing()) return;
   if (call.watched) return answer_unwatched(call);

@@ -14,13 +14,13 @@ bool Topology::set_map(ClusterMap map) {
   if (map.revision < map_.revision) return false;
   map_ = std::move(map);
   for (const auto& [address, node] : nodes_) node->id = 0;
-  for (const ClusterNode& each : map_.nodes) {
+  for (const NodeRecord& each : map_.nodes) {
     if (!each.resp_address.empty()) node(each.resp_address).id = each.id;
   }
   std::array<GatewayNode*, kSlotCount> owner;
   owner.fill(nullptr);
   for (const ClusterShard& shard : map_.shards) {
-    const ClusterNode* primary = map_.node(shard.primary().node);
+    const NodeRecord* primary = map_.node(shard.primary().node);
     if (primary == nullptr || primary->resp_address.empty()) continue;
     GatewayNode* serves = &node(primary->resp_address);
     for (const SlotRange& range : shard.slots) {

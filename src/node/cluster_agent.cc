@@ -147,7 +147,7 @@ void ClusterAgent::take_map(const MapIs& message) {
   map_ = std::move(decoded.value());
   slots_ = SlotOwners(map_);
   if (options_.mode == Mode::kStorage) {
-    for (const ClusterNode& node : map_.nodes) {
+    for (const NodeRecord& node : map_.nodes) {
       const Result<Address> address = Address::parse(node.address);
       if (node.id == self_.node || !address.ok()) continue;
       peers_->set_peer(node.id, address.value());
@@ -198,7 +198,7 @@ void ClusterAgent::suspect(NodeId node) {
 // --- what others ask ---
 
 std::string ClusterAgent::client_address(NodeId node) const {
-  const ClusterNode* known = map_.node(node);
+  const NodeRecord* known = map_.node(node);
   return known == nullptr ? std::string() : known->resp_address;
 }
 

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <memory>
 
 #include "base/libevent_net.h"
 #include "base/libevent_reactor.h"
@@ -10,6 +11,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "gateway/gateway.h"
+#include "node/cluster_agent.h"
 #include "node/memory.h"
 
 namespace holdfast {
@@ -31,9 +33,13 @@ void drain(LibeventReactor& reactor, Gateway& gateway, int64_t deadline_ns) {
 }  // namespace
 
 Status run_gateway(Options& options) {
-  if (options.gateway_seeds.empty()) {
-    return Status::invalid("gateway.seeds: a gateway has to know a node; allowed: HOST:PORT");
+  const bool coordinated = !options.cluster_coordinators.empty();
+  if (options.gateway_seeds.empty() && !coordinated) {
+    return Status::invalid(
+        "cluster.coordinators: empty, and gateway.seeds too; allowed: one of them");
   }
+  const Status valid = coordinated ? ClusterAgent::check(options) : Status();
+  if (!valid.ok()) return valid;
   LibeventReactor reactor;
   reactor.set_poll(options.poll_us);
   LibeventNet net(reactor);
@@ -41,6 +47,10 @@ Status run_gateway(Options& options) {
   GatewayHooks hooks;
   hooks.memory_used = memory_allocated;
   hooks.process = process_facts();
+  std::unique_ptr<ClusterAgent> agent;
+  hooks.on_suspect = [&agent](ShardId, NodeId node) {
+    if (agent != nullptr) agent->suspect(node);
+  };
   Gateway gateway(reactor, net, random, options, std::move(hooks));
   bool stopping = false;
   const auto stop = [&] {
@@ -55,6 +65,15 @@ Status run_gateway(Options& options) {
   reactor.add_signal(SIGHUP, [] { reopen_log(); });
   const Status listening = gateway.listen();
   if (!listening.ok()) return listening;
+  if (coordinated) {
+    ClusterAgent::Hooks agent_hooks;
+    agent_hooks.map_changed = [&gateway](const ClusterMap& map) { gateway.set_map(map); };
+    agent = std::make_unique<ClusterAgent>(reactor, net, random, options, std::move(agent_hooks));
+    const Status joined = agent->start(0, gateway.addresses().empty()
+                                              ? std::string()
+                                              : gateway.addresses()[0].to_string());
+    if (!joined.ok()) return joined;
+  }
   const std::vector<Address> addresses = gateway.addresses();
   for (const Address& address : addresses) {
     log_info("listening", {{"resp", address.to_string()}});

@@ -59,9 +59,7 @@ Status Node::check() const {
       return ClusterAgent::check(options_);
     case Mode::kCoordinator:
       return Group::check(options_, options_.cluster_coordinators, "cluster.coordinators");
-    case Mode::kGateway:
-      return Status::invalid("mode: gateway is not in this version (docs/LIMITS.md); allowed: "
-                             "standalone, storage, coordinator");
+    case Mode::kGateway:  // gateway_node.h
     case Mode::kStandalone:
       break;
   }

@@ -84,8 +84,8 @@ class Parts {
   bool valid_ = true;
 };
 
-ClusterNode read_node(Parts& in) {
-  ClusterNode node;
+NodeRecord read_node(Parts& in) {
+  NodeRecord node;
   node.id = static_cast<NodeId>(in.at_most(UINT32_MAX));
   node.store = in.fixed<StoreId>();
   node.address = in.text();
@@ -115,8 +115,8 @@ std::string_view node_state_name(NodeState state) {
   return kNames[static_cast<size_t>(state)];
 }
 
-const ClusterNode* ClusterMap::node(NodeId id) const { return find_by_id(nodes, id); }
-ClusterNode* ClusterMap::node(NodeId id) { return find_by_id(nodes, id); }
+const NodeRecord* ClusterMap::node(NodeId id) const { return find_by_id(nodes, id); }
+NodeRecord* ClusterMap::node(NodeId id) { return find_by_id(nodes, id); }
 const ClusterShard* ClusterMap::shard(ShardId id) const { return find_by_id(shards, id); }
 ClusterShard* ClusterMap::shard(ShardId id) { return find_by_id(shards, id); }
 
@@ -125,7 +125,7 @@ std::string encode_cluster_map(const ClusterMap& map) {
   put_fixed(out, kVersion);
   put_varint(out, map.revision);
   put_varint(out, map.nodes.size());
-  for (const ClusterNode& node : map.nodes) {
+  for (const NodeRecord& node : map.nodes) {
     put_varint(out, node.id);
     put_fixed(out, node.store);
     put_bytes(out, node.address);
@@ -153,7 +153,7 @@ Result<ClusterMap> decode_cluster_map(std::string_view bytes) {
   ClusterMap map;
   map.revision = in.number();
   map.nodes.resize(in.count(kMaxNodes));
-  for (ClusterNode& node : map.nodes) node = read_node(in);
+  for (NodeRecord& node : map.nodes) node = read_node(in);
   map.shards.resize(in.count(kMaxShards));
   for (ClusterShard& shard : map.shards) shard = read_shard(in);
   if (!in.done()) return Status::corrupt("cluster map: not whole");

@@ -50,23 +50,23 @@ enum class NodeState : uint8_t {
 std::string_view node_state_name(NodeState state);
 
 // A storage node.
-struct ClusterNode {
+struct NodeRecord {
   NodeId id = 0;
   StoreId store = 0;         // that it reported last
   std::string address;       // "HOST:PORT" for other nodes
   std::string resp_address;  // "HOST:PORT" for clients
   NodeState state = NodeState::kUp;
-  bool operator==(const ClusterNode&) const = default;
+  bool operator==(const NodeRecord&) const = default;
 };
 
 struct ClusterMap {
   uint64_t revision = 0;             // 0: nothing was decided yet
-  std::vector<ClusterNode> nodes;    // in order of their ids
+  std::vector<NodeRecord> nodes;    // in order of their ids
   std::vector<ClusterShard> shards;  // in order of their ids
 
   // Null: there is none.
-  const ClusterNode* node(NodeId id) const;
-  ClusterNode* node(NodeId id);
+  const NodeRecord* node(NodeId id) const;
+  NodeRecord* node(NodeId id);
   const ClusterShard* shard(ShardId id) const;
   ClusterShard* shard(ShardId id);
   bool operator==(const ClusterMap&) const = default;

@@ -53,14 +53,14 @@ std::string shard_name(ShardId shard) {
 Member self_of(CommandContext& c) { return c.server.hooks().cluster_self(); }
 
 Address client_address(const ClusterMap& map, NodeId node) {
-  const ClusterNode* known = map.node(node);
+  const NodeRecord* known = map.node(node);
   const Result<Address> address =
       Address::parse(known == nullptr ? std::string_view() : known->resp_address);
   return address.ok() ? address.value() : Address{};
 }
 
 bool is_down(const ClusterMap& map, NodeId node) {
-  const ClusterNode* known = map.node(node);
+  const NodeRecord* known = map.node(node);
   return known == nullptr || known->state == NodeState::kDown;
 }
 
@@ -141,7 +141,7 @@ void shards(CommandContext& c) {
 }
 
 // A line of CLUSTER NODES. A node that leads nothing follows the primary of a shard it has.
-std::string node_line(CommandContext& c, const ClusterMap& map, const ClusterNode& node) {
+std::string node_line(CommandContext& c, const ClusterMap& map, const NodeRecord& node) {
   const Member member{node.id, node.store};
   const Address address = client_address(map, node.id);
   const bool master = leads_any(map, member);
@@ -177,7 +177,7 @@ void nodes(CommandContext& c) {
   const ClusterMap* map = cluster(c);
   if (map == nullptr) return;
   std::string text;
-  for (const ClusterNode& node : map->nodes) text += node_line(c, *map, node);
+  for (const NodeRecord& node : map->nodes) text += node_line(c, *map, node);
   c.reply.verbatim("txt", text);
 }
 
@@ -185,15 +185,15 @@ void nodes(CommandContext& c) {
 void replicas(CommandContext& c) {
   const ClusterMap* map = cluster(c);
   if (map == nullptr) return;
-  const ClusterNode* master = nullptr;
-  for (const ClusterNode& node : map->nodes) {
+  const NodeRecord* master = nullptr;
+  for (const NodeRecord& node : map->nodes) {
     if (node_name({node.id, node.store}) == c.args[2]) master = &node;
   }
   if (master == nullptr) return c.fail("ERR Unknown node " + std::string(c.args[2]));
   const Member primary{master->id, master->store};
   if (!leads_any(*map, primary)) return c.fail("ERR The specified node is not a master");
   std::vector<std::string> lines;
-  for (const ClusterNode& node : map->nodes) {
+  for (const NodeRecord& node : map->nodes) {
     const Member member{node.id, node.store};
     const bool follows = std::ranges::any_of(map->shards, [&](const ClusterShard& shard) {
       return shard.primary() == primary && member != primary && shard.record.active.has(member);
@@ -219,7 +219,7 @@ void info(CommandContext& c) {
     if (served(shard)) ok += here;
     newest = std::max(newest, shard.record.active.epoch);
   }
-  for (const ClusterNode& node : map->nodes) {
+  for (const NodeRecord& node : map->nodes) {
     if (leads_any(*map, {node.id, node.store})) ++masters;
   }
   const auto line = [](std::string_view name, const std::string& value) {
@@ -293,7 +293,7 @@ void links(CommandContext& c) {
   const auto& peer = c.server.hooks().group_peer;
   const auto late = c.reply.late();
   uint64_t count = 0;
-  for (const ClusterNode& node : map->nodes) {
+  for (const NodeRecord& node : map->nodes) {
     const GroupPeer link = peer ? peer(node.id) : GroupPeer{};
     if (!link.up) continue;
     ++count;

@@ -44,7 +44,7 @@ bool id_argument(CommandContext& c, size_t i, uint32_t* id) {
 }
 
 std::string address_of(const ClusterMap& map, NodeId node) {
-  const ClusterNode* known = map.node(node);
+  const NodeRecord* known = map.node(node);
   return known == nullptr ? std::string() : known->resp_address;
 }
 
@@ -130,7 +130,7 @@ void view_help(CommandContext& c) {
 
 // --- NODE ---
 
-void reply_node(CommandContext& c, const ClusterMap& map, const ClusterNode& node) {
+void reply_node(CommandContext& c, const ClusterMap& map, const NodeRecord& node) {
   const auto with = [&](const auto& test) {
     return static_cast<uint64_t>(std::ranges::count_if(map.shards, test));
   };
@@ -155,7 +155,7 @@ void node_list(CommandContext& c) {
   const ClusterMap* map = known_map(c);
   if (map == nullptr) return;
   c.reply.array(map->nodes.size());
-  for (const ClusterNode& node : map->nodes) reply_node(c, *map, node);
+  for (const NodeRecord& node : map->nodes) reply_node(c, *map, node);
 }
 
 // What the node itself reported of its replicas.
@@ -163,7 +163,7 @@ void node_info(CommandContext& c) {
   ClusterAdmin* admin = leading_admin(c);
   NodeId id = 0;
   if (admin == nullptr || !id_argument(c, 2, &id)) return;
-  const ClusterNode* node = admin->map().node(id);
+  const NodeRecord* node = admin->map().node(id);
   if (node == nullptr) return c.fail("ERR no such node");
   const NodeReport* report = admin->report(id);
   const Facts facts{c.reply};

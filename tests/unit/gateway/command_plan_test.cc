@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 namespace holdfast {
 
 TEST_CASE("command plans: every command of the table is routed, or refused on purpose") {

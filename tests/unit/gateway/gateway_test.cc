@@ -126,7 +126,7 @@ struct World {
     map.revision = ++revision;
     const std::string addresses[] = {first, second};
     for (NodeId id = 1; id <= 2; ++id) {
-      ClusterNode node;
+      NodeRecord node;
       node.id = id;
       node.resp_address = addresses[id - 1];
       ClusterShard shard;

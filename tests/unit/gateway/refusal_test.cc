@@ -6,12 +6,12 @@
 namespace holdfast {
 
 TEST_CASE("refusal: what was certainly not carried out, and what is the client's to see (R2)") {
-  const Refusal moved = classify_refusal("-MOVED 3999 127.0.0.1:6381\r\n");
+  const NodeRefusal moved = classify_refusal("-MOVED 3999 127.0.0.1:6381\r\n");
   CHECK(moved.kind == RefusalKind::kMoved);
   CHECK(moved.slot == 3999);
   CHECK(moved.address == "127.0.0.1:6381");
 
-  const Refusal ask = classify_refusal("ASK 5 [::1]:7000");
+  const NodeRefusal ask = classify_refusal("ASK 5 [::1]:7000");
   CHECK(ask.kind == RefusalKind::kAsk);
   CHECK(ask.address == "[::1]:7000");
 

@@ -12,7 +12,7 @@ ClusterMap two_nodes(uint64_t revision, int split = 8192) {
   ClusterMap map;
   map.revision = revision;
   for (NodeId id = 1; id <= 2; ++id) {
-    ClusterNode node;
+    NodeRecord node;
     node.id = id;
     node.resp_address = "h:" + std::to_string(id);
     map.nodes.push_back(node);
