@@ -6,6 +6,7 @@ All run on loopback. Sections, all of them by default, in this order:
 volatile  engine mem beside Redis without persistence
 durable   engine disk beside Redis with appendfsync always, Redis without persistence, engine rocks
 suite     all tests of redis-benchmark: engine disk beside Redis without persistence
+gateway   a server asked through a gateway beside the same server asked directly
 replicated  three copies beside etcd with three members and Redis with WAIT
 restart   from the start of the process to the first correct answer
 latency   what one client sees while others write; plot: build/latency.svg
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 
+from bench.gateway import gateway
 from bench.latency import latency
 from bench.memory import memory
 from bench.replicated import replicated
@@ -37,7 +39,8 @@ from bench.servers import fail, stop_all
 from bench.speed import durable, volatile
 from bench.suite import suite
 
-SECTIONS = {s.__name__: s for s in (volatile, durable, suite, replicated, restart, latency, memory)}
+SECTIONS = {s.__name__: s for s in (volatile, durable, suite, gateway, replicated, restart, latency,
+                                     memory)}
 
 
 def parse():
