@@ -207,9 +207,7 @@ void ClusterCore::bootstrap() {
   for (uint32_t i = 0; i < options_.shards; ++i) {
     ClusterShard shard;
     shard.id = i + 1;
-    const auto from = [&](uint32_t n) {
-      return uint64_t{kSlotCount} * n / options_.shards;
-    };
+    const auto from = [&](uint32_t n) { return uint64_t{kSlotCount} * n / options_.shards; };
     shard.slots = {{static_cast<SlotId>(from(i)), static_cast<SlotId>(from(i + 1) - 1)}};
     View& first = shard.record.active;
     first.phase = ViewPhase::kActive;
@@ -282,16 +280,16 @@ bool ClusterCore::replace_missing(const ClusterShard& shard, Shard& state, Actio
   const View& view = shard.record.active;
   for (const Member& member : view.members) {
     const auto found = nodes_.find(member.node);
-    const bool other_store = found != nodes_.end() && found->second.member != member &&
-                             fresh(found->second.member);
+    const bool other_store =
+        found != nodes_.end() && found->second.member != member && fresh(found->second.member);
     if (!other_store && alive(member.node, options_.replace_ns)) continue;
     const Member instead = other_store ? found->second.member : choose_replacement(shard);
     if (!instead.valid() || hasty(state)) continue;
     std::vector<Member> members = view.members;
     *std::ranges::find(members, member) = instead;
     begin(shard, state, std::move(members), view.primary,
-          of_node(instead.node) + (other_store ? " has another store" : " takes the place of " +
-                                                                            of_node(member.node)),
+          of_node(instead.node) +
+              (other_store ? " has another store" : " takes the place of " + of_node(member.node)),
           actions);
     return true;
   }
@@ -305,13 +303,11 @@ Member ClusterCore::choose_replacement(const ClusterShard& shard) const {
   for (const NodeRecord& node : map_.nodes) {
     const Member candidate{node.id, node.store};
     const auto& members = shard.record.active.members;
-    const bool has_one = std::ranges::any_of(
-        members, [&](const Member& member) { return member.node == node.id; });
+    const bool has_one =
+        std::ranges::any_of(members, [&](const Member& member) { return member.node == node.id; });
     if (has_one || node.state != NodeState::kUp || !fresh(candidate)) continue;
-    const auto copies = static_cast<size_t>(
-        std::ranges::count_if(map_.shards, [&](const ClusterShard& each) {
-          return each.record.active.has(candidate);
-        }));
+    const auto copies = static_cast<size_t>(std::ranges::count_if(
+        map_.shards, [&](const ClusterShard& each) { return each.record.active.has(candidate); }));
     if (copies >= best_copies) continue;
     best = candidate;
     best_copies = copies;
@@ -327,8 +323,8 @@ Member ClusterCore::choose_preferred(const ClusterShard& shard, NodeId not_this)
     const NodeRecord* node = map_.node(member.node);
     const bool drains = node != nullptr && node->state == NodeState::kDraining;
     if (member.node == not_this || drains || !fresh(member)) continue;
-    const auto leads = static_cast<size_t>(
-        std::ranges::count_if(map_.shards, [&](const ClusterShard& each) {
+    const auto leads =
+        static_cast<size_t>(std::ranges::count_if(map_.shards, [&](const ClusterShard& each) {
           return each.record.active.primary == member;
         }));
     if (leads >= fewest) continue;
@@ -391,7 +387,7 @@ Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* ac
   if (!state.change->idle()) return Status::unavailable("its view is being changed");
   const View& view = shard->record.active;
   const auto member = std::ranges::find(view.members, to, &Member::node);
-  const Member target = to == 0 ? choose_preferred(*shard, view.primary.node)
+  const Member target = to == 0                        ? choose_preferred(*shard, view.primary.node)
                         : member == view.members.end() ? Member{}
                                                        : *member;
   if (!target.valid()) return Status::invalid("no member that can lead it");
@@ -422,8 +418,8 @@ Status ClusterCore::can_stop(NodeId node, int64_t now_ns) const {
   if (map_.node(node) == nullptr) return Status::not_found("no such node");
   for (const ClusterShard& shard : map_.shards) {
     const View& view = shard.record.active;
-    const bool member = std::ranges::any_of(
-        view.members, [&](const Member& each) { return each.node == node; });
+    const bool member =
+        std::ranges::any_of(view.members, [&](const Member& each) { return each.node == node; });
     if (!member) continue;
     if (changing(shard.id)) return Status::unavailable(of_shard(shard.id) + " changes its view");
     const auto others =

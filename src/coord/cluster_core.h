@@ -33,13 +33,13 @@ class ClusterCore {
   struct Options {
     static constexpr int64_t kMs = 1'000'000;
 
-    uint32_t shards = 1;       // of a new cluster
-    uint32_t replicas = 3;     //
-    uint32_t first_nodes = 0;  // storage nodes that it waits for; 0: `replicas`
+    uint32_t shards = 1;             // of a new cluster
+    uint32_t replicas = 3;           //
+    uint32_t first_nodes = 0;        // storage nodes that it waits for; 0: `replicas`
     int64_t suspect_ns = 250 * kMs;  // a primary that was not heard from for so long
     // Its connection broke, and it did not report again within this time.
     int64_t lost_ns = 60 * kMs;
-    int64_t down_ns = 1000 * kMs;      // a node that was not heard from is marked so
+    int64_t down_ns = 1000 * kMs;       // a node that was not heard from is marked so
     int64_t replace_ns = 30'000 * kMs;  // so long after that its copies are made elsewhere
     // More view changes of a shard than this within a minute: the next ones wait, a second at
     // first, then twice as long each.
@@ -99,10 +99,10 @@ class ClusterCore {
   };
   struct Shard {
     std::unique_ptr<ViewChange> change;
-    int64_t since_ns = 0;               // of the last activation
-    std::deque<int64_t> changes;        // when view changes began, of the last minute
-    int64_t handover_asked_ns = 0;      // of the primary; 0: not
-    int64_t member_missing_ns = 0;      // 0: none is
+    int64_t since_ns = 0;           // of the last activation
+    std::deque<int64_t> changes;    // when view changes began, of the last minute
+    int64_t handover_asked_ns = 0;  // of the primary; 0: not
+    int64_t member_missing_ns = 0;  // 0: none is
   };
 
   bool alive(NodeId node, int64_t within_ns) const;
@@ -115,8 +115,8 @@ class ClusterCore {
   bool replace_missing(const ClusterShard& shard, Shard& state, Actions* actions);
   Member choose_replacement(const ClusterShard& shard) const;
   Member choose_preferred(const ClusterShard& shard, NodeId not_this) const;
-  void begin(const ClusterShard& shard, Shard& state, std::vector<Member> members,
-             Member preferred, const std::string& why, Actions* actions);
+  void begin(const ClusterShard& shard, Shard& state, std::vector<Member> members, Member preferred,
+             const std::string& why, Actions* actions);
   void run(ShardId shard, const ViewChange::Actions& done, Actions* actions);
   void note_nodes();
   void bootstrap();
@@ -137,7 +137,7 @@ class ClusterCore {
   bool proposing_ = false;
   bool dirty_ = false;  // wished_ is not what was proposed last
   std::string why_;
-  std::vector<ShardId> deciding_;         // whose records are in the proposal on its way
+  std::vector<ShardId> deciding_;        // whose records are in the proposal on its way
   std::vector<ShardId> wants_decision_;  // whose are in wished_
   std::map<ShardId, Shard> shards_;
   std::map<NodeId, Node> nodes_;

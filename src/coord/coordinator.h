@@ -39,7 +39,8 @@ class Coordinator {
   bool leads() const { return core_.leading() && shard_.serves() && shard_.lease_valid(); }
   const ClusterCore& core() const { return core_; }
   // Does something that an operator asks for. REQUIRES: leads().
-  Status run(const std::function<Status(ClusterCore&, int64_t now_ns, ClusterCore::Actions*)>& what);
+  Status run(
+      const std::function<Status(ClusterCore&, int64_t now_ns, ClusterCore::Actions*)>& what);
   // The newest first: revision, and why.
   std::vector<std::pair<uint64_t, std::string>> history(size_t most) const;
 

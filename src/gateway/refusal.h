@@ -1,5 +1,5 @@
-// NodeRefusal: what an error of a storage node means for a gateway: whether the command was certainly
-// not carried out, and what to do about it.
+// NodeRefusal: what an error of a storage node means for a gateway: whether the command was
+// certainly not carried out, and what to do about it.
 //
 // R1 A command whose outcome is not known is sent again only if it changes nothing. R2 One that was
 // refused for certain is sent again until its time is over. Everything else is the client's to see.

@@ -43,8 +43,9 @@ Status ClusterAgent::check(const Options& options) {
   }
   if (options.mode != Mode::kStorage) return {};
   if (options.replication != Replication::kNone) {
-    return Status::invalid("cluster.replication: a storage node is told by the coordinators who "
-                           "leads; allowed: none");
+    return Status::invalid(
+        "cluster.replication: a storage node is told by the coordinators who "
+        "leads; allowed: none");
   }
   if (const Result<Address> listen = Address::parse(options.cluster_listen); !listen.ok()) {
     return Status::invalid("cluster.listen: \"" + options.cluster_listen +
@@ -180,9 +181,9 @@ void ClusterAgent::report() {
   for (const auto& [id, shard] : shards_) {
     if (report.replicas.size() == NodeReport::kMaxReplicas) break;
     const ReplicaCore& core = shard->replica()->core();
-    report.replicas.push_back({id, core.role(), core.epoch(), core.last().seq,
-                               core.committed().seq, core.accepting(now_ns),
-                               core.disk_stalled(now_ns), core.hears_leader(now_ns)});
+    report.replicas.push_back({id, core.role(), core.epoch(), core.last().seq, core.committed().seq,
+                               core.accepting(now_ns), core.disk_stalled(now_ns),
+                               core.hears_leader(now_ns)});
   }
   std::erase_if(suspects_, [now_ns](const auto& each) { return each.second < now_ns; });
   for (const auto& [node, until] : suspects_) {

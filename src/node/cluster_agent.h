@@ -1,6 +1,6 @@
-// ClusterAgent: a node's part in a cluster with coordinators: it tells them what it finds, again and
-// again, takes the map from them, and carries the messages of the shards it hosts. A gateway has one
-// too: it hosts nothing and needs the map.
+// ClusterAgent: a node's part in a cluster with coordinators: it tells them what it finds, again
+// and again, takes the map from them, and carries the messages of the shards it hosts. A gateway
+// has one too: it hosts nothing and needs the map.
 //
 // The newest map decides; one that is older than what was seen is dropped (I40). Nothing of it is
 // kept over a restart: what a node hosts, its store says; who leads, the coordinators say again.

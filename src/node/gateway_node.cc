@@ -69,9 +69,8 @@ Status run_gateway(Options& options) {
     ClusterAgent::Hooks agent_hooks;
     agent_hooks.map_changed = [&gateway](const ClusterMap& map) { gateway.set_map(map); };
     agent = std::make_unique<ClusterAgent>(reactor, net, random, options, std::move(agent_hooks));
-    const Status joined = agent->start(0, gateway.addresses().empty()
-                                              ? std::string()
-                                              : gateway.addresses()[0].to_string());
+    const Status joined = agent->start(
+        0, gateway.addresses().empty() ? std::string() : gateway.addresses()[0].to_string());
     if (!joined.ok()) return joined;
   }
   const std::vector<Address> addresses = gateway.addresses();

@@ -157,13 +157,12 @@ Status Node::join() {
   }
   if (group_ == nullptr) return {};
   if (options_.mode != Mode::kCoordinator) return group_->start(*shard_);
-  group_->allow_others(
-      {[this](const Message& message) {
-         if (coordinator_ != nullptr) coordinator_->receive(message);
-       },
-       [this](const Member& peer, bool up) {
-         if (coordinator_ != nullptr) coordinator_->link_changed(peer, up);
-       }});
+  group_->allow_others({[this](const Message& message) {
+                          if (coordinator_ != nullptr) coordinator_->receive(message);
+                        },
+                        [this](const Member& peer, bool up) {
+                          if (coordinator_ != nullptr) coordinator_->link_changed(peer, up);
+                        }});
   const Status started = group_->start(*shard_);
   if (!started.ok()) return started;
   ClusterCore::Options cluster;

@@ -3,9 +3,9 @@
 // other nodes that it needs, and a RESP server.
 //
 // Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
-// Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, for at most
-// kHandOverMs; no new connections or requests; what was logged is committed and answered, for at
-// most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
+// Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, for at
+// most kHandOverMs; no new connections or requests; what was logged is committed and answered, for
+// at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
 #pragma once
 
 #include <memory>
@@ -14,11 +14,11 @@
 #include "base/random.h"
 #include "base/real_disk.h"
 #include "base/status.h"
-#include "engine/engine.h"
-#include "node/exit_codes.h"
 #include "coord/coordinator.h"
+#include "engine/engine.h"
 #include "node/cluster_agent.h"
 #include "node/coordinator_admin.h"
+#include "node/exit_codes.h"
 #include "node/group.h"
 #include "replica/shard.h"
 #include "resp/server.h"

@@ -61,7 +61,7 @@ struct NodeRecord {
 
 struct ClusterMap {
   uint64_t revision = 0;             // 0: nothing was decided yet
-  std::vector<NodeRecord> nodes;    // in order of their ids
+  std::vector<NodeRecord> nodes;     // in order of their ids
   std::vector<ClusterShard> shards;  // in order of their ids
 
   // Null: there is none.

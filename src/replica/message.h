@@ -109,8 +109,8 @@ struct ReplicaReport {
 
   bool operator==(const ReplicaReport&) const = default;
 };
-// From a node to every coordinator, again and again: it lives. Who stalls says so, and is as good as
-// dead where it leads.
+// From a node to every coordinator, again and again: it lives. Who stalls says so, and is as good
+// as dead where it leads.
 struct NodeReport {
   static constexpr size_t kMaxReplicas = 64;
   static constexpr size_t kMaxSuspects = 64;

@@ -1,5 +1,5 @@
-// PeerLink: our side of the link to one other node. One of the two dials, again and again; the other
-// one waits to be dialled. Either way one connection carries both directions.
+// PeerLink: our side of the link to one other node. One of the two dials, again and again; the
+// other one waits to be dialled. Either way one connection carries both directions.
 //
 // What must hold:
 //  - at most one connection is up. A newer one replaces it: who dials has only one, so the older

@@ -45,7 +45,8 @@ void PeerNet::set_peer(NodeId node, const Address& address, StoreId store, Dial 
   const auto found = links_.find(node);
   if (found != links_.end()) {
     PeerLink& link = *found->second;
-    if (link.dial() == Dial::kThey && link.wanted().store == store) return link.learn(address, dial);
+    if (link.dial() == Dial::kThey && link.wanted().store == store)
+      return link.learn(address, dial);
     const bool same_address = link.address().to_string() == address.to_string();
     if (same_address && link.wanted().store == store && link.dial() == dial) return;
     remove_peer(node);

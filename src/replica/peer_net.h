@@ -4,9 +4,9 @@
 // arrive in the order of send(), urgent ones may arrive earlier. What is lost, with its connection
 // or for want of room, is lost silently but for send()'s result: see PeerLink.
 //
-// Who is known: set_peer() names each node; who else connects is refused, unless accept_unknown() was
-// called. With a secret, nodes
-// prove that they have it, and each frame carries a MAC; nothing is encrypted.
+// Who is known: set_peer() names each node; who else connects is refused, unless accept_unknown()
+// was called. With a secret, nodes prove that they have it, and each frame carries a MAC; nothing
+// is encrypted.
 //
 // Threads: the reactor's. The reactor, Net and Random outlive it; no hook destroys it.
 #pragma once

@@ -290,8 +290,8 @@ void Shard::checkpoint_finished() {
     }
   }
   released_ = releasable_.seq;
-  log_bytes_kept_ =
-      log_bytes_at_start_ - std::min(log_bytes_at_start_, before - engine_.log_bytes_of(options_.id));
+  log_bytes_kept_ = log_bytes_at_start_ -
+                    std::min(log_bytes_at_start_, before - engine_.log_bytes_of(options_.id));
   releasable_ = checkpointed_;
   const Result<LogPosition> now = replica_->core().tail().position(checkpoint_.finished_seq());
   if (now.ok()) checkpointed_ = now.value();

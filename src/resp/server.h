@@ -23,8 +23,8 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/reactor.h"
-#include "replica/eviction.h"
 #include "replica/cluster_map.h"
+#include "replica/eviction.h"
 #include "replica/shard.h"
 #include "resp/acl.h"
 #include "resp/acl_log.h"
@@ -99,8 +99,8 @@ struct ServerHooks {
   std::function<const ClusterMap*()> cluster_map;
   std::function<Member()> cluster_self;
   ClusterAdmin* admin = nullptr;  // of a coordinator; see Server::set_admin()
-  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
-  uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
+  Disk* disk = nullptr;           // where the ACL file is; null: it can be neither read nor written
+  uint64_t startup_memory = 0;    // bytes allocated before any data was loaded
 };
 
 class Functions;

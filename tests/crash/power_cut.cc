@@ -51,9 +51,7 @@ struct History {
     digests.back() = digest(replica);
   }
   // Nothing is known of what comes behind.
-  void forget_behind(const RandomReplica& replica) {
-    digests.resize(replica.shard.last_seq() + 1);
-  }
+  void forget_behind(const RandomReplica& replica) { digests.resize(replica.shard.last_seq() + 1); }
 };
 using Histories = std::vector<History>;  // of each shard
 using Seqs = std::vector<Seq>;
@@ -68,8 +66,7 @@ struct Kind {
 // A process on a disk. Its end is a kill: nothing is completed.
 struct Life {
   Life(SimDisk& disk, uint64_t seed, Kind kind)
-      : random(seed),
-        engine(reactor, disk, random, kDirectory, kOptions) {
+      : random(seed), engine(reactor, disk, random, kDirectory, kOptions) {
     const Result<std::vector<RecoveredShard>> found = engine.open();
     opened = found.status();
     for (int i = 0; i < kind.shards; ++i) {

@@ -68,12 +68,13 @@ ClusterNode::Start ClusterNode::start() {
   if (p.options.replication != Replication::kNone) {
     PeerOptions peers;
     peers.lz4 = knobs_.lz4;
-    p.group = std::make_unique<Group>(p.reactor, *p.net, p.random, p.options, p.options.cluster_members,
-                                      peers, [&p] {
-      Handshake::Nonce nonce;
-      for (char& byte : nonce) byte = static_cast<char>(p.random.next());
-      return nonce;
-    });
+    p.group = std::make_unique<Group>(p.reactor, *p.net, p.random, p.options,
+                                      p.options.cluster_members, peers, [&p] {
+                                        Handshake::Nonce nonce;
+                                        for (char& byte : nonce)
+                                          byte = static_cast<char>(p.random.next());
+                                        return nonce;
+                                      });
     shard.replica = p.group->replica_options();
     shard.hooks = p.group->hooks();
     shard.random = &p.random;

@@ -151,7 +151,7 @@ class DiskEngine final : public Engine {
   std::deque<std::unique_ptr<Append>> queue_;
   bool saving_ = false;  // hard states are being written
   std::vector<Done> save_waiters_, next_save_waiters_;
-  bool finishing_ = false;       // a checkpoint is being ended, until its superblock is current
+  bool finishing_ = false;      // a checkpoint is being ended, until its superblock is current
   std::deque<Task> to_finish_;  // those that wait for it
   Status failure_;
   EngineStats stats_;

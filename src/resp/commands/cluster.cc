@@ -65,8 +65,8 @@ bool is_down(const ClusterMap& map, NodeId node) {
 }
 
 bool leads_any(const ClusterMap& map, const Member& member) {
-  return std::ranges::any_of(
-      map.shards, [&](const ClusterShard& shard) { return shard.primary() == member; });
+  return std::ranges::any_of(map.shards,
+                             [&](const ClusterShard& shard) { return shard.primary() == member; });
 }
 
 // The members of a shard, its primary first.
@@ -315,18 +315,31 @@ void count_failure_reports(CommandContext& c) {
 }
 
 void help(CommandContext& c) {
-  reply_help(c, {"COUNTKEYSINSLOT <slot>", "    Return the number of keys in <slot>.",
-                 "GETKEYSINSLOT <slot> <count>", "    Return key names stored by current node in a slot.",
-                 "INFO", "    Return information about the cluster.", "KEYSLOT <key>",
-                 "    Return the hash slot for <key>.", "LINKS",
-                 "    Return information about all network links between this node and its peers.",
-                 "MYID", "    Return the node id.", "MYSHARDID", "    Return the node's shard id.",
-                 "NODES", "    Return cluster configuration seen by node. Output format:",
-                 "    <id> <ip:port@bus-port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
-                 "REPLICAS <node-id>", "    Return <node-id> replicas.", "SHARDS",
-                 "    Return information about slot range mappings and the nodes associated with them.",
-                 "SLOTS", "    Return information about slots range mappings. Each range is made of:",
-                 "    start, end, master and replicas IP addresses, ports and ids"});
+  reply_help(
+      c, {"COUNTKEYSINSLOT <slot>",
+          "    Return the number of keys in <slot>.",
+          "GETKEYSINSLOT <slot> <count>",
+          "    Return key names stored by current node in a slot.",
+          "INFO",
+          "    Return information about the cluster.",
+          "KEYSLOT <key>",
+          "    Return the hash slot for <key>.",
+          "LINKS",
+          "    Return information about all network links between this node and its peers.",
+          "MYID",
+          "    Return the node id.",
+          "MYSHARDID",
+          "    Return the node's shard id.",
+          "NODES",
+          "    Return cluster configuration seen by node. Output format:",
+          "    <id> <ip:port@bus-port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+          "REPLICAS <node-id>",
+          "    Return <node-id> replicas.",
+          "SHARDS",
+          "    Return information about slot range mappings and the nodes associated with them.",
+          "SLOTS",
+          "    Return information about slots range mappings. Each range is made of:",
+          "    start, end, master and replicas IP addresses, ports and ids"});
 }
 
 // Backups answer nothing yet, so both are agreed to: reads go to the primary as ever.
@@ -361,7 +374,8 @@ constexpr CommandSpec kSubcommands[] = {
     row("bumpepoch", 2, kChange, "3.0.0", "O(1)", "Advances the cluster config epoch."),
     row("count-failure-reports", 3, kAdmin | kStale, "3.0.0",
         "O(N) where N is the number of failure reports",
-        "Returns the number of active failure reports active for a node.", "node-id", count_failure_reports),
+        "Returns the number of active failure reports active for a node.", "node-id",
+        count_failure_reports),
     row("countkeysinslot", 3, kStale, "3.0.0", "O(1)", "Returns the number of keys in a hash slot.",
         "slot", count_keys_in_slot),
     row("delslots", -3, kChange, "3.0.0", "O(N) where N is the total number of hash slot arguments",
@@ -379,7 +393,8 @@ constexpr CommandSpec kSubcommands[] = {
         "Returns the key names in a hash slot.", "slot count", get_keys_in_slot),
     row("help", 2, kLoading | kStale, "5.0.0", "O(1)",
         "Returns helpful text about the different subcommands.", {}, help),
-    row("info", 2, kStale, "3.0.0", "O(1)", "Returns information about the state of a node.", {}, info),
+    row("info", 2, kStale, "3.0.0", "O(1)", "Returns information about the state of a node.", {},
+        info),
     row("keyslot", 3, kStale, "3.0.0", "O(N) where N is the number of bytes in the key",
         "Returns the hash slot for a key.", "key", keyslot),
     row("links", 2, kStale, "7.0.0", "O(N) where N is the total number of Cluster nodes",

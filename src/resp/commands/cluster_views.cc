@@ -25,7 +25,8 @@ const ClusterMap* known_map(CommandContext& c) {
   }
   if (hooks.admin != nullptr) return &hooks.admin->map();
   const ClusterMap* map = hooks.cluster_map ? hooks.cluster_map() : nullptr;
-  if (map == nullptr) c.fail("ERR this server is not part of a cluster with coordinators; see mode");
+  if (map == nullptr)
+    c.fail("ERR this server is not part of a cluster with coordinators; see mode");
   return map;
 }
 
@@ -67,8 +68,8 @@ void reply_view(CommandContext& c, const ClusterMap& map, const ClusterShard& sh
   facts.number("shard", shard.id);
   facts.text("slots", slots_text(shard));
   facts.number("epoch", record.active.epoch);
-  facts.text("phase", record.active.epoch == 0 && !forms ? "new"
-                      : forms                            ? "forming"
+  facts.text("phase", record.active.epoch == 0 && !forms       ? "new"
+                      : forms                                  ? "forming"
                       : record.allocated > record.active.epoch ? "fencing"
                                                                : "active");
   facts.number("allocated", record.allocated);
@@ -122,10 +123,10 @@ void view_history(CommandContext& c) {
 }
 
 void view_help(CommandContext& c) {
-  reply_help(c, {"GET <shard>", "    Return the shard's view: its epoch, primary and members.",
-                 "HISTORY [<count>]",
-                 "    Return what the coordinators decided last, the newest first.", "LIST",
-                 "    Return the views of all shards."});
+  reply_help(
+      c, {"GET <shard>", "    Return the shard's view: its epoch, primary and members.",
+          "HISTORY [<count>]", "    Return what the coordinators decided last, the newest first.",
+          "LIST", "    Return the views of all shards."});
 }
 
 // --- NODE ---
@@ -210,12 +211,12 @@ void node_drain(CommandContext& c) {
 }
 
 void node_help(CommandContext& c) {
-  reply_help(c, {"CAN-STOP <node>",
-                 "    Return whether every shard keeps enough copies without the node, or why not.",
-                 "DRAIN <node> [OFF]",
-                 "    Let other nodes lead the node's shards, and give it no new ones.",
-                 "INFO <node>", "    Return what the node reported last.", "LIST",
-                 "    Return all storage nodes."});
+  reply_help(c,
+             {"CAN-STOP <node>",
+              "    Return whether every shard keeps enough copies without the node, or why not.",
+              "DRAIN <node> [OFF]",
+              "    Let other nodes lead the node's shards, and give it no new ones.", "INFO <node>",
+              "    Return what the node reported last.", "LIST", "    Return all storage nodes."});
 }
 
 // --- EPOCH ---

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "replica/replica.h"
-#include "resp/commands/families.h"
 #include "resp/cluster_admin.h"
+#include "resp/commands/families.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
@@ -212,18 +212,18 @@ void remove_member(CommandContext& c) {
 }
 
 void help(CommandContext& c) {
-  reply_help(c, {"ADDMEMBER <node>",
-                 "    Make the store that the connected node has a member: it gets the data, and a "
-                 "vote",
-                 "    when it has nearly all of it.", "FAILOVER <shard> [<node>]",
-                 "    Of a coordinator: make a new view, without asking the primary.",
-                 "HANDOVER <node>",
-                 "    Let that member become the primary, without losing a write.",
-                 "HANDOVER <shard> [<node>]", "    The same, of a coordinator.", "INFO",
-                 "    Return this replica's role and log, and the members of its group.",
-                 "REMOVEMEMBER <node> [<store>]",
-                 "    Make the node's store a member no more. The store must be named if the node "
-                 "has two."});
+  reply_help(
+      c, {"ADDMEMBER <node>",
+          "    Make the store that the connected node has a member: it gets the data, and a "
+          "vote",
+          "    when it has nearly all of it.", "FAILOVER <shard> [<node>]",
+          "    Of a coordinator: make a new view, without asking the primary.", "HANDOVER <node>",
+          "    Let that member become the primary, without losing a write.",
+          "HANDOVER <shard> [<node>]", "    The same, of a coordinator.", "INFO",
+          "    Return this replica's role and log, and the members of its group.",
+          "REMOVEMEMBER <node> [<store>]",
+          "    Make the node's store a member no more. The store must be named if the node "
+          "has two."});
 }
 
 constexpr uint32_t kLook = kAdmin | kNoScript | kLoading | kStale;

@@ -1,3 +1,4 @@
+// ClusterCore, against nodes that do what they are told: placement, suspicion, replacement, operators.
 #include "coord/cluster_core.h"
 
 #include <doctest/doctest.h>
@@ -93,7 +94,8 @@ class World {
       replica.role = Role::kPrimary;
       replica.accepting = true;
       for (auto& [id, node] : nodes) {
-        if (node.up && active->view.has(node.member)) node.replicas[message.shard].hears_leader = true;
+        if (node.up && active->view.has(node.member))
+          node.replicas[message.shard].hears_leader = true;
         if (node.up && active->view.has(node.member)) {
           node.replicas[message.shard].shard = message.shard;
           node.replicas[message.shard].epoch = message.epoch;

@@ -279,8 +279,7 @@ TEST_CASE_TEMPLATE("engine: checkpoints of two shards, one's slices while the ot
   for (int again = 0; again < 2; ++again) {
     CHECK(f.records(0) == Records{{"0/1/old", "v"}});
     CHECK(f.records(1) == Records{{"1/1/gone", "v"}});
-    CHECK(f.records(0, kOther) ==
-          Records{{"0/1/old", "v"}, {"0/2/new", std::string(3000, 'n')}});
+    CHECK(f.records(0, kOther) == Records{{"0/1/old", "v"}, {"0/2/new", std::string(3000, 'n')}});
     CHECK(f.records(1, kOther).empty());
     CHECK(f.read_record({0, 2, "new"}, kOther).value() == std::string(3000, 'n'));
     CHECK(f.engine().log_bytes_of(kShard) > 0);

@@ -1,3 +1,4 @@
+// ClusterMap: its bytes, pinned, and what a decoder refuses.
 #include "replica/cluster_map.h"
 
 #include <doctest/doctest.h>

@@ -56,9 +56,9 @@ TEST_CASE("shared engine: a shard that writes nothing more does not keep the log
     store.replicas[2].put(0, "another");
     // Many times the ring, all of one shard.
     for (int i = 0; i < 4000; ++i) {
-      store.replicas[0].command(Effect::put_string(
-          0, store.replicas[0].keyspace.key("k" + std::to_string(i % 50)),
-          std::string(600, static_cast<char>('a' + i % 26)), 0));
+      store.replicas[0].command(
+          Effect::put_string(0, store.replicas[0].keyspace.key("k" + std::to_string(i % 50)),
+                             std::string(600, static_cast<char>('a' + i % 26)), 0));
       if (i % 8 == 0) REQUIRE(store.turn());
     }
     REQUIRE(store.turn());
@@ -82,8 +82,8 @@ TEST_CASE("shared engine: each shard's checkpoints follow from what it has logge
   SharedStore store(disk, 2, 40'000);
   store.replicas[1].put(0, "seldom");
   for (int i = 0; i < 300; ++i) {
-    store.replicas[0].command(Effect::put_string(0, store.replicas[0].keyspace.key("often"),
-                                                 std::string(500, 'v'), 0));
+    store.replicas[0].command(
+        Effect::put_string(0, store.replicas[0].keyspace.key("often"), std::string(500, 'v'), 0));
     REQUIRE(store.turn());
   }
   CHECK(store.replicas[0].shard.checkpoint().finished_count() >= 3);
