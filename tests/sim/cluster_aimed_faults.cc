@@ -19,23 +19,44 @@ void ClusterWorld::aimed_fault(int kind) {
   const int64_t ms = 200 + up_to(2000);
   switch (kind) {
     case 24:
-    case 25:
       cut_off_from_members(node, ms);
+      break;
+    case 25:
+      answer_late(node);
       break;
     case 26:
       // When it goes on it hears its clients, and of the others nothing.
       mark("pauses of a primary that is cut off");
-      cut_off_from_members(node, ms + 300);
-      node.pause_for(ms * kNsPerMs);
+      note(node.host() + " stands still");
+      cut_off_from_members(node, ms + 1000);
+      node.pause_for((ms + 600) * kNsPerMs);
       break;
     case 27:
       mark("elections with slow disks");
+      note(node.host() + " stands still, disks are slow");
       for (const auto& each : nodes_) each->disk().set_delay(5 + up_to(40));
-      node.pause_for(ms * kNsPerMs);
+      node.pause_for((ms + 600) * kNsPerMs);
       break;
     default:
       kill(node);
   }
+}
+
+// The others hear of it no more, but what they answered before comes when it is nearly too late.
+void ClusterWorld::answer_late(ClusterNode& node) {
+  mark("late answers to a primary");
+  std::vector<std::pair<std::string, std::string>> in, out;
+  for (const auto& other : nodes_) {
+    if (other.get() == &node) continue;
+    in.emplace_back(other->host(), node.host());
+    out.emplace_back(node.host(), other->host());
+  }
+  const int64_t heard_ms = 55 + up_to(40), late_ms = 60 + up_to(90);
+  note(node.host() + " is answered " + std::to_string(late_ms) + " ms late");
+  cut_for(std::move(in), heard_ms + late_ms);
+  after(heard_ms, [this, out = std::move(out)]() mutable {
+    if (!calm_) cut_for(std::move(out), 400 + up_to(800));
+  });
 }
 
 // Its clients reach it all the same.
@@ -55,7 +76,7 @@ void ClusterWorld::cut_off_from_members(ClusterNode& node, int64_t ms) {
 // What was told and is not on stable media is lost with the power that goes a moment later.
 void ClusterWorld::sends(ClusterNode& node, const Message& message) {
   told_.sends(message);
-  if (calm_ || !enabled_.contains(kAfterVotes)) return;
+  if (calm_ || std::ranges::find(enabled_, kAfterVotes) == enabled_.end()) return;
   const auto* vote = std::get_if<Vote>(&message.body);
   const bool asks = std::holds_alternative<VoteRequest>(message.body);
   const bool tells = vote != nullptr && vote->granted && !vote->pre;

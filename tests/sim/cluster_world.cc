@@ -21,11 +21,9 @@ ClusterWorld::ClusterWorld(uint64_t seed)
   make_clients();
   if (nodes_.front()->grouped()) make_operator();
   chaos_ms_ = 4000 + up_to(random_.one_in(4) ? 16'000 : 6000);
-  fault_every_ms_ = 20 + up_to(600);
+  fault_every_ms_ = 40 + up_to(1200);
   rare_recovery_faults_ = random_.one_in(2);
-  for (int fault = 0; fault < kFaultKinds; ++fault) {
-    if (random_.one_in(2)) enabled_.insert(fault);
-  }
+  draw_faults();
   draw_weather();
 }
 
@@ -73,14 +71,15 @@ void ClusterWorld::make_clients() {
     manner.think_ms = slow ? 300 + up_to(600) : think_ms;
     manner.pipeline = 1 + random_.below(slow ? 16 : 6);
     manner.patience_ms = 300 + up_to(slow ? 5000 : 2000);
+    if (i == 0) manner.patience_ms = 100 + up_to(200);  // it is the first at a new primary
     make_client(i, manner);
   }
   if (nodes_.size() < 2) return;
-  for (size_t i = random_.below(nodes_.size() + 1); i > 0; --i) {
+  for (size_t i = random_.one_in(2) ? nodes_.size() : random_.below(2); i > 0; --i) {
     ClusterClient::Manner manner;
     manner.watches = true;
     manner.think_ms = 20 + up_to(60);
-    manner.pipeline = 4 + random_.below(40);
+    manner.pipeline = 100;
     manner.patience_ms = 2000 + up_to(6000);
     make_client(clients_.size(), manner);
   }
@@ -142,8 +141,9 @@ void ClusterWorld::start(ClusterNode& node) {
   if (!calm_ && rare_recovery_faults_ && random_.one_in(4)) {
     node.disk().power_off_after(1 + random_.below(12));
   }
-  // A snapshot that it got may show what its sender had committed by then.
+  // A snapshot that it got may show what its sender had committed by then, or in an earlier life.
   for (const auto& other : nodes_) {
+    node.may_show(other->known_before());
     if (other->running()) node.may_show(other->shard().commit_seq());
   }
   const auto started = node.start();

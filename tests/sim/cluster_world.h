@@ -27,7 +27,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -81,6 +80,7 @@ class ClusterWorld {
 
   // --- faults: cluster_faults.cc, cluster_aimed_faults.cc ---
   static constexpr int kFaultKinds = 34;
+  void draw_faults();
   void draw_weather();
   void schedule_fault();
   void one_fault();
@@ -93,6 +93,7 @@ class ClusterWorld {
   void clock_step(ClusterNode& node);
   void cut_for(std::vector<std::pair<std::string, std::string>> links, int64_t ms);
   void aimed_fault(int kind);
+  void answer_late(ClusterNode& node);
   void cut_off_from_members(ClusterNode& node, int64_t ms);
   void sends(ClusterNode& node, const Message& message);
   void operator_fault(int kind);
@@ -125,7 +126,7 @@ class ClusterWorld {
   bool calm_ = false;
 
   // Knobs.
-  std::set<int> enabled_;
+  std::vector<int> enabled_;  // faults
   int64_t fault_every_ms_ = 1;
   int64_t chaos_ms_ = 1;
   bool rare_recovery_faults_ = false;
