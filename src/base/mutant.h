@@ -66,6 +66,7 @@ enum class Mutant {
   kStaleActivate,          // I40
   kCommitUnmatched,        // I4
   kTruncateOverlap,        // I26
+  kReadWithoutLease,       // I21
 };
 
 #ifdef HOLDFAST_MUTANTS

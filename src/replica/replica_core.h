@@ -182,6 +182,8 @@ class ReplicaCore {
   const Member& self() const { return options_.self; }
   Role role() const { return role_; }
   Epoch epoch() const { return promised_.promised_epoch; }
+  // What it goes by; it may not be durable yet.
+  const HardState& promised() const { return promised_; }
   const Member& leader() const { return leader_; }  // of the epoch, as far as it is known
   const LogPosition& last() const { return tail_.last(); }
   const LogTail& tail() const { return tail_; }
@@ -280,7 +282,6 @@ class ReplicaCore {
   // Promises an epoch, follows nobody. REQUIRES: epoch >= epoch(), or a first vote in this one.
   void promise(Epoch epoch, StoreId vote);
   bool promise_durable() const { return saved_ == promised_; }
-  const HardState& promised() const { return promised_; }
   void set_role(Role role);
   void follow(const Member& leader);
   // Begins to lead the promised epoch with its first entry.

@@ -278,6 +278,7 @@ bool ReplicaCore::accepting(int64_t now_ns) const {
 }
 
 int64_t ReplicaCore::lease_end_ns() const {
+  if (mutant(Mutant::kReadWithoutLease) && serving() && start_committed()) return INT64_MAX;
   if (!options_.lease_reads || lease_renounced_ || !serving()) return kNever;
   if (handover_ && !mutant(Mutant::kHandoverKeepsLease)) return kNever;
   if (!start_committed() && !mutant(Mutant::kReadBeforeStart)) return kNever;

@@ -197,7 +197,9 @@ std::vector<uint64_t> remembered(const std::string& path) {
   std::vector<uint64_t> seeds;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line[0] != '#') seeds.push_back(std::strtoull(line.c_str(), nullptr, 10));
+    if (line.starts_with('#')) continue;
+    std::istringstream words(line);
+    for (uint64_t seed = 0; words >> seed;) seeds.push_back(seed);
   }
   return seeds;
 }

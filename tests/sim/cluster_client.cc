@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kWatchMs = 50;
+constexpr int64_t kRefusedMs = 150;  // until one who watches asks again
 
 }  // namespace
 
@@ -24,7 +25,7 @@ ClusterClient::ClusterClient(uint32_t number, size_t nodes, SimReactor& reactor,
       connect_(std::move(connect)) {}
 
 void ClusterClient::start() {
-  node_ = random_.below(nodes_);
+  node_ = manner_.watches ? number_ % nodes_ : random_.below(nodes_);
   connect_soon();
   think();
   watch();
@@ -32,7 +33,8 @@ void ClusterClient::start() {
 
 void ClusterClient::think() {
   const auto most = static_cast<uint64_t>(manner_.think_ms);
-  reactor_.run_after(1 + static_cast<int64_t>(random_.below(most)), [this] {
+  const int64_t idle = refused_ ? kRefusedMs : 0;
+  reactor_.run_after(1 + idle + static_cast<int64_t>(random_.below(most)), [this] {
     ask();
     think();
   });
@@ -46,7 +48,9 @@ void ClusterClient::ask() {
     again = std::move(last_.front());
     last_.pop_front();
   }
-  Asked asked = again ? again() : workload_.next(number_);
+  Asked asked = again              ? again()
+                : manner_.watches ? workload_.next_read(number_)
+                                  : workload_.next(number_);
   for (const auto& request : asked.requests) out_ += request_bytes(request);
   waiting_.push_back({std::move(asked), {}, reactor_.clock().mono_ns(), std::move(again)});
   conn_->want_write(true);
@@ -80,7 +84,7 @@ void ClusterClient::disconnect() {
     if (waiting.again) last_.push_front(std::move(waiting.again));
   }
   waiting_.clear();
-  if (!leaves_) node_ = random_.below(nodes_);
+  if (!leaves_ && !stays()) node_ = random_.below(nodes_);
   leaves_ = false;
   connect_soon();
 }
@@ -147,6 +151,7 @@ void ClusterClient::take_replies() {
     Waiting done = std::move(first);
     waiting_.pop_front();
     done.asked.answered(done.replies);
+    refused_ = stays() && Workload::refused(done.replies.back());
     for (const Reply& each : done.replies) redirected(each);
     if (done.again && Workload::refused(done.replies.back())) {
       last_.push_front(std::move(done.again));
@@ -155,7 +160,7 @@ void ClusterClient::take_replies() {
 }
 
 void ClusterClient::redirected(const Reply& reply) {
-  if (!Workload::refused(reply)) return;
+  if (!Workload::refused(reply) || stays()) return;
   const std::string code = reply.code();
   if (code == "MOVED") {  // MOVED 5 10.0.0.2:6379
     const size_t host = reply.text.rfind(' ') + 1;

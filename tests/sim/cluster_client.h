@@ -22,6 +22,8 @@ class ClusterClient final : public ConnHandler {
     int64_t think_ms = 20;  // at most, between two things it asks
     size_t pipeline = 4;
     int64_t patience_ms = 1000;
+    // Only reads, from one node whatever that says: it asks a primary that was deposed, too.
+    bool watches = false;
   };
   using Connect = std::function<std::unique_ptr<Conn>(size_t node)>;  // null: refused
 
@@ -59,6 +61,7 @@ class ClusterClient final : public ConnHandler {
   void disconnect();
   void take_replies();
   void redirected(const Reply& reply);
+  bool stays() const { return manner_.watches && !finishing_; }
   void watch();
 
   const uint32_t number_;
@@ -75,6 +78,7 @@ class ClusterClient final : public ConnHandler {
   bool leaves_ = false;  // for another node, when all is answered
   bool connecting_ = false;
   bool finishing_ = false;
+  bool refused_ = false;  // one who watches was, just now
   std::deque<Ask> last_;
   uint64_t moved_ = 0, timeouts_ = 0;
 };

@@ -21,7 +21,7 @@ struct ClusterNode::Process {
         net(node.net_.at(node.host_)),
         options(its_options),
         random(node.random_.next()),
-        engine(reactor, node.disk_, random, kDirectory, node.knobs_.engine),
+        engine(reactor, *node.disk_, random, kDirectory, node.knobs_.engine),
         keyspace(random.next()) {}
 
   SimNodeReactor reactor;
@@ -44,7 +44,7 @@ ClusterNode::ClusterNode(SimReactor& reactor, SimNet& net, uint64_t seed, Knobs 
       hooks_(std::move(hooks)),
       marks_(marks),
       host_(cluster_host(knobs_.options.cluster_node)),
-      disk_(seed ^ 0xd15c) {}
+      disk_(std::make_unique<SimDisk>(seed ^ 0xd15c)) {}
 
 ClusterNode::~ClusterNode() = default;
 
@@ -60,7 +60,8 @@ ClusterNode::Start ClusterNode::start() {
   p.reactor.clock().step_wall(wall_step_us_);
   const auto failed = [this](const char* what, const Status& status) {
     const bool broken = status.code() == Code::kIo || status.code() == Code::kPoisoned;
-    if (!disk_.powered() || broken) return Start::kDiskFailed;
+    if (!disk_->powered() || broken) return Start::kDiskFailed;
+    if (status.code() == Code::kNoSpace) return Start::kNoRoom;
     throw Violation(host_ + ": " + what + ": " + status.message());
   };
   ShardOptions shard;
@@ -76,10 +77,13 @@ ClusterNode::Start ClusterNode::start() {
                                         return nonce;
                                       });
     shard.replica = p.group->replica_options();
-    shard.hooks = p.group->hooks();
+    shard.hooks.send = [this, send = p.group->hooks().send](const Message& message) {
+      hooks_.sends(message);
+      send(message);
+    };
     shard.random = &p.random;
   }
-  Status status = disk_.make_directory(kDirectory);
+  Status status = disk_->make_directory(kDirectory);
   if (!status.ok()) return failed("data.dir", status);
   p.shard = std::make_unique<Shard>(p.reactor, p.engine, p.keyspace, std::move(shard));
   p.shard->on_deposed([this] { hooks_.start_anew("deposed with uncommitted effects"); });
@@ -89,6 +93,7 @@ ClusterNode::Start ClusterNode::start() {
   ServerHooks hooks;
   if (p.group != nullptr) {
     hooks.client_address = [&p](NodeId node) { return p.group->client_address(node); };
+    hooks.group_peer = [&p](NodeId node) { return p.group->peer(node); };
   }
   p.server =
       std::make_unique<Server>(p.reactor, *p.net, p.random, p.options, *p.shard, std::move(hooks));
@@ -115,7 +120,7 @@ void ClusterNode::kill() {
 
 void ClusterNode::lose_power() {
   net_.power_off(host_);
-  disk_.crash();
+  disk_->crash();
   kill();
 }
 
@@ -123,6 +128,11 @@ void ClusterNode::end_in_order() {
   if (!running()) return;
   process_->engine.close();
   kill();
+}
+
+void ClusterNode::replace_disk() {
+  HF_ASSERT(!running());
+  disk_ = std::make_unique<SimDisk>(random_.next());
 }
 
 void ClusterNode::pause_for(int64_t ns) {
@@ -139,7 +149,7 @@ void ClusterNode::step_wall(int64_t us) {
 
 Shard& ClusterNode::shard() { return *process_->shard; }
 
-const ReplicaCore* ClusterNode::core() {
+const ElectedCore* ClusterNode::core() {
   const Replica* replica = process_->shard->replica();
   return replica == nullptr ? nullptr : &replica->core();
 }

@@ -36,8 +36,14 @@ class ClusterNode {
   struct Hooks {
     std::function<void(const std::string& why)> start_anew;
     std::function<void(const Status&)> log_failed;
+    // To another member, before it leaves.
+    std::function<void(const Message&)> sends;
   };
-  enum class Start : uint8_t { kOk, kDiskFailed };  // kDiskFailed: of a fault, within recovery
+  enum class Start : uint8_t {
+    kOk,
+    kDiskFailed,  // of a fault, within recovery
+    kNoRoom,      // for a new store
+  };
 
   ClusterNode(SimReactor& reactor, SimNet& net, uint64_t seed, Knobs knobs, Hooks hooks,
               MarkCounts& marks);
@@ -52,17 +58,21 @@ class ClusterNode {
   // As Node does it when it starts anew.
   void end_in_order();
 
+  bool grouped() const { return knobs_.options.replication != Replication::kNone; }
   bool running() const { return process_ != nullptr; }
   // Counts the starts; tells whether the process is still the one that an event was meant for.
   uint64_t life() const { return life_; }
   const std::string& host() const { return host_; }
-  SimDisk& disk() { return disk_; }
+  NodeId number() const { return knobs_.options.cluster_node; }
+  SimDisk& disk() { return *disk_; }
+  // An empty one takes its place: its next process has another store. REQUIRES: !running().
+  void replace_disk();
   void pause_for(int64_t ns);
   void step_wall(int64_t us);
 
   // REQUIRES: running().
   Shard& shard();
-  const ReplicaCore* core();  // null: alone
+  const ElectedCore* core();  // null: alone
   bool accepts_writes() { return running() && shard().accepts_writes(); }
   // Sessions that wait until the primary is sure to be one.
   uint64_t waiting_for_lease();
@@ -85,7 +95,7 @@ class ClusterNode {
   const Hooks hooks_;
   MarkCounts& marks_;
   const std::string host_;
-  SimDisk disk_;
+  std::unique_ptr<SimDisk> disk_;
   int64_t wall_step_us_ = 0;
   uint64_t life_ = 0;
   Seq recovered_seq_ = 0;

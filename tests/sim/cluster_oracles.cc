@@ -97,6 +97,7 @@ void ClusterWorld::compare_contents(ClusterNode& node) {
 bool ClusterWorld::converged() {
   ClusterNode* leads = primary();
   if (leads == nullptr || leads->shard().last_seq() != leads->shard().commit_seq()) return false;
+  if (operator_ != nullptr && !all_is_well()) return false;
   return std::ranges::all_of(nodes_, [&](const auto& node) {
     if (!node->running()) return false;
     return node->shard().commit_seq() == leads->shard().commit_seq();
@@ -107,6 +108,7 @@ void ClusterWorld::calm() {
   calm_ = true;
   note("the faults end");
   heal();
+  if (operator_ != nullptr) operator_->take_all_back();
   for (size_t i = 0; i < clients_.size(); ++i) {
     clients_[i]->finish(workload_->final_reads(static_cast<uint32_t>(i)));
   }

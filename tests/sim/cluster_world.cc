@@ -19,12 +19,11 @@ ClusterWorld::ClusterWorld(uint64_t seed)
     : random_(seed), net_(reactor_, random_), workload_(std::make_unique<Workload>(random_)) {
   make_nodes();
   make_clients();
+  if (nodes_.front()->grouped()) make_operator();
   chaos_ms_ = 4000 + up_to(random_.one_in(4) ? 16'000 : 6000);
-  fault_every_ms_ = 30 + up_to(800);
+  fault_every_ms_ = 40 + up_to(1200);
   rare_recovery_faults_ = random_.one_in(2);
-  for (int fault = 0; fault < 24; ++fault) {
-    if (random_.one_in(2)) enabled_.insert(fault);
-  }
+  draw_faults();
   draw_weather();
 }
 
@@ -56,7 +55,8 @@ void ClusterWorld::make_nodes() {
         reactor_, net_, random_.next(), knobs,
         ClusterNode::Hooks{
             [this, index](const std::string& why) { start_anew(*nodes_[index], why); },
-            [this, index](const Status& status) { log_failed(*nodes_[index], status); }},
+            [this, index](const Status& status) { log_failed(*nodes_[index], status); },
+            [this, index](const Message& message) { sends(*nodes_[index], message); }},
         marks_));
   }
 }
@@ -71,14 +71,37 @@ void ClusterWorld::make_clients() {
     manner.think_ms = slow ? 300 + up_to(600) : think_ms;
     manner.pipeline = 1 + random_.below(slow ? 16 : 6);
     manner.patience_ms = 300 + up_to(slow ? 5000 : 2000);
-    auto net = std::shared_ptr<Net>(net_.at(client_host(i)));
-    clients_.push_back(std::make_unique<ClusterClient>(
-        static_cast<uint32_t>(i), nodes_.size(), reactor_, random_, *workload_, manner,
-        [net](size_t node) -> std::unique_ptr<Conn> {
-          auto conn = net->connect(Address::tcp(cluster_host(node + 1), kRespPort));
-          return conn.ok() ? std::move(conn.value()) : nullptr;
-        }));
+    if (i == 0) manner.patience_ms = 100 + up_to(200);  // it is the first at a new primary
+    make_client(i, manner);
   }
+  if (nodes_.size() < 2) return;
+  for (size_t i = random_.one_in(2) ? nodes_.size() : random_.below(2); i > 0; --i) {
+    ClusterClient::Manner manner;
+    manner.watches = true;
+    manner.think_ms = 20 + up_to(60);
+    manner.pipeline = 100;
+    manner.patience_ms = 2000 + up_to(6000);
+    make_client(clients_.size(), manner);
+  }
+}
+
+void ClusterWorld::make_client(size_t number, const ClusterClient::Manner& manner) {
+  clients_.push_back(std::make_unique<ClusterClient>(static_cast<uint32_t>(number), nodes_.size(),
+                                                     reactor_, random_, *workload_, manner,
+                                                     connects_from(client_host(number))));
+}
+
+void ClusterWorld::make_operator() {
+  operator_ = std::make_unique<ClusterOperator>(nodes_.size(), reactor_, random_, marks_,
+                                                connects_from("operator"));
+}
+
+std::function<std::unique_ptr<Conn>(size_t node)> ClusterWorld::connects_from(
+    const std::string& host) {
+  return [net = std::shared_ptr<Net>(net_.at(host))](size_t node) -> std::unique_ptr<Conn> {
+    auto conn = net->connect(Address::tcp(cluster_host(node + 1), kRespPort));
+    return conn.ok() ? std::move(conn.value()) : nullptr;
+  };
 }
 
 int64_t ClusterWorld::now_ms() { return reactor_.clock().mono_ns() / 1'000'000; }
@@ -93,6 +116,13 @@ void ClusterWorld::logged(std::string_view message, std::initializer_list<LogFie
   std::string line = reactor_.running() + ": " + std::string(message);
   for (const LogField& field : fields) line += " " + std::string(field.key) + "=" + field.value;
   note(line);
+  if (message == "role" && line.find("role=primary") != std::string::npos) {
+    for (const auto& node : nodes_) {
+      if (node->running() && node->host() == reactor_.running()) {
+        told_.leads(node->core()->epoch(), node->core()->self());
+      }
+    }
+  }
   if (message == "log truncated") mark("suffixes truncated");
   if (message == "the group is formed") mark("groups formed");
 }
@@ -111,16 +141,23 @@ void ClusterWorld::start(ClusterNode& node) {
   if (!calm_ && rare_recovery_faults_ && random_.one_in(4)) {
     node.disk().power_off_after(1 + random_.below(12));
   }
-  // A snapshot that it got may show what its sender had committed by then.
+  // A snapshot that it got may show what its sender had committed by then, or in an earlier life.
   for (const auto& other : nodes_) {
+    node.may_show(other->known_before());
     if (other->running()) node.may_show(other->shard().commit_seq());
   }
   const auto started = node.start();
   note(node.host() + " starts");
   if (started == ClusterNode::Start::kOk) {
+    if (node.core() != nullptr) told_.starts(*node.core());
     if (!node.disk().powered()) return;
     if (calm_) return;
     power_off_soon(node);
+    return;
+  }
+  if (started == ClusterNode::Start::kNoRoom) {
+    mark("no room to start");
+    start_after(node, downtime());
     return;
   }
   ++faults_;
@@ -176,6 +213,7 @@ void ClusterWorld::log_failed(ClusterNode& node, const Status& status) {
 void ClusterWorld::run() {
   for (const auto& node : nodes_) start_after(*node, up_to(500));
   for (const auto& client : clients_) client->start();
+  if (operator_ != nullptr) operator_->start();
   schedule_fault();
   while (now_ms() < chaos_ms_) {
     reactor_.run_for(kLookMs);
@@ -187,6 +225,7 @@ void ClusterWorld::run() {
   if (workload_->undecided()) mark("histories without a verdict");
   marks_["acknowledged"] += workload_->acknowledged();
   marks_["refused"] += workload_->refused();
+  marks_["refused: the device is full"] += workload_->refused_by_full_device();
   marks_["unknown outcomes"] += workload_->unknown();
   for (const auto& client : clients_) {
     marks_["clients sent elsewhere"] += client->moved();

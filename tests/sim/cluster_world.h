@@ -1,11 +1,14 @@
 // ClusterWorld: one seed's simulation of whole nodes: server, shard, replication, links, engine,
 // all real, on simulated disks, network and clocks; one to five nodes in a group that elects its
-// primary, or one alone; two to eight clients. Everything that happens follows from the seed.
+// primary, or one alone; two to eight clients, others that only read and stay with one node each
+// whatever becomes of it, and an operator. Everything that happens follows from the seed.
 //
 // Faults, of which each seed turns on some: processes killed, power lost (of one, of all, in the
 // middle of a write, within recovery), failed, slow and stalled disks, pauses, partitions (also
 // one-way, also clogs opened in random order), resets, slow networks, wall clock steps, drifting
-// boot clocks, clients that stop reading. Small logs and checkpoints, so that logs are released.
+// boot clocks, clients that stop reading, primaries that only their clients reach, power lost right
+// after a vote, full devices, disks that are replaced; members taken out and back, handovers. Small
+// logs and checkpoints, so that logs are released.
 //
 // Oracles:
 //   C1  the history of the clients is linearizable, its transactions strictly serializable
@@ -16,6 +19,7 @@
 //       within 60 s of virtual time
 //   C5  no assertion of the product is broken; a store is always recovered
 //   C6  no checkpoints without end when there is nothing new
+//   C7  what a store told the others, it knows in later lives (cluster_told.h)
 // A broken oracle throws Violation.
 #pragma once
 
@@ -23,7 +27,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +34,8 @@
 #include "tests/sim/campaign.h"
 #include "tests/sim/cluster_client.h"
 #include "tests/sim/cluster_node.h"
+#include "tests/sim/cluster_operator.h"
+#include "tests/sim/cluster_told.h"
 #include "tests/sim/violation.h"
 #include "tests/sim/workload.h"
 
@@ -54,6 +59,9 @@ class ClusterWorld {
  private:
   void make_nodes();
   void make_clients();
+  void make_client(size_t number, const ClusterClient::Manner& manner);
+  void make_operator();
+  std::function<std::unique_ptr<Conn>(size_t node)> connects_from(const std::string& host);
   void note(const std::string& what);
   void mark(const std::string& name) { ++marks_[name]; }
   int64_t up_to(int64_t most) { return static_cast<int64_t>(random_.below(uint64_t(most) + 1)); }
@@ -70,7 +78,9 @@ class ClusterWorld {
   void log_failed(ClusterNode& node, const Status& status);
   int64_t downtime() { return 1 + up_to(random_.one_in(4) ? 4000 : 300); }
 
-  // --- faults: cluster_faults.cc ---
+  // --- faults: cluster_faults.cc, cluster_aimed_faults.cc ---
+  static constexpr int kFaultKinds = 34;
+  void draw_faults();
   void draw_weather();
   void schedule_fault();
   void one_fault();
@@ -81,6 +91,17 @@ class ClusterWorld {
   void partition();
   void swizzle();
   void clock_step(ClusterNode& node);
+  void cut_for(std::vector<std::pair<std::string, std::string>> links, int64_t ms);
+  void aimed_fault(int kind);
+  void answer_late(ClusterNode& node);
+  void cut_off_from_members(ClusterNode& node, int64_t ms);
+  void sends(ClusterNode& node, const Message& message);
+  void operator_fault(int kind);
+  bool all_is_well();
+  void take_out();
+  void replace_disk();
+  void fill_device(ClusterNode& node);
+  void hand_over();
   void heal();
 
   // --- oracles: cluster_oracles.cc ---
@@ -100,10 +121,12 @@ class ClusterWorld {
   std::unique_ptr<Workload> workload_;
   std::vector<std::unique_ptr<ClusterNode>> nodes_;
   std::vector<std::unique_ptr<ClusterClient>> clients_;
+  std::unique_ptr<ClusterOperator> operator_;  // null: there is no group
+  Told told_;                                  // C7
   bool calm_ = false;
 
   // Knobs.
-  std::set<int> enabled_;
+  std::vector<int> enabled_;  // faults
   int64_t fault_every_ms_ = 1;
   int64_t chaos_ms_ = 1;
   bool rare_recovery_faults_ = false;

@@ -53,6 +53,8 @@ Workload::Workload(Random& random) : random_(random) {
   transaction_percent_ = lists_.empty() ? 0 : 5 + some(30);
   read_percent_ = 10 + some(70);
   large_percent_ = random_.one_in(2) ? 0 : some(20);
+  hot_ = 1 + some(2);
+  hot_percent_ = some(70);
 }
 
 void Workload::add(const std::string& name, ObjectKind kind, uint64_t count, uint32_t members) {
@@ -69,7 +71,7 @@ Asked Workload::next(uint32_t client) {
   const uint64_t draw = random_.below(100);
   if (draw < stir_percent_) return stir();
   if (random_.below(100) < transaction_percent_) return ask_transaction(client);
-  const Object& object = objects_[random_.below(objects_.size())];
+  const Object& object = any_object();
   if (random_.below(100) < read_percent_) return read(client, object);
   if (object.keys.size() > 1) return ask_group(client, object, false);
   switch (object.kind) {
@@ -83,6 +85,15 @@ Asked Workload::next(uint32_t client) {
       return ask_list(client, object);
   }
   std::abort();
+}
+
+Asked Workload::next_read(uint32_t client) {
+  return read(client, objects_[random_.below(hot_)]);
+}
+
+const Workload::Object& Workload::any_object() {
+  const bool hot = random_.below(100) < hot_percent_;
+  return objects_[random_.below(hot ? hot_ : objects_.size())];
 }
 
 std::vector<std::function<Asked()>> Workload::final_reads(uint32_t client) {
@@ -245,7 +256,11 @@ Asked Workload::stir() {
     words = {"SET", key + "b", std::string(random_.below(30'000), 'a' + char(random_.below(26)))};
   }
   const auto answered = [this](std::span<const Reply> got) {
-    if (got[0].error() && !refused(got[0])) unexpected(got[0]);
+    if (refused(got[0])) {
+      note_refusal(got[0]);
+    } else if (got[0].error()) {
+      unexpected(got[0]);
+    }
   };
   return {{std::move(words)}, answered};
 }
@@ -258,9 +273,14 @@ bool Workload::refused(const Reply& reply) {
   return reply.error() && std::ranges::find(kNothingDone, reply.code()) != std::end(kNothingDone);
 }
 
+void Workload::note_refusal(const Reply& reply) {
+  ++refused_;
+  if (reply.text.starts_with("MISCONF The device")) ++device_full_;
+}
+
 void Workload::take(history::OpId op, const Reply& reply) {
   if (refused(reply)) {
-    ++refused_;
+    note_refusal(reply);
     history_.fail(op);
     return;
   }
@@ -286,7 +306,9 @@ void Workload::take(history::OpId op, const Reply& reply) {
 void Workload::take_transaction(history::TransactionId id, std::span<const Reply> replies) {
   const Reply& last = replies.back();
   if (refused(last)) {
-    ++refused_;
+    for (const Reply& reply : replies) {
+      if (refused(reply)) note_refusal(reply);
+    }
     transactions_.fail(id);
     return;
   }

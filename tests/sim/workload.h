@@ -34,6 +34,8 @@ class Workload {
   explicit Workload(Random& random);
 
   Asked next(uint32_t client);
+  // Of an object that others write often.
+  Asked next_read(uint32_t client);
   // Reads of every object, each to be recorded when it is asked for.
   std::vector<std::function<Asked()>> final_reads(uint32_t client);
 
@@ -42,6 +44,7 @@ class Workload {
   bool undecided() const { return undecided_; }
   uint64_t acknowledged() const { return acknowledged_; }
   uint64_t refused() const { return refused_; }
+  uint64_t refused_by_full_device() const { return device_full_; }
   uint64_t unknown() const;
 
   // The reply says that nothing was done.
@@ -56,6 +59,7 @@ class Workload {
   };
 
   void add(const std::string& name, history::ObjectKind kind, uint64_t count, uint32_t members);
+  const Object& any_object();
   Asked ask(uint32_t client, const Object& object, history::OpKind kind, Value argument,
             std::vector<std::string> words);
   Asked ask_register(uint32_t client, const Object& object);
@@ -68,6 +72,7 @@ class Workload {
   Asked stir();
   Asked read(uint32_t client, const Object& object);
   Asked read_whole(uint32_t client, const Object& object);
+  void note_refusal(const Reply& reply);
   void take(history::OpId op, const Reply& reply);
   void take_transaction(history::TransactionId id, std::span<const Reply> replies);
 
@@ -75,10 +80,12 @@ class Workload {
   history::History history_;
   history::TransactionHistory transactions_;
   std::vector<Object> objects_;
+  uint64_t hot_ = 1;          // of them, the first: written more often
+  uint64_t hot_percent_ = 0;  // of all
   std::vector<std::pair<history::KeyId, std::string>> lists_;
   Value next_value_ = 1;
   uint64_t stir_percent_ = 0, transaction_percent_ = 0, read_percent_ = 0, large_percent_ = 0;
-  uint64_t acknowledged_ = 0, refused_ = 0;
+  uint64_t acknowledged_ = 0, refused_ = 0, device_full_ = 0;
   bool undecided_ = false;
 };
 

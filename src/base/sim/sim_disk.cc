@@ -234,11 +234,20 @@ Status SimDisk::sync_directory(const std::string& directory) {
 // --- content ---
 
 // Whether a file may grow from `size` to `end`.
-bool SimDisk::fits(uint64_t size, uint64_t end) const {
-  if (end <= size || capacity_ == UINT64_MAX) return true;
+uint64_t SimDisk::used() const {
   uint64_t used = 0;
   for (const auto& [path, inode] : names_) used += inode->seen().size();
-  return used <= capacity_ && end - size <= capacity_ - used;
+  return used;
+}
+
+bool SimDisk::fits(uint64_t size, uint64_t end) const {
+  if (end <= size || capacity_ == UINT64_MAX) return true;
+  return used() <= capacity_ && end - size <= capacity_ - used();
+}
+
+void SimDisk::leave_room(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  capacity_ = used() + bytes;
 }
 
 Status SimDisk::read(SimInode& inode, uint64_t offset, std::span<char> out) {

@@ -17,7 +17,7 @@
 //    should have flushed stays unflushed, and that file says kPoisoned from then on. `lies`: it
 //    says ok from then on instead, as Linux does, and what failed never reaches the medium by
 //    itself;
-//  - set_capacity(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
+//  - set_capacity(), leave_room(): a write beyond it keeps a beginning of its sectors and fails with kNoSpace;
 //    reserving beyond it fails and changes nothing;
 //  - set_delay(): asynchronous writes and reads take so long at most; stall_until(): none completes
 //    before that time;
@@ -80,6 +80,8 @@ class SimDisk final : public Disk {
     sync_lies_ = lies;
   }
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
+  // Another takes all room but so much.
+  void leave_room(uint64_t bytes);
   void set_delay(int64_t max_ms) { delays_ = static_cast<uint64_t>(max_ms) + 1; }
   void stall_until(int64_t mono_ns) { stalled_until_ns_ = mono_ns; }
   void misdirect_next_write(const std::string& path);
@@ -107,6 +109,7 @@ class SimDisk final : public Disk {
   // Counts a change; kIo once the power is gone. `last`: this one is interrupted.
   Status spend_change(bool& last);
   Status refuse_without_power() const;
+  uint64_t used() const;
   bool fits(uint64_t size, uint64_t end) const;
   void crash_names();
 

@@ -1,0 +1,91 @@
+// ClusterOperator: who looks after the group of a ClusterWorld, as a person with a client would: by
+// SHARD INFO, ADDMEMBER, REMOVEMEMBER and HANDOVER, sent to whichever node, again until it is as it
+// should be. One request at a time.
+//
+// It wants every node to be a voter, with the store it has now; but for those that it was told to
+// take out for a while.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/net.h"
+#include "base/random.h"
+#include "base/sim/sim_reactor.h"
+#include "replica/message.h"
+#include "tests/sim/campaign.h"
+#include "tests/sim/reply.h"
+
+namespace holdfast {
+
+class ClusterOperator final : public ConnHandler {
+ public:
+  using Connect = std::function<std::unique_ptr<Conn>(size_t node)>;  // 0, 1, ...
+
+  // All references outlive it, but for events.
+  ClusterOperator(size_t nodes, SimReactor& reactor, Random& random, MarkCounts& marks,
+                  Connect connect);
+
+  void start();
+
+  void take_out(NodeId node) {
+    out_.insert(node);
+    content_ = false;
+  }
+  void take_back(NodeId node) {
+    if (out_.erase(node) != 0) content_ = false;
+  }
+  void take_all_back() {
+    if (!out_.empty()) content_ = false;
+    out_.clear();
+  }
+  // The node's disk is gone, and with it that store.
+  void replaced(const Member& gone) {
+    gone_.insert(gone);
+    content_ = false;
+  }
+  void hand_over(NodeId to) { hand_over_ = to; }
+  // A primary said that every node is a voter, and nobody else.
+  bool idle() const { return content_ && out_.empty(); }
+
+  void on_readable() override;
+  void on_writable() override;
+
+ private:
+  struct Listed {
+    Member member;
+    bool votes;
+  };
+  using Request = std::vector<std::string>;
+
+  void look_later();
+  void look();
+  void connect();
+  void disconnect();
+  void send(Request request);
+  void take(const Reply& reply);
+  void take_info(const Reply& reply);
+  std::optional<Request> next_step(const std::vector<Listed>& members);
+
+  const size_t nodes_;
+  SimNodeReactor reactor_;
+  Random& random_;
+  MarkCounts& marks_;
+  const Connect connect_;
+  std::unique_ptr<Conn> conn_;
+  std::string out_bytes_, in_;
+  size_t node_ = 0;
+  Request asked_;  // empty: nothing
+  int64_t asked_ns_ = 0;
+  std::set<NodeId> out_;
+  std::set<Member> gone_;
+  NodeId hand_over_ = 0;  // 0: nobody
+  bool content_ = true;  // a primary said that all is as it should be
+};
+
+}  // namespace holdfast
