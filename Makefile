@@ -134,7 +134,7 @@ tsan: ## unit tests and a short load under ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=tsan -j$(JOBS) build build/tsan/unit_tests
 	@TSAN_OPTIONS=suppressions=tests/support/tsan.supp build/tsan/unit_tests
 
-cluster: build-all ## start a local cluster of three nodes, and say how to use it
+cluster: build-all ## start a local cluster (3 coordinators, 3 storage nodes, a gateway), and say how to use it
 	@scripts/cluster.sh start
 
 lint: tidy ## the house lint, format, clang-tidy of changed files
