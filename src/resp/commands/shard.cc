@@ -111,7 +111,7 @@ void info(CommandContext& c) {
   if (core == nullptr) return;
   const Membership& members = core->membership();
   const Facts facts{c.reply};
-  c.reply.map(13);
+  c.reply.map(15);
   facts.number("node", core->self().node);
   facts.text("store", store_text(core->self().store));
   facts.text("role", role_name(core->role()));
@@ -122,6 +122,8 @@ void info(CommandContext& c) {
   facts.number("durable", core->durable());
   facts.number("commit", core->committed().seq);
   facts.number("lease", c.shard.replica()->lease_valid() ? 1 : 0);
+  facts.number("trusted", core->trusted() ? 1 : 0);
+  facts.number("whole", core->whole() ? 1 : 0);
   facts.number("accepting", c.shard.accepts_writes() ? 1 : 0);
   facts.number("write_quorum", core->write_quorum());
   c.reply.bulk("members");
