@@ -64,6 +64,8 @@ struct LogGroup {
 struct HardState {
   Epoch promised_epoch = 0;
   uint64_t voted_for = 0;
+  // The log may have lost entries at its end that were acknowledged.
+  bool distrusted = false;
   bool operator==(const HardState&) const = default;
 };
 
@@ -138,6 +140,12 @@ struct EngineFact {
   std::variant<uint64_t, std::string> value;
 };
 
+// What a store may give up that others have, where open() refused it for damage.
+enum class Salvage : uint8_t {
+  kCutLog,  // the log from the damage on
+  kEmpty,   // everything but its identity and its hard states
+};
+
 class Engine {
  public:
   using Done = std::function<void(Status)>;
@@ -155,6 +163,12 @@ class Engine {
   // Drawn when the store was made, never 0; 0: what is in it does not outlive the process.
   // REQUIRES: open.
   virtual uint64_t identity() const { return 0; }
+  // In place of open(), after it failed, or of all that was read since: of a member of a group,
+  // which gets from the others what is given up. What is given up never comes back, and the shard's
+  // hard state says `distrusted`, durably before anything else. kInvalid: this engine cannot.
+  virtual Result<std::vector<RecoveredShard>> salvage(ShardId shard, Salvage how);
+  // At start: entries above `last_kept` cannot be read. As Salvage::kCutLog; waits.
+  virtual Status cut_log(ShardId shard, Seq last_kept);
   // Waits for what is in flight, completes it, and closes. Nothing may be called afterwards.
   virtual void close() = 0;
 
@@ -195,6 +209,12 @@ class Engine {
   // Every record of a shard, in any order: how a store is loaded at start.
   virtual Status visit_records(ShardId shard, const RecordVisitor& visit) = 0;
 
+  // The same, but a record that is damaged does not end it if its key is proven: `damaged` is told.
+  using DamageVisitor = std::function<void(const RecordKey& key, const Status& reason)>;
+  virtual Status visit_records_of(ShardId shard, const RecordVisitor& visit, const DamageVisitor&) {
+    return visit_records(shard, visit);
+  }
+
   // Visits the live records of a place that is mostly dead, of the last finished checkpoint, so
   // that the owner writes them anew and the place becomes free. Damaged ones, there or found by a
   // scrub, are visited likewise, without their images. kNotFound when there is none left; after
@@ -220,7 +240,17 @@ class Engine {
   // has no scrub. kUnavailable: one is running.
   virtual Status start_scrub(uint64_t bytes_per_second);
   virtual void stop_scrub() {}
+  // One has found damaged records, of which visit_sparse() has not told yet. Cheap.
+  virtual bool found_damage() const { return false; }
 };
+
+inline Result<std::vector<RecoveredShard>> Engine::salvage(ShardId, Salvage) {
+  return Status::invalid("this engine does not start without what is damaged");
+}
+
+inline Status Engine::cut_log(ShardId, Seq) {
+  return Status::invalid("this engine does not start without what is damaged");
+}
 
 inline void Engine::fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) {
   done(read_record(shard, key));

@@ -47,7 +47,9 @@ Status Node::make_engine() {
     DiskEngineOptions disk;
     disk.wal_bytes = options_.engine_wal_bytes;
     disk.wait_for_media = options_.durability == Durability::kAlways;
-    disk.accept_uncertain_tail = options_.engine_accept_uncertain_tail;
+    // A member of a group needs nobody's word for that: it goes on, and trusts its log no more.
+    const bool alone = options_.replication == Replication::kNone;
+    disk.accept_uncertain_tail = alone && options_.engine_accept_uncertain_tail;
     engine_ = std::make_unique<DiskEngine>(reactor_, disk_, random_, options_.data_dir, disk);
   }
   return {};

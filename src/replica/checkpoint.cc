@@ -100,6 +100,7 @@ Checkpoint::Checkpoint(Reactor& reactor, Engine& engine, Keyspace& keyspace, Sha
 void Checkpoint::begin_tracking(Seq seq) {
   finished_seq_ = seq;
   finished_wall_ms_ = reactor_.clock().wall_ms();
+  tracked_ = DirtyKeys();
   if (engine_.info().wants_checkpoints) keyspace_.track_dirty(&tracked_);
 }
 
@@ -202,7 +203,11 @@ bool Checkpoint::clean_some() {
         const Result<RecordImage> decoded = decode_record(record.key, image);
         std::optional<std::string_view> value;  // none in a record that is damaged
         if (decoded.ok()) value = decoded.value().value;
-        keyspace_.move_record(record.db, keyspace_.key(record.key), record.ref, value, &writing_);
+        const KeyRef key = keyspace_.key(record.key);
+        keyspace_.move_record(record.db, key, record.ref, value, &writing_);
+        const Object* object = value || !damaged_ ? nullptr : keyspace_.find(record.db, key);
+        const bool lost = object != nullptr && object->cold() && object->ref() == record.ref;
+        if (lost) damaged_(record.db, key, record.ref);
         return true;
       });
   if (status.code() == Code::kNotFound) {

@@ -61,6 +61,14 @@ class Checkpoint {
   // one that waits for commits is given up.
   void stop(const std::function<void()>& done);
 
+  // Called for a record that cannot be read, of an object whose value is nowhere else.
+  using Damaged = std::function<void(DbId db, const KeyRef& key, RecordRef ref)>;
+  void on_damaged(Damaged hook) { damaged_ = std::move(hook); }
+  // The object of that record is written anew by the next one.
+  void rewrite(DbId db, const KeyRef& key, RecordRef ref) {
+    keyspace_.move_record(db, key, ref, {}, &tracked_);
+  }
+
   // More is committed or durable, perhaps: a waiting slice may go on.
   void committed();
 
@@ -115,6 +123,7 @@ class Checkpoint {
   std::function<std::string()> state_;
   std::function<Seq()> durable_;
   std::function<void()> on_finished_;
+  Damaged damaged_;
 
   KeyRef key_of(const Image& image) const;
 

@@ -34,6 +34,7 @@ Result<std::string> ColdValues::read_now(DbId db, const KeyRef& key, const Objec
   ++stats_.unreadable;
   log_error("a value cannot be read back; the record is left as it is",
             {{"key", std::string(key.bytes.substr(0, 64))}, {"reason", status.message()}});
+  if (damaged_) damaged_(db, key.bytes, object.ref(), {});
   return status;
 }
 
@@ -50,14 +51,23 @@ void ColdValues::fetch(DbId db, const KeyRef& key, const Object& object, Done do
 }
 
 // The object may be gone or changed meanwhile, its record even overwritten: then what was read does
-// not count. An error is not believed before it is seen by read_now().
+// not count. An error is not believed before it is seen by read_now(), unless others may help.
 void ColdValues::fetched(DbId db, const std::string& key, RecordRef ref,
                          const Result<std::string>& image) {
   ++stats_.fetched;
-  if (image.ok()) {
-    const Result<RecordImage> record = decode_record(key, image.value());
-    if (record.ok()) keyspace_.warm(db, keyspace_.key(key), ref, record.value().value);
+  Result<RecordImage> record = image.ok() ? decode_record(key, image.value()) : image.status();
+  if (record.ok()) {
+    keyspace_.warm(db, keyspace_.key(key), ref, record.value().value);
+  } else if (damaged_) {
+    damaged_(db, key, ref, [this, alive = std::weak_ptr(alive_), ref] {
+      if (alive.lock() != nullptr) arrived(ref);
+    });
+    return;
   }
+  arrived(ref);
+}
+
+void ColdValues::arrived(RecordRef ref) {
   auto node = fetches_.extract(ref);
   for (const Done& done : node.mapped()) done();
 }

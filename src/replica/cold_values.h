@@ -37,6 +37,12 @@ class ColdValues {
   ColdValues(const ColdValues&) = delete;
   ColdValues& operator=(const ColdValues&) = delete;
 
+  // Called for a value that cannot be read back, which somebody else may have: `done` (may be
+  // empty) is to run, in a later turn, when it is here or cannot be had. Not set: it cannot.
+  using Damaged =
+      std::function<void(DbId db, std::string_view key, RecordRef ref, const Done& done)>;
+  void on_damaged(Damaged hook) { damaged_ = std::move(hook); }
+
   bool supported() const { return engine_.info().refs; }
   // Has the object's value read; `done` (may be empty) runs in a later turn, also when it could not
   // be read: then Keyspace::find_value() will tell. REQUIRES: object.cold().
@@ -55,6 +61,9 @@ class ColdValues {
   Engine& engine_;
   Keyspace& keyspace_;
   const ShardId shard_;
+  void arrived(RecordRef ref);
+
+  Damaged damaged_;
   std::unordered_map<RecordRef, std::vector<Done>> fetches_;
   ColdStats stats_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

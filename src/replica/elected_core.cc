@@ -171,6 +171,13 @@ void ElectedCore::policy_committed() {
   resign();
 }
 
+// A leader that cannot apply its log would lead for ever without serving.
+void ElectedCore::policy_not_whole() {
+  if (!leading()) return;
+  resign();
+  wait_for_leader();
+}
+
 // --- elections ---
 
 bool ElectedCore::hears_leader() const {
@@ -181,6 +188,7 @@ bool ElectedCore::hears_leader() const {
 // Whoever its own log removes campaigns all the same until that is committed: it may be the only
 // one whose log is far enough (Ongaro's thesis, 4.2.2).
 bool ElectedCore::may_campaign() const {
+  if (!whole()) return false;
   const std::vector<Member>& before = membership_at(committed().seq).voters;
   return is_voter() || std::find(before.begin(), before.end(), self()) != before.end();
 }
@@ -256,7 +264,7 @@ bool ElectedCore::policy_message(const Message& message) {
     vote(message, *answer);
   } else if (std::holds_alternative<TimeoutNow>(message.body)) {
     const bool from_leader = message.epoch == epoch() && message.from == leader() && !leading();
-    if (from_leader && is_voter() && trusted()) begin_election(true);
+    if (from_leader && is_voter() && trusted() && whole()) begin_election(true);
   } else {
     return false;
   }

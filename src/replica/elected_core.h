@@ -49,6 +49,7 @@ class ElectedCore final : public ReplicaCore {
   void policy_snapshot(const SnapshotInstalled& snapshot) override;
   void policy_found(const Membership& members) override;
   void policy_change(const Membership& to) override;
+  void policy_not_whole() override;
 
   void vote_request(const Message& message, const VoteRequest& request);
   void vote(const Message& message, const Vote& vote);

@@ -60,14 +60,12 @@ enum class FrameType : uint8_t {
   kSnapshotChunk = 34,
   kSnapshotEnd = 35,
   kSnapshotOk = 36,
-  kGetEntry = 37,
-  kEntryIs = 38,
-  kGetRecord = 39,
-  kRecordIs = 40,
-  kUnformed = 41,
-  kNodeReport = 42,
-  kMapIs = 43,
-  kHandOverTo = 44,
+  kGetRecord = 37,
+  kRecordIs = 38,
+  kUnformed = 39,
+  kNodeReport = 40,
+  kMapIs = 41,
+  kHandOverTo = 42,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed

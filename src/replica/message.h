@@ -176,32 +176,33 @@ struct SnapshotOk {
   bool installed = false;
 };
 
-// --- repair of what is damaged, always by what is expected there ---
+// --- repair of what is damaged (repairs.h) ---
 
-struct GetEntry {
-  LogPosition at;
-};
-struct EntryIs {
-  LogPosition at;
-  Bytes entry;  // null: the sender has not that entry
-};
+// What is the key's object, after entry `from` or a later one?
 struct GetRecord {
   DbId db = 0;
   std::string key;
-  Seq mod_seq = 0;
+  Seq from = 0;
 };
+// What it was after the entry `at`, which is committed.
 struct RecordIs {
+  enum State : uint8_t {
+    kUnknown,  // the sender cannot tell now; `at` says nothing
+    kAbsent,   // there was no such key
+    kThere,
+  };
   DbId db = 0;
   std::string key;
-  Seq mod_seq = 0;
-  Bytes image;  // null: the sender has not that image
+  LogPosition at;
+  State state = kUnknown;
+  Bytes image;  // kThere: as a checkpoint has it, but that its mod_seq says nothing
 };
 
 using MessageBody =
     std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
                  Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
-                 TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetEntry,
-                 EntryIs, GetRecord, RecordIs, Unformed, NodeReport, MapIs, HandOverTo>;
+                 TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetRecord,
+                 RecordIs, Unformed, NodeReport, MapIs, HandOverTo>;
 
 struct Message {
   ShardId shard = 0;

@@ -22,15 +22,14 @@ constexpr FrameType kTypes[] = {
     FrameType::kActivate,      FrameType::kHandedOver,  FrameType::kVoteRequest,
     FrameType::kVote,          FrameType::kTimeoutNow,  FrameType::kSnapshotBegin,
     FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
-    FrameType::kGetEntry,      FrameType::kEntryIs,     FrameType::kGetRecord,
-    FrameType::kRecordIs,      FrameType::kUnformed,    FrameType::kNodeReport,
-    FrameType::kMapIs,         FrameType::kHandOverTo};
+    FrameType::kGetRecord,     FrameType::kRecordIs,    FrameType::kUnformed,
+    FrameType::kNodeReport,    FrameType::kMapIs,       FrameType::kHandOverTo};
 constexpr std::string_view kNames[] = {
     "Prepare",       "PrepareOk",   "PrepareReject", "Heartbeat", "HeartbeatOk", "LogMatch",
     "MatchPoint",    "Stale",       "Fence",         "FenceOk",   "Form",        "Ready",
     "Activate",      "HandedOver",  "VoteRequest",   "Vote",      "TimeoutNow",  "SnapshotBegin",
-    "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetEntry",  "EntryIs",     "GetRecord",
-    "RecordIs",      "Unformed",    "NodeReport",    "MapIs",     "HandOverTo"};
+    "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetRecord", "RecordIs",    "Unformed",
+    "NodeReport",    "MapIs",       "HandOverTo"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -320,9 +319,6 @@ void get(Fields& in, SnapshotOk& body) {
   body.installed = in.flags(1) != 0;
 }
 
-void put(std::string& out, const GetEntry& body) { put(out, body.at); }
-void get(Fields& in, GetEntry& body) { get(in, body.at); }
-
 // Those that say all by their type.
 void put(std::string&, const PrepareReject&) {}
 void get(Fields&, PrepareReject&) {}
@@ -389,29 +385,13 @@ bool take_bulk(MapIs& body, std::string bulk) {
   return true;
 }
 
-// "Has it not" is told from "has it, and it is empty" by a flag.
-void put(std::string& out, const EntryIs& body) {
-  put(out, body.at);
-  put_fixed<uint8_t>(out, body.entry ? 1 : 0);
-}
-void get(Fields& in, EntryIs& body) {
-  get(in, body.at);
-  if (in.flags(1) != 0) body.entry = shared({});
-}
-Bytes bulk_of(const EntryIs& body) { return body.entry; }
-bool take_bulk(EntryIs& body, std::string bulk) {
-  if (!body.entry) return bulk.empty();
-  body.entry = shared(std::move(bulk));
-  return true;
-}
-
 void put(std::string& out, const GetRecord& body) {
   put_fixed(out, body.db);
-  put_varint(out, body.mod_seq);
+  put_varint(out, body.from);
 }
 void get(Fields& in, GetRecord& body) {
   body.db = get_db(in);
-  body.mod_seq = in.number();
+  body.from = in.number();
 }
 Bytes bulk_of(const GetRecord& body) { return shared(body.key); }
 bool take_bulk(GetRecord& body, std::string bulk) {
@@ -422,25 +402,29 @@ bool take_bulk(GetRecord& body, std::string bulk) {
 // The bulk is the image and then the key, which may be long too.
 void put(std::string& out, const RecordIs& body) {
   put_fixed(out, body.db);
-  put_varint(out, body.mod_seq);
+  put(out, body.at);
   put_varint(out, body.key.size());
-  put_fixed<uint8_t>(out, body.image ? 1 : 0);
+  put_fixed<uint8_t>(out, body.state);
 }
 void get(Fields& in, RecordIs& body, uint64_t* key_bytes) {
   body.db = get_db(in);
-  body.mod_seq = in.number();
+  get(in, body.at);
   *key_bytes = in.number();
-  if (in.flags(1) != 0) body.image = shared({});
+  const auto state = in.fixed<uint8_t>();
+  in.require(state <= RecordIs::kThere);
+  body.state = static_cast<RecordIs::State>(state);
 }
 Bytes bulk_of(const RecordIs& body) {
+  HF_ASSERT((body.image != nullptr) == (body.state == RecordIs::kThere));
   return shared(body.image ? *body.image + body.key : body.key);
 }
 bool take_bulk(RecordIs& body, std::string bulk, uint64_t key_bytes) {
-  if (key_bytes > bulk.size() || (!body.image && key_bytes != bulk.size())) return false;
+  const bool there = body.state == RecordIs::kThere;
+  if (key_bytes > bulk.size() || (!there && key_bytes != bulk.size())) return false;
   const size_t image_bytes = bulk.size() - static_cast<size_t>(key_bytes);
   body.key = bulk.substr(image_bytes);
   bulk.resize(image_bytes);
-  if (body.image) body.image = shared(std::move(bulk));
+  if (there) body.image = shared(std::move(bulk));
   return true;
 }
 

@@ -75,11 +75,18 @@ void Replica::receive(const Message& message) {
   const bool snapshot =
       std::holds_alternative<SnapshotBegin>(body) || std::holds_alternative<SnapshotChunk>(body) ||
       std::holds_alternative<SnapshotEnd>(body) || std::holds_alternative<SnapshotOk>(body);
-  if (!snapshot) {
+  const bool repair =
+      std::holds_alternative<GetRecord>(body) || std::holds_alternative<RecordIs>(body);
+  if (!snapshot && !repair) {
     step(Received{message});
-  } else if (core_ != nullptr && !failed_ && message.shard == shard_ &&
-             message.to == core_->self()) {
+    return;
+  }
+  if (core_ == nullptr || failed_) return;
+  if (message.shard != shard_ || message.to != core_->self()) return;
+  if (snapshot) {
     owner_.on_snapshot(message);
+  } else {
+    owner_.on_repair(message);
   }
 }
 
@@ -167,7 +174,10 @@ Result<LogSlice> Replica::read_entries(Seq from, uint64_t max_bytes) {
     slice.last = position_of(peek_entry_header(entry));
     return bytes.size() < max_bytes;
   });
-  if (!read.ok()) return read;
+  if (!read.ok()) {
+    if (read.code() != Code::kNotFound) owner_.on_log_damaged(read);
+    return read;
+  }
   slice.entries = std::make_shared<const std::string>(std::move(bytes));
   return slice;
 }

@@ -41,6 +41,10 @@ class Replica final : public LogSource {
     virtual void on_send_snapshot(const Member& to) = 0;
     // A message about snapshots, which the core knows nothing of.
     virtual void on_snapshot(const Message& message) = 0;
+    // Likewise of damaged records.
+    virtual void on_repair(const Message& message) = 0;
+    // An entry of the log, on the device, cannot be read back.
+    virtual void on_log_damaged(const Status& status) = 0;
   };
 
   // All outlive the replica.

@@ -33,7 +33,8 @@ ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogS
       saved_(state.hard_state),
       committed_(state.base),
       durable_(tail_.last().seq),
-      trusted_(state.trusted),
+      trusted_(state.trusted && !state.hard_state.distrusted),
+      whole_(state.whole),
       started_epoch_(promised_.promised_epoch),
       leader_heard_ns_(now_ns),
       granted_ns_(now_ns) {
@@ -95,6 +96,10 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       const auto peer = core.peers_.find(snapshot.to);
       if (!core.leading() || peer == core.peers_.end()) return;
       if (peer->second.state == Peer::kSnapshot) core.begin_match(peer->first, peer->second);
+    }
+    void operator()(const StateWhole& state) const {
+      core.whole_ = state.whole;
+      if (!state.whole) core.policy_not_whole();
     }
   };
   std::visit(Visitor{*this}, event);
@@ -159,14 +164,19 @@ void ReplicaCore::promise(Epoch epoch, StoreId vote) {
             (epoch == promised_.promised_epoch && promised_.voted_for == 0));  // R1
   stop_leading();
   deferred_.clear();
-  promised_ = {epoch, vote};
+  promised_ = {epoch, vote, promised_.distrusted};
   leader_ = {};
   matched_ = 0;
   acknowledged_ = 0;
+  leader_commit_ = 0;
+  save_promise();
+  set_role(Role::kFenced);
+}
+
+void ReplicaCore::save_promise() {
   const uint64_t write = next_write_++;
   saves_[write] = {promised_, now_};
   act(SaveHardState{write, promised_});
-  set_role(Role::kFenced);
 }
 
 void ReplicaCore::set_role(Role role) {
@@ -178,6 +188,7 @@ void ReplicaCore::follow(const Member& leader) {
   leader_ = leader;
   matched_ = 0;
   acknowledged_ = 0;
+  leader_commit_ = 0;
   leader_heard_ns_ = now_;
   set_role(Role::kBackup);
 }
@@ -225,7 +236,7 @@ void ReplicaCore::append_local(const LogSlice& slice) {
 void ReplicaCore::commit_to(Seq seq) {
   if (seq <= committed_.seq) return;
   const Result<LogPosition> position = tail_.position(seq);
-  HF_ASSERT(position.ok());
+  if (!position.ok()) return;  // the entry is damaged on the device
   committed_ = position.value();
   act(Committed{committed_});
 }

@@ -89,8 +89,13 @@ struct SnapshotSent {
   Member to;
   bool installed = false;
 };
-using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found,
-                           ChangeMembers, StoreFailed, Released, SnapshotInstalled, SnapshotSent>;
+// Whether the state that the log is applied to is all there. Without it nobody may lead.
+struct StateWhole {
+  bool whole = true;
+};
+using Event =
+    std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found, ChangeMembers,
+                 StoreFailed, Released, SnapshotInstalled, SnapshotSent, StateWhole>;
 
 // --- actions, to be done in order ---
 
@@ -153,6 +158,7 @@ struct ReplicaState {
   LogPosition base;     // of the checkpoint: committed
   LogSummary log;       // to its end
   bool trusted = true;  // false: the end of the log could not be proven
+  bool whole = true;    // as StateWhole
 };
 
 // How far a leader has brought a member.
@@ -190,6 +196,9 @@ class ReplicaCore {
   const LogPosition& committed() const { return committed_; }
   Seq durable() const { return durable_; }
   bool trusted() const { return trusted_; }
+  bool whole() const { return whole_; }
+  // The newest commit index that the epoch's leader has told this replica; 0: none yet.
+  Seq leader_commit() const { return leader_commit_; }
   const std::vector<Member>& members() const { return members_; }
   uint32_t write_quorum() const { return write_quorum_; }
   // Of an elected group; empty where the coordinator decides who is a member.
@@ -266,6 +275,7 @@ class ReplicaCore {
   virtual void policy_snapshot(const SnapshotInstalled&) {}
   virtual void policy_found(const Membership&) {}
   virtual void policy_change(const Membership&) {}
+  virtual void policy_not_whole() {}
 
   // --- both ways ---
   int64_t now() const { return now_; }
@@ -281,6 +291,7 @@ class ReplicaCore {
   void send_when_promised(const Member& to, MessageBody body);
   // Promises an epoch, follows nobody. REQUIRES: epoch >= epoch(), or a first vote in this one.
   void promise(Epoch epoch, StoreId vote);
+  void save_promise();
   bool promise_durable() const { return saved_ == promised_; }
   void set_role(Role role);
   void follow(const Member& leader);
@@ -328,7 +339,7 @@ class ReplicaCore {
   void on(const Message& message, const Prepare& prepare);
   void on(const Message& message, const Heartbeat& heartbeat);
   void on(const Message& message, const LogMatch& match);
-  void append_prepared(const Prepare& prepare, const LogSlice& slice);
+  bool append_prepared(const Prepare& prepare, const LogSlice& slice);
   void acknowledge(bool even_if_nothing_new);
   Seq acknowledged() const;  // 0 while the end of the log is not proven
   void regain_trust();
@@ -366,6 +377,7 @@ class ReplicaCore {
   LogPosition committed_;
   Seq durable_;
   bool trusted_;
+  bool whole_;
   const Epoch started_epoch_;  // promised before the start
   uint64_t trust_asks_ = 0;    // names this start, if the end of the log could not be proven
   Seq trust_from_ = 0;  // with everything up to here from a leader, the end of the log is proven
@@ -377,6 +389,7 @@ class ReplicaCore {
   // As a follower.
   Seq matched_ = 0;       // same as the leader's up to here
   Seq acknowledged_ = 0;  // told so
+  Seq leader_commit_ = 0;
   int64_t leader_heard_ns_;
   int64_t granted_ns_;  // when a lease was granted last; at start: it may have been just before
 

@@ -53,9 +53,10 @@ void ReplicaCore::on(const Message& message, const Prepare& prepare) {
   }
   const bool late = upto <= matched_ && !mutant(Mutant::kTruncateOverlap);
   const bool news = !late && prepare.entries != nullptr;
-  if (news) append_prepared(prepare, slice.value());
+  if (news && !append_prepared(prepare, slice.value())) return;
   matched_ = std::max(matched_, upto);
   regain_trust();
+  leader_commit_ = std::max(leader_commit_, prepare.commit);
   commit_to(std::min(prepare.commit, matched_));
   // What was appended is acknowledged when it is durable; who may not yet do that says how far it
   // is.
@@ -67,23 +68,31 @@ void ReplicaCore::regain_trust() {
   if (trusted_ || trust_from_ == 0) return;
   const Seq upto = mutant(Mutant::kTrustInMemory) ? matched_ : std::min(durable_, matched_);
   trusted_ = upto >= trust_from_;
+  if (!trusted_ || !promised_.distrusted) return;
+  promised_.distrusted = false;  // nothing is acknowledged before this is durable
+  save_promise();
 }
 
-// Skips what is there already, and truncates what is not the leader's.
-void ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice) {
+// Skips what is there already, and truncates what is not the leader's. False: what is there cannot
+// be read.
+bool ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice) {
   LogPosition same = slice.previous;
   if (same.seq < last().seq) {
     const Seq known = std::max(matched_, committed_.seq);
+    bool readable = true;
     visit_entries(*prepare.entries, [&](const EntryHeader& header, std::string_view) {
       if (header.seq > last().seq) return false;
-      if (header.seq > known && tail_.position(header.seq).value() != position_of(header)) {
-        return false;
+      if (header.seq > known) {
+        const Result<LogPosition> own = tail_.position(header.seq);
+        readable = own.ok();
+        if (!readable || own.value() != position_of(header)) return false;
       }
       same = position_of(header);
       return true;
     });
+    if (!readable) return false;
   }
-  if (same == slice.last && !mutant(Mutant::kTruncateOverlap)) return;
+  if (same == slice.last && !mutant(Mutant::kTruncateOverlap)) return true;
   if (same.seq < last().seq) {
     HF_ASSERT(same.seq >= committed_.seq || mutant(Mutant::kMatchAtCommit));  // R4
     tail_.truncate(same.seq);
@@ -93,9 +102,10 @@ void ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice)
     log_writes_.push_back({write, now_, same.seq});
     act(TruncateLog{write, same.seq});
   }
-  if (same == slice.last) return;
+  if (same == slice.last) return true;
   append_local(same == slice.previous ? slice : behind(slice, same));
   policy_log_changed(same.seq + 1);
+  return true;
 }
 
 Seq ReplicaCore::acknowledged() const {
@@ -115,6 +125,7 @@ void ReplicaCore::acknowledge(bool even_if_nothing_new) {
 }
 
 void ReplicaCore::on(const Message& message, const Heartbeat& heartbeat) {
+  leader_commit_ = std::max(leader_commit_, heartbeat.commit);
   const Seq known = mutant(Mutant::kCommitUnmatched) ? last().seq : matched_;
   commit_to(std::min(heartbeat.commit, known));
   if (!promise_durable() || disk_stalled(now_)) return;  // no copy can be counted on: look dead

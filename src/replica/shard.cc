@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "replica/record_loader.h"
+#include "replica/repairs.h"
 #include "replica/snapshots.h"
 #include "store/entry_replay.h"
 #include "store/types/hash.h"
@@ -15,6 +16,15 @@ namespace {
 
 Status other_entry() {
   return Status::corrupt("the checkpoint's state is of another entry than the checkpoint");
+}
+
+// What an operator can do about a damaged store that others have copies of.
+Status with_advice(const Status& status, bool in_group) {
+  if (status.code() != Code::kCorrupt || !in_group) return status;
+  return Status::corrupt(status.message() +
+                         ". The group has copies: empty data.dir and start this node again, then, "
+                         "on the primary, SHARD REMOVEMEMBER with its number and the store that "
+                         "SHARD INFO shows of it, and SHARD ADDMEMBER with its number");
 }
 
 }  // namespace
@@ -43,8 +53,38 @@ std::string Shard::checkpoint_state() const {
       keyspace_);
 }
 
+namespace {
+
+// A member of a group gives up what is damaged and can be had from the others, as little as it may.
+Result<std::vector<RecoveredShard>> salvage_store(Engine& engine, ShardId id, const Status& damage,
+                                                  Salvage how) {
+  Result<std::vector<RecoveredShard>> salvaged = engine.salvage(id, how);
+  if (salvaged.status().code() == Code::kInvalid) return damage;
+  if (!salvaged.ok()) return salvaged.status();
+  log_error(how == Salvage::kCutLog
+                ? "the log is damaged: what follows is given up, and the group has to send it"
+                : "the store is damaged: it is emptied, and the group has to send everything",
+            {{"reason", damage.message()}});
+  return salvaged;
+}
+
+}  // namespace
+
+Result<std::vector<RecoveredShard>> open_store(Engine& engine, ShardId id, bool in_group) {
+  Result<std::vector<RecoveredShard>> opened = engine.open();
+  if (opened.ok()) return opened;
+  if (opened.status().code() != Code::kCorrupt || !in_group) return opened.status();
+  opened = salvage_store(engine, id, opened.status(), Salvage::kCutLog);
+  if (!opened.ok() && opened.status().code() == Code::kCorrupt) {
+    opened = salvage_store(engine, id, opened.status(), Salvage::kEmpty);
+  }
+  if (!opened.ok()) return with_advice(opened.status(), in_group);
+  return opened;
+}
+
 Result<RecoveryReport> open_and_recover(Shard& shard) {
-  Result<std::vector<RecoveredShard>> opened = shard.engine().open();
+  Result<std::vector<RecoveredShard>> opened =
+      open_store(shard.engine(), shard.id(), shard.in_group());
   if (!opened.ok()) return opened.status();
   return shard.recover(recovered_shard(opened.value(), shard.id()));
 }
@@ -52,33 +92,64 @@ Result<RecoveryReport> open_and_recover(Shard& shard) {
 Result<RecoveryReport> Shard::recover(RecoveredShard own) {
   HF_ASSERT(own.shard == options_.id);
   const int64_t start_ns = reactor_.clock().mono_ns();
-  bool whole = true;
-  Status status =
-      load_checkpoint_state(own.checkpoint.state, &committed_, &members_, keyspace_, &whole);
-  if (status.ok() && whole) status = load_records(own);
-  try {
-    if (status.ok() && !whole) {
-      status = join_emptied(std::move(own));
-    } else if (status.ok()) {
-      status = options_.hooks.send ? join_group(own, true) : replay(own);
+  Status status = load(own);
+  if (status.code() == Code::kCorrupt && in_group() && !options_.shares_store) {
+    const auto emptied = salvage_store(engine_, options_.id, status, Salvage::kEmpty);
+    if (emptied.ok()) {
+      forget_all();
+      status = load(recovered_shard(emptied.value(), options_.id));
+    } else {
+      status = emptied.status();
     }
-  } catch (const ValueUnreadable& unreadable) {
-    status = Status::corrupt(unreadable.what());
   }
-  if (!status.ok()) return status;
+  if (!status.ok()) return with_advice(status, in_group());
   recovery_.milliseconds = (reactor_.clock().mono_ns() - start_ns) / 1000000;
   return recovery_;
+}
+
+void Shard::forget_all() {
+  keyspace_.track_dirty(nullptr);
+  for (int db = 0; db < kDbCount; ++db) keyspace_.flush(static_cast<DbId>(db), 0);
+  DbMap map;
+  for (size_t i = 0; i < map.size(); ++i) map[i] = static_cast<DbId>(i);
+  keyspace_.map_databases(map, 0);
+  keyspace_.erase_library("", 0);
+  committed_ = {};
+  members_ = {};
+  missing_.clear();
+}
+
+Status Shard::load(const RecoveredShard& recovered) {
+  bool whole = true;
+  Status status =
+      load_checkpoint_state(recovered.checkpoint.state, &committed_, &members_, keyspace_, &whole);
+  if (!status.ok()) return status;
+  if (!whole) return join_emptied(recovered);
+  status = load_records(recovered);
+  if (!status.ok()) return status;
+  try {
+    return in_group() ? join_group(recovered, true) : replay(recovered);
+  } catch (const ValueUnreadable& unreadable) {
+    return Status::corrupt(unreadable.what());
+  }
 }
 
 Status Shard::load_records(const RecoveredShard& recovered) {
   for (const auto& [db, count] : recovered.records) keyspace_.reserve(db, count);
   RecordLoader loader(keyspace_, recovered.checkpoint.seq, options_.memory_is_short);
   Status loaded;
+  const Engine::RecordVisitor add = [&](const RecordKey& record, std::string_view image) {
+    loaded = loader.add(record, image);
+    return loaded.ok();
+  };
   Status status =
-      engine_.visit_records(options_.id, [&](const RecordKey& record, std::string_view image) {
-        loaded = loader.add(record, image);
-        return loaded.ok();
-      });
+      !in_group() ? engine_.visit_records(options_.id, add)
+                  : engine_.visit_records_of(
+                        options_.id, add, [this](const RecordKey& record, const Status& damage) {
+                          log_error("a record is damaged; the group has to send it",
+                                    {{"reason", damage.message()}});
+                          missing_.push_back({record.db, std::string(record.key), record.ref});
+                        });
   if (status.ok()) status = loaded;
   if (status.ok()) status = loader.finish();
   if (!status.ok()) return status;
@@ -91,7 +162,7 @@ Status Shard::load_records(const RecoveredShard& recovered) {
 // A snapshot was to take the place of everything, and is not whole: what is there is of no use, and
 // neither is this replica's word on what it has acknowledged (SnapshotReceiver).
 Status Shard::join_emptied(RecoveredShard recovered) {
-  if (!options_.hooks.send) {
+  if (!in_group()) {
     return Status::corrupt("the store holds a part of a snapshot: only its group can complete it");
   }
   log_warning("the store holds a part of a snapshot, and waits for a whole one", {});
@@ -127,29 +198,40 @@ Status Shard::drop_replaced_log(const RecoveredShard& recovered) {
   return {};
 }
 
+// Where the log leads, behind the checkpoint. Of what cannot be read nothing is kept.
+Status Shard::read_positions(const RecoveredShard& recovered, LogSummary* log) {
+  if (recovered.last_seq <= log->last.seq) return {};
+  Status chained;
+  Status read = engine_.read_log(
+      options_.id, log->last.seq + 1, recovered.last_seq, [&](Seq, std::string_view entry) {
+        const Result<EntryHeader> header = read_entry_header(entry);
+        chained = header.status();
+        if (!chained.ok()) return false;
+        if (header.value().previous_crc != log->last.crc) {
+          chained = Status::corrupt("log entry " + std::to_string(log->last.seq + 1) +
+                                    " does not follow the one before");
+          return false;
+        }
+        log->advance(position_of(header.value()));
+        return true;
+      });
+  if (read.ok()) read = chained;
+  if (read.code() != Code::kCorrupt) return read;
+  const Status cut = engine_.cut_log(options_.id, log->last.seq);
+  if (cut.code() == Code::kInvalid) return read;
+  log_error("the log is damaged: what follows is given up, and the group has to send it",
+            {{"reason", read.message()}, {"kept", log->last.seq}});
+  return cut;
+}
+
 // What lies behind the checkpoint is applied when the group says that it is committed.
 Status Shard::join_group(const RecoveredShard& recovered, bool trusted) {
   if (Status status = drop_replaced_log(recovered); !status.ok()) return status;
   if (committed_.last.seq != recovered.checkpoint.seq) return other_entry();
   LogSummary log = committed_;
-  if (recovered.last_seq > log.last.seq) {
-    Status chained;
-    const Status read = engine_.read_log(
-        options_.id, log.last.seq + 1, recovered.last_seq, [&](Seq, std::string_view entry) {
-          const Result<EntryHeader> header = read_entry_header(entry);
-          chained = header.status();
-          if (!chained.ok()) return false;
-          if (header.value().previous_crc != log.last.crc) {
-            chained = Status::corrupt("log entry " + std::to_string(log.last.seq + 1) +
-                                      " does not follow the one before");
-            return false;
-          }
-          log.advance(position_of(header.value()));
-          return true;
-        });
-    if (!read.ok()) return read;
-    if (!chained.ok()) return chained;
-  }
+  if (Status status = read_positions(recovered, &log); !status.ok()) return status;
+  HardState hard_state = recovered.hard_state;
+  if (log.last.seq < recovered.last_seq) hard_state.distrusted = true;
   serves_ = false;
   last_ = committed_.last;
   checkpointed_ = releasable_ = committed_.last;
@@ -166,8 +248,12 @@ Status Shard::join_group(const RecoveredShard& recovered, bool trusted) {
       [this](std::string_view why) {
         if (on_replaced_) on_replaced_(why);
       },
-      [this](const Status& status) { fail(status); }});
-  replica_->start(replica, {recovered.hard_state, committed_.last, log, trusted}, members_);
+      [this](const Status& status) { fail(status); },
+      [this](DbId db, const Object& object) {
+        repairs_->want(db, object.key(), object.ref(), {});
+      }});
+  replica_->start(replica, {hard_state, committed_.last, log, trusted, missing_.empty()}, members_);
+  start_repairs();
   return {};
 }
 
@@ -267,6 +353,7 @@ void Shard::submit() {
 // In a group, what is not committed stays in the log however many checkpoints there are.
 bool Shard::checkpoint_due() const {
   if (!engine_.info().wants_checkpoints || checkpoint_.running()) return false;
+  if (in_group() && engine_.found_damage()) return true;
   if (replica_ != nullptr && committed_.last.seq <= released_) return false;
   return engine_.log_bytes_of(options_.id) >= log_bytes_kept_ + options_.checkpoint_log_bytes ||
          engine_.wants_checkpoint(options_.id);
@@ -361,15 +448,25 @@ void Shard::after_own_entry() {
 }
 
 void Shard::on_committed(const LogPosition& upto) {
-  if (failed() || deposed_ || snapshots_->installing()) return;
+  if (failed() || deposed_ || snapshots_->installing() || repairs_->holds_up()) return;
   if (last_.seq < upto.seq) {
-    const Status applied = apply_upto(upto.seq);
+    Status applied;
+    try {
+      applied = apply_upto(upto.seq);
+    } catch (const ValueUnreadable&) {
+      // The same entries are applied again when the value is there, over what they did already.
+      repairs_->hold_up(true);
+      set_whole(false);
+      return;
+    }
     if (!applied.ok()) {
-      fail(applied);
+      if (!deposed_) fail(applied);
       return;
     }
   }
   committed(upto);
+  set_whole(true);
+  repairs_->applied();
   if (serves_ || !replica_->core().ready()) return;
   HF_ASSERT(last_ == replica_->core().last());
   epoch_ = replica_->core().epoch();
@@ -393,6 +490,52 @@ void Shard::on_send_snapshot(const Member& to) { snapshots_->send_to(to); }
 
 void Shard::on_snapshot(const Message& message) {
   if (!failed() && !deposed_) snapshots_->receive(message);
+}
+
+// --- damage ---
+
+void Shard::start_repairs() {
+  repairs_ = std::make_unique<Repairs>(
+      Repairs::Host{reactor_, engine_, keyspace_, checkpoint_, *replica_, options_.id, committed_,
+                    [this] { return exact(); }, [this] { return serves_; },
+                    [this] { on_committed(replica_->core().committed()); }});
+  cold_values_.on_damaged(
+      [this](DbId db, std::string_view key, RecordRef ref, const Repairs::Done& done) {
+        repairs_->want(db, key, ref, done);
+      });
+  checkpoint_.on_damaged([this](DbId db, const KeyRef& key, RecordRef ref) {
+    repairs_->want(db, key.bytes, ref, {});
+  });
+  for (const MissingRecord& one : missing_) repairs_->want_missing(one.db, one.key, one.ref);
+  missing_.clear();
+}
+
+// Records may be newer than the checkpoint that they were found in: since the start the keyspace
+// has come to what it shows when it has everything that was committed at a moment after that. So
+// says the commit index of a leader that has committed an entry of its own epoch.
+bool Shard::exact() {
+  if (failed() || deposed_ || snapshots_->installing()) return false;
+  const ReplicaCore& core = replica_->core();
+  const Seq told = core.leader_commit();
+  const LogPosition& applied = committed_.last;
+  if (serves_ || (told != 0 && told <= applied.seq && applied.epoch == core.epoch())) exact_ = true;
+  return exact_;
+}
+
+// Without its whole state this replica may follow, and nothing else.
+void Shard::set_whole(bool whole) {
+  if (replica_->core().whole() != whole) replica_->step(StateWhole{whole});
+}
+
+void Shard::on_repair(const Message& message) { repairs_->receive(message); }
+
+// Who serves has applied all of its log: what of it cannot be read is not sent to others, who get
+// a snapshot. Who follows may need it: its next start cuts the log there.
+void Shard::on_log_damaged(const Status& status) {
+  log_error("an entry of the log cannot be read back", {{"reason", status.message()}});
+  if (serves_ || failed() || deposed_) return;
+  deposed_ = true;
+  if (on_replaced_) on_replaced_("its log is damaged");
 }
 
 void Shard::disconnected(const Member& member) {

@@ -40,6 +40,7 @@
 
 namespace holdfast {
 
+class Repairs;
 class Snapshots;
 
 struct ShardOptions {
@@ -51,6 +52,7 @@ struct ShardOptions {
   ReplicaOptions replica = {};
   ReplicaHooks hooks = {};
   Random* random = nullptr;
+  bool shares_store = false;  // with other shards: what is damaged cannot be emptied for this one
 };
 
 // What recovery did, for the log and for INFO.
@@ -105,9 +107,11 @@ class Shard final : private Replica::Owner {
   Keyspace& keyspace() { return keyspace_; }
 
   // --- in a group ---
+  bool in_group() const { return static_cast<bool>(options_.hooks.send); }
   // Null: alone.
   Replica* replica() { return replica_.get(); }
   const Replica* replica() const { return replica_.get(); }
+  const Repairs* repairs() const { return repairs_.get(); }
   // Commands of clients may run, as far as the lease allows.
   bool serves() const { return serves_; }
   // The connection to a member is gone.
@@ -174,9 +178,18 @@ class Shard final : private Replica::Owner {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
+  struct MissingRecord {
+    DbId db;
+    std::string key;
+    RecordRef ref;
+  };
+
+  Status load(const RecoveredShard& recovered);
+  void forget_all();
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   Status join_group(const RecoveredShard& recovered, bool trusted);
+  Status read_positions(const RecoveredShard& recovered, LogSummary* log);
   Status drop_replaced_log(const RecoveredShard& recovered);
   Status join_emptied(RecoveredShard recovered);
   std::string checkpoint_state() const;
@@ -194,6 +207,11 @@ class Shard final : private Replica::Owner {
   void on_store_failed(const Status& status) override { fail(status); }
   void on_send_snapshot(const Member& to) override;
   void on_snapshot(const Message& message) override;
+  void on_repair(const Message& message) override;
+  void on_log_damaged(const Status& status) override;
+  void start_repairs();
+  bool exact();
+  void set_whole(bool whole);
   void fail(const Status& status);
 
   Reactor& reactor_;
@@ -212,6 +230,9 @@ class Shard final : private Replica::Owner {
   std::function<void()> on_deposed_;
   std::function<void(std::string_view)> on_replaced_;
   std::unique_ptr<Snapshots> snapshots_;
+  std::unique_ptr<Repairs> repairs_;
+  bool exact_ = false;                  // see exact()
+  std::vector<MissingRecord> missing_;  // found damaged at start
   bool serves_ = true;
   bool deposed_ = false;
 
@@ -237,6 +258,9 @@ class Shard final : private Replica::Owner {
   RecoveryReport recovery_;
 };
 
+// Opens the engine. In a group, what is damaged and can be had from the others is given up, as
+// little as it may. `id`: whose promise says so, durably.
+Result<std::vector<RecoveredShard>> open_store(Engine& engine, ShardId id, bool in_group);
 // The start of a process that hosts this shard and no other: opens its engine first.
 Result<RecoveryReport> open_and_recover(Shard& shard);
 

@@ -37,6 +37,7 @@ std::function<void()> SnapshotSender::later(void (SnapshotSender::*task)()) {
 
 void SnapshotSender::begin() {
   base_ = host_.committed.last.seq;
+  checkpoints_ = host_.checkpoint.finished_count() - (host_.checkpoint.running() ? 1 : 0);
   log_info("sending a snapshot", {{"node", uint64_t{to_.node}}, {"base", base_}});
   host_.replica.send(SnapshotBegin{id_, host_.committed, host_.state()}, to_);
   pump();
@@ -112,11 +113,19 @@ bool SnapshotSender::gather_slot(DbId db, SlotId slot) {
   return good;
 }
 
+// Whoever has a record has forgotten when it was changed. It was before the base, unless a
+// checkpoint wrote records since.
+bool SnapshotSender::records_are_old() const {
+  return !host_.checkpoint.running() && host_.checkpoint.finished_count() == checkpoints_;
+}
+
 bool SnapshotSender::add_row(DbId db, const Object& object) {
   ++row_count_;
   if (!object.cold()) {
     image_.clear();
     encode_record(object, &image_);
+    // What is in a record is committed.
+    if (object.has_ref() && !records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
     rows_.add(db, object.key(), image_);
     return true;
   }
@@ -126,10 +135,13 @@ bool SnapshotSender::add_row(DbId db, const Object& object) {
                         size == 0 ? 0 : kRecordImageHead + size};
   const Result<std::string> image = host_.engine.read_record(host_.shard, place);
   if (!image.ok()) {
+    host_.damaged(db, object);
     give_up(image.status().message());
     return false;
   }
-  rows_.add(db, object.key(), image.value());
+  image_ = image.value();
+  if (!records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
+  rows_.add(db, object.key(), image_);
   return true;
 }
 

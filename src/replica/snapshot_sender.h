@@ -54,6 +54,7 @@ class SnapshotSender {
   void gather();
   bool gather_slot(DbId db, SlotId slot);
   bool add_row(DbId db, const Object& object);
+  bool records_are_old() const;
   void close_chunk();
   void send_end();
   void end(bool installed);
@@ -66,6 +67,7 @@ class SnapshotSender {
   const uint64_t id_;
   Seq base_;
   int64_t begun_ns_, heard_ns_;
+  uint64_t checkpoints_ = 0;  // finished when this began; none was running then
 
   uint32_t next_slot_ = 0;  // of all databases, one behind the other
   bool gathering_ = false;  // a turn of it is asked for

@@ -35,6 +35,8 @@ struct SnapshotHost {
   // The store is to be read anew; nothing is called afterwards.
   std::function<void(std::string_view why)> start_anew;
   std::function<void(const Status&)> store_failed;
+  // The record of an object whose value is nowhere else cannot be read.
+  std::function<void(DbId db, const Object& object)> damaged;
 };
 
 class SnapshotSender;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/version.h"
+#include "replica/repairs.h"
 #include "resp/command_table.h"
 #include "resp/memory_report.h"
 #include "resp/script/functions.h"
@@ -313,6 +314,17 @@ void master_lines(Server& s, const ReplicaCore& core, Text& t) {
   t.line("connected_slaves", "0");
 }
 
+// What came from other members in place of what is damaged here.
+void repair_lines(Server& s, const Replica& replica, Text& t) {
+  const Repairs& repairs = *s.shard().repairs();
+  t.number("log_trusted", replica.core().trusted() ? 1 : 0);
+  t.number("state_whole", replica.core().whole() ? 1 : 0);
+  t.number("repairs_waiting", repairs.waiting());
+  t.number("records_repaired", repairs.stats().repaired);
+  t.number("repair_answers_refused", repairs.stats().refused);
+  t.number("repair_answers_sent", repairs.stats().answered);
+}
+
 void replication_section(Server& s, Text& t) {
   const Replica* replica = s.shard().replica();
   const bool follows = replica != nullptr && !replica->core().serving();
@@ -325,6 +337,7 @@ void replication_section(Server& s, Text& t) {
   } else {
     backup_lines(s, replica->core(), t);
   }
+  if (replica != nullptr) repair_lines(s, *replica, t);
   t.line("master_failover_state", "no-failover");
   t.line("master_replid", s.run_id());
   t.line("master_replid2", std::string(40, '0'));

@@ -216,6 +216,10 @@ void encode_record(const Object& object, std::string* out) {
   out->append(value);
 }
 
+void set_record_seq(std::string* image, Seq mod_seq) {
+  store_fixed<uint64_t>(image->data() + 2, mod_seq);
+}
+
 Result<RecordImage> decode_record(std::string_view key, std::string_view image) {
   Reader reader(image);
   RecordImage record;

@@ -107,6 +107,8 @@ Status read_effects(std::string_view entry, const Keyspace& keyspace,
 // --- records: one object's image in a checkpoint ---
 
 void encode_record(const Object& object, std::string* out);
+// Gives an image another mod_seq. REQUIRES: it is one.
+void set_record_seq(std::string* image, Seq mod_seq);
 // The image of a string but for the value, which follows.
 std::string string_record_head(Seq mod_seq, int64_t expire_at_ms, uint64_t size);
 // An image is at most this longer than the value.

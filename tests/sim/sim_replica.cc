@@ -60,7 +60,8 @@ void SimReplica::start() {
   seen_ = durable_;
   applied_ = durable_.base.last.seq;
   if (hard_.promised_epoch < most_promised_) world_.violation("I9: a promise was forgotten");
-  ReplicaState state{hard_, durable_.base.last, durable_.summary(), trusted_};
+  trusted_ = !hard_.distrusted;
+  ReplicaState state{hard_, durable_.base.last, durable_.summary()};
   options.self = self_;
   if (world_.coordinated()) {
     core_ = std::make_unique<CoordinatedCore>(options, std::move(state), *this, world_.random(),
@@ -102,6 +103,7 @@ void SimReplica::crash() {
 void SimReplica::damage_tail(Seq entries) {
   durable_.truncate(durable_.last().seq - std::min<Seq>(entries, durable_.entries.size()));
   trusted_ = false;
+  hard_.distrusted = true;
   acknowledged_ = 0;  // what is lost is not for the core to keep
 }
 

@@ -110,10 +110,11 @@ class RandomMessages {
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number(), number(), static_cast<uint32_t>(number())}; }
   void fill(SnapshotOk& b) { b = {number(), number(), coin()}; }
-  void fill(GetEntry& b) { b = {position()}; }
-  void fill(EntryIs& b) { b = {position(), coin() ? bytes() : nullptr}; }
   void fill(GetRecord& b) { b = {db(), text(100), number()}; }
-  void fill(RecordIs& b) { b = {db(), text(100), number(), coin() ? bytes() : nullptr}; }
+  void fill(RecordIs& b) {
+    const auto state = static_cast<RecordIs::State>(random_.below(3));
+    b = {db(), text(100), position(), state, state == RecordIs::kThere ? bytes() : nullptr};
+  }
 
   Random& random_;
 };
@@ -182,10 +183,8 @@ class MessageText {
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks, b.rows, b.digest); }
   void show(const SnapshotOk& b) { add(b.id, b.chunks, b.installed); }
-  void show(const GetEntry& b) { add(b.at); }
-  void show(const EntryIs& b) { add(b.at, b.entry); }
-  void show(const GetRecord& b) { add(b.db, b.key, b.mod_seq); }
-  void show(const RecordIs& b) { add(b.db, b.key, b.mod_seq, b.image); }
+  void show(const GetRecord& b) { add(b.db, b.key, b.from); }
+  void show(const RecordIs& b) { add(b.db, b.key, b.at, uint64_t{b.state}, b.image); }
 
   std::string out_;
 };

@@ -21,7 +21,8 @@ Status DataStore::flush_for_reading() {
   return failure_;
 }
 
-Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
+Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit,
+                        const Engine::DamageVisitor& damaged) {
   if (Status status = flush_for_reading(); !status.ok()) return status;
   std::vector<const Segment*> wanted;
   for (const auto& [block, segment] : segments_.all()) {
@@ -30,17 +31,27 @@ Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit) {
   bool more = true;
   for (size_t i = 0; i < wanted.size() && more; ++i) {
     const Extent next = i + 1 < wanted.size() ? wanted[i + 1]->extent : Extent{};
-    if (Status status = visit_segment(*wanted[i], next, visit, &more); !status.ok()) return status;
+    if (Status status = visit_segment(*wanted[i], next, visit, damaged, &more); !status.ok()) {
+      return status;
+    }
   }
   return {};
 }
 
 // `next` is read from the device while this one is visited.
 Status DataStore::visit_segment(const Segment& segment, const Extent& next,
-                                const Engine::RecordVisitor& visit, bool* more) {
+                                const Engine::RecordVisitor& visit,
+                                const Engine::DamageVisitor& damaged, bool* more) {
   Status result;
   const Status read = check_segment(
       segment, next, [&](uint64_t offset, const Status& status, const Record& record) {
+        if (!status.ok() && damaged && record.proven && record.header.shard == segment.shard) {
+          const Status reason(
+              status.code(),
+              status.message() + "; key '" + std::string(record.key.substr(0, kKeyShown)) + "'");
+          damaged({segment.db, record.header.slot, record.key, make_ref(offset)}, reason);
+          return true;
+        }
         result = status;
         if (!status.ok()) return mutant(Mutant::kSkipDamagedRecords);
         *more = visit({record.header.db, record.header.slot, record.key, make_ref(offset)},
@@ -90,7 +101,9 @@ Status DataStore::check_segment(const Segment& segment, const Extent& next,
     Status status = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
                                      record_seed(uuid_, segment.id, offset), &record, &scratch);
     if (!status.ok()) {
-      record.key = claimed_key(bytes.span().subspan(offset - segment.extent.offset()));
+      const auto from = bytes.span().subspan(offset - segment.extent.offset());
+      record.proven = prove_key(from, record_seed(uuid_, segment.id, offset), &record);
+      if (!record.proven) record.key = claimed_key(from);
       status = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
                                std::to_string(segment.id) + ": " + status.message());
     }

@@ -72,7 +72,9 @@ class DataStore {
              Engine::RecordsDone done);
   void drop_database(ShardId shard, DbId db);
   // Both read what is still in memory too, by writing it first: for start, tests and tools.
-  Status visit(ShardId shard, const Engine::RecordVisitor& visit);
+  // A damaged record with a proven key is told to `damaged`, if given; other damage ends it.
+  Status visit(ShardId shard, const Engine::RecordVisitor& visit,
+               const Engine::DamageVisitor& damaged = {});
   Result<std::string> read(ShardId shard, const RecordKey& key);
   // As Engine::fetch_record. REQUIRES: the record's segment is on the device.
   void fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done);
@@ -180,7 +182,8 @@ class DataStore {
   Result<std::string> open_record(const RecordPlace& place, ShardId shard, const RecordKey& key,
                                   std::span<char> blocks) const;
   Status visit_segment(const Segment& segment, const Extent& next,
-                       const Engine::RecordVisitor& visit, bool* more);
+                       const Engine::RecordVisitor& visit, const Engine::DamageVisitor& damaged,
+                       bool* more);
   bool write_pages();
   bool write_root_blocks();
   void written(const Status& status);

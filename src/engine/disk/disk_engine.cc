@@ -474,6 +474,11 @@ Status DiskEngine::visit_records(ShardId shard, const RecordVisitor& visit) {
   return with_place(data_->visit(shard, visit));
 }
 
+Status DiskEngine::visit_records_of(ShardId shard, const RecordVisitor& visit,
+                                    const DamageVisitor& damaged) {
+  return with_place(data_->visit(shard, visit, damaged));
+}
+
 Status DiskEngine::visit_sparse(ShardId shard, const RecordVisitor& visit) {
   if (scrub_->take_damaged(shard, visit)) return {};
   return with_place(data_->visit_sparse(shard, visit));

@@ -20,6 +20,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,8 @@ class DiskEngine final : public Engine {
 
   EngineInfo info() const override { return {"disk", options_.wait_for_media, true, false, true}; }
   Result<std::vector<RecoveredShard>> open() override;
+  Result<std::vector<RecoveredShard>> salvage(ShardId shard, Salvage how) override;
+  Status cut_log(ShardId shard, Seq last_kept) override;
   uint64_t identity() const override {
     return load_fixed<uint64_t>(reinterpret_cast<const char*>(&store_.superblock.uuid));
   }
@@ -76,6 +79,8 @@ class DiskEngine final : public Engine {
   void fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) override;
   bool on_device(RecordRef ref) const override;
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
+  Status visit_records_of(ShardId shard, const RecordVisitor& visit,
+                          const DamageVisitor& damaged) override;
   Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
   uint64_t log_bytes_of(ShardId shard) const override;
@@ -86,6 +91,7 @@ class DiskEngine final : public Engine {
   std::vector<EngineFact> describe(EnginePart part) const override;
   Status start_scrub(uint64_t bytes_per_second) override;
   void stop_scrub() override;
+  bool found_damage() const override { return scrub_ != nullptr && scrub_->found_damage(); }
 
  private:
   struct Spill {  // a group, or a value, in the data file, until the log that names it is trimmed
@@ -101,6 +107,10 @@ class DiskEngine final : public Engine {
 
   Status load();
   Status load_log();
+  Status load_empty();
+  Status lower_durable(uint64_t block);
+  Status replace_superblock(const disk::Superblock& superblock);
+  void distrust_all();
   Status recovered(const disk::WalRecord& record, const disk::WalPlace& at);
   Status complete_superblock();
   Status begin_generation();
@@ -136,6 +146,7 @@ class DiskEngine final : public Engine {
   const std::string directory_;
   const DiskEngineOptions options_;
 
+  std::optional<std::pair<ShardId, Salvage>> salvage_;  // while it opens so
   disk::DiskStore store_;
   std::unique_ptr<BlockWriter> wal_writer_;
   std::unique_ptr<BlockWriter> data_writer_;

@@ -21,6 +21,10 @@ Result<std::vector<RecoveredShard>> DiskEngine::open() {
     data_.reset();
     reader_.reset();
     store_ = DiskStore();
+    logs_.clear();
+    metas_.clear();
+    gaps_.clear();
+    spills_.clear();
     return status;
   }
   std::map<ShardId, RecoveredShard> shards;
@@ -47,9 +51,13 @@ Status DiskEngine::load() {
   Result<DiskStore> store = open_disk_store(disk_, directory_, wal_blocks, random_);
   if (!store.ok()) return store.status();
   store_ = std::move(store.value());
+  for (const std::string& where : store_.damaged) {
+    log_warning("a copy of a superblock is not whole", {{"where", where}});
+  }
   const CheckpointPointer older = store_.older ? store_.older->checkpoint : CheckpointPointer{};
   data_ = std::make_unique<DataStore>(reactor_, *store_.data, store_.superblock.uuid,
                                       options_.grow_bytes);
+  if (salvage_ && salvage_->second == Salvage::kEmpty) return with_place(load_empty());
   Status status = data_->load(store_.superblock.checkpoint, older, &metas_);
   if (status.ok()) status = load_log();
   return with_place(status);
@@ -76,7 +84,8 @@ Status DiskEngine::load_log() {
   }
   const Result<WalScan> scan = scan_wal(
       *reader_,
-      {from, store_.superblock.durable_block, newest, UINT64_MAX, options_.accept_uncertain_tail},
+      {from, store_.superblock.durable_block, newest, UINT64_MAX, options_.accept_uncertain_tail,
+       salvage_.has_value()},
       [this](const WalRecord& record, const WalPlace& at) { return recovered(record, at); });
   if (mutant(Mutant::kRepairByDeleting) && !scan.ok()) (void)disk_.remove(store_.wal_path());
   if (!scan.ok()) return scan.status();
@@ -87,10 +96,104 @@ Status DiskEngine::load_log() {
               {"state", name_of(scan.value().ended_by)},
               {"unacknowledged_bytes", scan.value().unfinished_bytes}});
   }
+  if (salvage_) distrust_all();
   Status status = complete_superblock();
   if (status.ok()) status = begin_generation();
+  if (status.ok() && salvage_) status = lower_durable(scan.value().next.block);
   if (!status.ok()) return status;
   return start_writing(scan.value());
+}
+
+// --- what a member of a group gives up ---
+
+Result<std::vector<RecoveredShard>> DiskEngine::salvage(ShardId shard, Salvage how) {
+  close();
+  salvage_ = {shard, how};
+  auto opened = open();
+  salvage_.reset();
+  return opened;
+}
+
+// With the generation that the next opening begins, so before anything of it is written: no crash
+// leaves a shorter log that is trusted.
+void DiskEngine::distrust_all() {
+  auto& shards = store_.hard_states.shards;
+  shards[salvage_->first].distrusted = true;
+  for (auto& [shard, state] : shards) state.distrusted = true;
+}
+
+// The superblock vouches for what was cut: an end of the log that is torn there would be taken for
+// damage.
+Status DiskEngine::lower_durable(uint64_t block) {
+  Superblock next = store_.superblock;
+  if (next.durable_block <= block) return {};
+  ++next.sequence;
+  next.durable_block = block;
+  return replace_superblock(next);
+}
+
+Status DiskEngine::replace_superblock(const Superblock& superblock) {
+  const OpenMode mode{.direct = true, .write_through = true};
+  AlignedBuffer block(kBlock);
+  for (const int copy : {0, 1}) {
+    Result<std::unique_ptr<File>> file =
+        disk_.open(copy == 0 ? store_.wal_path() : store_.data_path(), mode);
+    if (!file.ok()) return file.status();
+    encode_superblock(superblock, copy, block.span());
+    const Status status =
+        file.value()->write_at(superblock_offset(superblock.slot()), block.span());
+    if (!status.ok()) return status;
+  }
+  store_.superblock = superblock;
+  return {};
+}
+
+// The store that it was when it was made, but for its identity and what it promised. The log goes
+// on a ring further, so that no block of the old one is taken for one of the new; both superblocks
+// are replaced, so that nothing names the old records.
+Status DiskEngine::load_empty() {
+  Status status = data_->load({}, {}, &metas_);
+  if (!status.ok()) return status;
+  const WalIdentity identity{store_.superblock.uuid, store_.superblock.wal_blocks};
+  reader_ = std::make_unique<WalReader>(*store_.wal, identity);
+  distrust_all();
+  const uint64_t before = store_.hard_states.generation;
+  status = begin_generation();
+  const WalPosition& wal = store_.superblock.checkpoint.wal;
+  const WalPosition begin{
+      std::max(wal.block, store_.superblock.durable_block) + store_.superblock.wal_blocks, before,
+      wal.chain};
+  store_.older.reset();
+  for (int i = 0; i < 2 && status.ok(); ++i) {
+    Superblock next = store_.superblock;
+    ++next.sequence;
+    next.durable_block = begin.block;
+    next.checkpoint = {};
+    next.checkpoint.wal = begin;
+    status = replace_superblock(next);
+  }
+  if (!status.ok()) return status;
+  WalScan scan;
+  scan.next = begin;
+  return start_writing(scan);
+}
+
+Status DiskEngine::cut_log(ShardId shard, Seq last_kept) {
+  HardState state = store_.hard_states.shards[shard];
+  state.distrusted = true;
+  Status result;
+  const Done done = [&result](const Status& status) {
+    if (result.ok()) result = status;
+  };
+  save_hard_state(shard, state, done);
+  wal_writer_->drain();
+  if (!result.ok()) return result;
+  truncate_suffix(shard, last_kept, done);
+  while (failure_.ok() && !(wal_->idle() && queue_.empty())) {
+    data_writer_->drain();
+    wal_writer_->drain();
+  }
+  return failure_.ok() ? result : failure_;
 }
 
 Status DiskEngine::recovered(const WalRecord& record, const WalPlace& at) {

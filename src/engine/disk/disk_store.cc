@@ -88,11 +88,13 @@ Status prepare(Disk& disk, const DiskStore& store, uint64_t wal_blocks, Random& 
 }
 
 // Reads one copy; nothing when it is not a valid superblock. An unreadable block counts as that.
-Result<std::optional<Superblock>> read_copy(File& file, int slot, int copy) {
+Result<std::optional<Superblock>> read_copy(File& file, int slot, int copy, bool* written) {
   AlignedBuffer block(kBlock);
+  *written = true;
   if (!file.read_at(superblock_offset(slot), block.span()).ok()) {
     return std::optional<Superblock>();
   }
+  *written = std::any_of(block.span().begin(), block.span().end(), [](char c) { return c != 0; });
   return decode_superblock(block.span(), slot, copy);
 }
 
@@ -102,10 +104,15 @@ Status read_superblocks(DiskStore& store) {
   for (int slot = 0; slot < 2; ++slot) {
     for (int copy = 0; copy < 2; ++copy) {
       File& file = copy == 0 ? *store.wal : *store.data;
-      Result<std::optional<Superblock>> read = read_copy(file, slot, copy);
+      bool written = false;
+      Result<std::optional<Superblock>> read = read_copy(file, slot, copy, &written);
       if (!read.ok())
         return {read.status().code(), store.directory + ": " + read.status().message()};
       const std::optional<Superblock>& found = read.value();
+      if (!found && written) {
+        store.damaged.push_back((copy == 0 ? store.wal_path() : store.data_path()) + " at " +
+                                std::to_string(superblock_offset(slot)));
+      }
       if (!found) continue;
       if (uuid.value_or(found->uuid) != found->uuid) {
         return Status::corrupt(store.directory + ": its wal and data files are of two stores");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/disk.h"
 #include "base/random.h"
@@ -23,6 +24,7 @@ struct DiskStore {
   Superblock superblock;            // the newest valid one
   std::optional<Superblock> older;  // of the other slot, if it is the one before
   HardStates hard_states;
+  std::vector<std::string> damaged;  // copies of superblocks that are not whole, though written
 
   std::string wal_path() const { return directory + "/wal"; }
   std::string data_path() const { return directory + "/data"; }

@@ -15,6 +15,7 @@ extern "C" uint64_t XXH3_64bits_withSeed_dispatch(const void* bytes, size_t size
 namespace holdfast::disk {
 namespace {
 
+constexpr ShardId kDistrusted = ShardId{1} << 31;  // with a shard's number, in hard states
 constexpr std::string_view kSuperblockMagic = "HOLDFAST";
 constexpr std::string_view kHardStateMagic = "HFHSTATE";
 constexpr size_t kHashAt = kBlock - sizeof(Hash128);
@@ -152,7 +153,7 @@ void encode_hard_states(const HardStates& states, const StoreUuid& uuid, uint64_
   put_fixed(out, states.generation);
   put_fixed(out, static_cast<uint32_t>(states.shards.size()));
   for (const auto& [shard, state] : states.shards) {
-    put_fixed(out, shard);
+    put_fixed(out, shard | (state.distrusted ? kDistrusted : 0));
     put_fixed(out, state.promised_epoch);
     put_fixed(out, state.voted_for);
   }
@@ -175,7 +176,8 @@ std::optional<HardStates> decode_hard_states(std::span<const char> block, const 
   if (own != uuid || own_slot != slot || count > kMaxHardStates) return std::nullopt;
   for (uint32_t i = 0; i < count; ++i) {
     const auto shard = in.fixed<ShardId>();
-    HardState& state = states.shards[shard];
+    HardState& state = states.shards[shard & ~kDistrusted];
+    state.distrusted = (shard & kDistrusted) != 0;
     state.promised_epoch = in.fixed<Epoch>();
     state.voted_for = in.fixed<uint64_t>();
   }

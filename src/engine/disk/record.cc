@@ -14,7 +14,7 @@ enum class Codec : uint8_t { kRaw = 0, kLz4 = 1 };
 
 // Places in the header.
 constexpr size_t kHashAt = 0, kSizeAt = 8, kImageSizeAt = 12, kKeySizeAt = 16, kSlotAt = 20,
-                 kDbAt = 22, kCodecAt = 23, kShardAt = 24, kReservedAt = 28;
+                 kDbAt = 22, kCodecAt = 23, kShardAt = 24, kKeyHashAt = 28;
 
 constexpr size_t kMinCompressed = 256;  // below, a block's unit is lost anyway
 
@@ -28,6 +28,13 @@ bool compress(std::string_view image, std::string* out) {
                                         static_cast<int>(image.size()), static_cast<int>(limit));
   out->resize(at + static_cast<size_t>(size));
   return size > 0;
+}
+
+// Of the header, but for the hashes, and the key; never 0, which says nothing.
+uint32_t key_hash(std::span<const char> record, uint32_t key_size, uint64_t seed) {
+  const uint64_t header = hash64(record.subspan(kSizeAt, kKeyHashAt - kSizeAt), seed);
+  const auto hash = static_cast<uint32_t>(hash64(record.subspan(kRecordHeader, key_size), header));
+  return hash != 0 ? hash : 1;
 }
 
 }  // namespace
@@ -55,7 +62,21 @@ void encode_record_at(const RecordHeader& header, std::string_view key, std::str
 }
 
 void seal_record(std::span<char> record, uint64_t seed) {
+  const auto key_size = load_fixed<uint32_t>(record.data() + kKeySizeAt);
+  store_fixed(record.data() + kKeyHashAt, key_hash(record, key_size, seed));
   store_fixed(record.data() + kHashAt, hash64(record.subspan(kSizeAt), seed));
+}
+
+bool prove_key(std::span<const char> bytes, uint64_t seed, Record* record) {
+  const char* in = bytes.data();
+  if (bytes.size() < kRecordHeader) return false;
+  const auto key_size = load_fixed<uint32_t>(in + kKeySizeAt);
+  if (key_size > bytes.size() - kRecordHeader) return false;
+  if (load_fixed<uint32_t>(in + kKeyHashAt) != key_hash(bytes, key_size, seed)) return false;
+  record->header = {load_fixed<ShardId>(in + kShardAt), load_fixed<DbId>(in + kDbAt),
+                    load_fixed<SlotId>(in + kSlotAt)};
+  record->key = {in + kRecordHeader, key_size};
+  return true;
 }
 
 Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* record,
@@ -78,7 +99,6 @@ Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* reco
   const size_t head = kRecordHeader + key_size;
   record->image = {in + head, size - head};
   const auto codec = static_cast<Codec>(in[kCodecAt]);
-  if (load_fixed<uint32_t>(in + kReservedAt) != 0) return Status::corrupt("a record is too new");
   if (codec == Codec::kRaw && record->image.size() == image_size) return {};
   if (codec != Codec::kLz4) return Status::corrupt("a record's codec is not known");
   scratch->resize(image_size);

@@ -28,6 +28,7 @@ struct Record {
   std::string_view key;
   std::string_view image;  // into the bytes given, or into the scratch
   size_t size = 0;         // in the data file, without padding
+  bool proven = false;     // of a damaged one: header and key are whole
 };
 
 // The seed for a record at byte `offset` of the data file.
@@ -37,12 +38,16 @@ uint64_t record_seed(const StoreUuid& uuid, uint64_t segment, uint64_t offset);
 // stored so.
 void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
                       std::string* out);
-// Writes the hash into an encoded record.
+// Writes the hashes into an encoded record.
 void seal_record(std::span<char> record, uint64_t seed);
 
 // kCorrupt when the bytes do not begin with a whole record of that seed.
 Status decode_record_at(std::span<const char> bytes, uint64_t seed, Record* record,
                         std::string* scratch);
+
+// Whether header and key of a record, which may be damaged behind them, are whole; gives them then.
+// Records that earlier versions wrote do not tell.
+bool prove_key(std::span<const char> bytes, uint64_t seed, Record* record);
 
 // The key that the bytes of a record name, though the record may be damaged: a hint only. Empty
 // when it cannot be told.

@@ -64,6 +64,8 @@ class Scrub {
   void start(uint64_t bytes_per_second);
   void stop();
   const ScrubReport& report() const { return report_; }
+  // take_damaged() has something, and no pass is running.
+  bool found_damage() const { return !report_.running && !damaged_.empty(); }
 
   // Visits the damaged records of a shard whose keys could be read, each once, without images; the
   // keys are what the damaged bytes say. False when there are none.

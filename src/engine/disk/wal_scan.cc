@@ -34,7 +34,8 @@ class Scanner {
       ++at_.block;
     }
     if (scan_.ended_by != WalBlockState::kGood) {
-      if (Status status = judge(limit); !status.ok()) return status;
+      scan_.damage = judge(limit);
+      if (!scan_.damage.ok() && !range_.cut_damage) return scan_.damage;
     }
     scan_.unfinished_bytes = stream_.size();
     scan_.next = at_;

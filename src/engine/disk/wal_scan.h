@@ -6,7 +6,8 @@
 // (D1). At D or above, a block that is old or torn was being written when power failed, nothing in
 // it was acknowledged, and the log ends before it. A block there that is damaged or unreadable
 // (D2) may have been acknowledged in the last moment before the crash: its head is uncertain and
-// the scan fails, unless the operator accepts the loss.
+// the scan fails, unless the operator accepts the loss. Only a member of a group, which then trusts
+// its log no more, has the log end at damage, too.
 //
 // Sources: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018;
 // RocksDB issue 6288 (a read error taken for the end of the log).
@@ -25,6 +26,7 @@ struct WalScan {
   uint64_t records = 0;
   uint64_t unfinished_bytes = 0;  // of a record that was being written, now dropped
   WalBlockState ended_by = WalBlockState::kOld;
+  Status damage;  // where cut_damage let it end
 };
 
 struct WalScanRange {
@@ -33,6 +35,8 @@ struct WalScanRange {
   uint64_t newest_generation = 0;
   uint64_t end_block = UINT64_MAX;  // stop before this block, which is a batch's first
   bool accept_uncertain = false;    // the operator's word (wal.accept_uncertain_tail)
+  // Damage ends the log, whatever may have been acknowledged: others have it.
+  bool cut_damage = false;
 };
 
 using WalVisitor = std::function<Status(const WalRecord& record, const WalPlace& place)>;

@@ -95,7 +95,7 @@ void info(CommandContext& c) {
   Membership members = core->membership();
   if (members.voters.empty()) members.voters = core->members();  // as the coordinator's view says
   const Facts facts{c.reply};
-  c.reply.map(13);
+  c.reply.map(15);
   facts.number("node", core->self().node);
   facts.text("store", store_text(core->self().store));
   facts.text("role", role_name(core->role()));
@@ -106,6 +106,8 @@ void info(CommandContext& c) {
   facts.number("durable", core->durable());
   facts.number("commit", core->committed().seq);
   facts.number("lease", c.shard.replica()->lease_valid() ? 1 : 0);
+  facts.number("trusted", core->trusted() ? 1 : 0);
+  facts.number("whole", core->whole() ? 1 : 0);
   facts.number("accepting", c.shard.accepts_writes() ? 1 : 0);
   facts.number("write_quorum", core->write_quorum());
   c.reply.bulk("members");

@@ -101,10 +101,8 @@ std::vector<MessageBody> examples() {
           SnapshotChunk{77, 1, shared("rows")},
           SnapshotEnd{77, 2, 9, 0xdeadbeef},
           SnapshotOk{77, 2, true},
-          GetEntry{at},
-          EntryIs{at, shared("entry")},
           GetRecord{1, "key", 300},
-          RecordIs{1, "key", 300, shared("image")},
+          RecordIs{1, "key", at, RecordIs::kThere, shared("image")},
           Unformed{},
           NodeReport{7, "h:1", "h:2", {{5, Role::kPrimary, 3, 301, 300, true, false, true}}, {9}},
           MapIs{7, shared("map")},
@@ -158,21 +156,17 @@ TEST_CASE("wire: the bytes of every message") {
       "4d0209efbeadde",
       "480124000300000088776655443322110300000000000000050000001f92c465"
       "4d0201",
-      "4801250007000000887766554433221103000000000000000500000017b5daa1"
-      "02ac02efbeadde",
-      "480126000f00000088776655443322110300000000000000050000001d9add44"
-      "656e74727902ac02efbeadde010800",
-      "48012700080000008877665544332211030000000000000005000000308d0a05"
+      "48012500080000008877665544332211030000000000000005000000929ae3f8"
       "6b657901ac020300",
-      "480128000f0000008877665544332211030000000000000005000000119bf479"
-      "696d6167656b657901ac0203010500",
-      "480129000000000088776655443322110300000000000000050000006cfb7a35"
+      "48012600140000008877665544332211030000000000000005000000cecb7dbf"
+      "696d6167656b65790102ac02efbeadde03020a00",
+      "48012700000000008877665544332211030000000000000005000000c7b505b0"
       "",
-      "48012a00140000008877665544332211030000000000000005000000753217ca"
+      "48012800140000008877665544332211030000000000000005000000a9f1374a"
       "0703683a3103683a3201050303ad02ac02050109",
-      "48012b00060000008877665544332211030000000000000005000000f65c016e"
+      "4801290006000000887766554433221103000000000000000500000060fd4c15"
       "6d6170070100",
-      "48012c000900000088776655443322110300000000000000050000005f4c4cff"
+      "48012a000900000088776655443322110300000000000000050000009538db3b"
       "035300000000000000",
   };
   const auto bodies = examples();
@@ -295,11 +289,13 @@ TEST_CASE("wire: impossible fields") {
   CHECK(refused(FrameType::kForm, "\4\1\xff\xff\xff\xff\x1f" + store + "\0\0"s));  // node
   CHECK(!refused(FrameType::kGetRecord, with_fields("key", "\x0f\7")));
   CHECK(refused(FrameType::kGetRecord, with_fields("key", "\x10\7")));  // database
-  CHECK(!refused(FrameType::kRecordIs, with_fields("imagekey", "\1\7\3\1")));
-  CHECK(refused(FrameType::kRecordIs, with_fields("imagekey", "\1\7\x09\1")));
-  CHECK(refused(FrameType::kRecordIs, with_fields("imagekey", "\1\7\3\0"s)));
-  CHECK(!refused(FrameType::kRecordIs, with_fields("key", "\1\7\3\0"s)));
-  CHECK(refused(FrameType::kEntryIs, with_fields("entry", "\1\1crc_\0"s)));
+  const std::string at = "\1\1\7crc_";                                  // database and position
+  CHECK(!refused(FrameType::kRecordIs, with_fields("imagekey", at + "\3\2")));
+  CHECK(refused(FrameType::kRecordIs, with_fields("imagekey", at + "\x09\2")));
+  CHECK(refused(FrameType::kRecordIs, with_fields("imagekey", at + "\3\1")));
+  CHECK(refused(FrameType::kRecordIs, with_fields("imagekey", at + "\3\3")));  // state
+  CHECK(!refused(FrameType::kRecordIs, with_fields("key", at + "\3\1")));
+  CHECK(!refused(FrameType::kRecordIs, with_fields("key", at + "\3\0"s)));
   CHECK(refused(FrameType::kPrepare, ""));
   CHECK(refused(FrameType::kPrepare, "\xff\xff"));
 }
@@ -400,7 +396,7 @@ TEST_CASE("wire: fragments of different messages are not mixed") {
   const FrameHeader first{.type = FrameType::kPrepare, .flags = kFlagMore, .epoch = 3, .shard = 5};
   for (int what = 0; what < 4; ++what) {
     FrameHeader second = first;
-    if (what == 0) second.type = FrameType::kEntryIs;
+    if (what == 0) second.type = FrameType::kRecordIs;
     if (what == 1) second.epoch = 4;
     if (what == 2) second.shard = 6;
     if (what == 3) second.flags |= kFlagFromCoordinator;

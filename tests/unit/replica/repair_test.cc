@@ -1,0 +1,595 @@
+// Repairs: what a member's store cannot give back comes from the other members, whatever is
+// damaged, and nothing that is not what is expected there is taken (I28).
+#include "replica/repairs.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <memory>
+
+#include "base/sim/sim_disk.h"
+#include "base/sim/sim_reactor.h"
+#include "engine/disk/disk_engine.h"
+#include "engine/disk/inspect.h"
+#include "tests/support/contents.h"
+#include "tests/support/random_replica.h"
+
+using namespace holdfast;
+
+namespace {
+
+constexpr DiskEngineOptions kEngine{.wal_bytes = 4 << 20, .grow_bytes = 1 << 20};
+// That lz4 leaves alone, so that a record is as long as it seems.
+const std::string kValue = [] {
+  SeededRandom random(1);
+  std::string value;
+  while (value.size() < 300) value.push_back(static_cast<char>('!' + random.below(90)));
+  return value;
+}();
+
+// Three voters with a disk each.
+class World {
+ public:
+  struct Node {
+    Node(NodeId node, uint64_t seed) : id(node), disk(seed) {}
+    NodeId id;
+    SimDisk disk;
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<RandomReplica> replica;
+    bool start_anew = false;
+    int starts = 0;
+    bool cold = false;  // values stay on the device at start
+    Status recovered;
+
+    Shard& shard() { return replica->shard; }
+    Keyspace& keyspace() { return replica->keyspace; }
+    const ElectedCore& core() { return shard().replica()->core(); }
+    const RepairStats& repairs() { return shard().repairs()->stats(); }
+    bool up() const { return replica != nullptr; }
+  };
+
+  explicit World(uint64_t seed) : random(seed) {
+    for (const NodeId id : {1U, 2U, 3U}) {
+      nodes[id] = std::make_unique<Node>(id, random.next());
+      start(*nodes[id]);
+    }
+    Membership members;
+    for (auto& [id, node] : nodes) members.voters.push_back(node->core().self());
+    for (auto& [id, node] : nodes) node->shard().replica()->step(Found{members});
+    primary();
+  }
+  ~World() {
+    for (auto& [id, node] : nodes) stop(*node);
+  }
+
+  void start(Node& node) {
+    ++node.starts;
+    node.start_anew = false;
+    node.engine = std::make_unique<DiskEngine>(reactor, node.disk, random, "store", kEngine);
+    ShardOptions options;
+    options.checkpoint_log_bytes = 1 << 30;
+    options.replica.self.node = node.id;
+    options.replica.memory_bytes = 64 << 10;
+    options.random = &random;
+    options.hooks.send = [this](const Message& message) { deliver(message); };
+    options.memory_is_short = [&node] { return node.cold; };
+    node.replica = std::make_unique<RandomReplica>(reactor, *node.engine, std::move(options));
+    node.shard().on_replaced([&node](std::string_view) { node.start_anew = true; });
+    node.shard().on_deposed([&node] { node.start_anew = true; });
+    node.shard().on_failure([](const Status& s) { FAIL(s.message()); });
+    node.recovered = node.shard().recover().status();
+    REQUIRE_MESSAGE(node.recovered.ok(), node.recovered.message());
+  }
+  void stop(Node& node) {
+    if (!node.up()) return;
+    node.engine->close();
+    node.replica.reset();
+    node.engine.reset();
+  }
+
+  void deliver(const Message& message) {
+    Message changed = message;
+    if (change && !change(&changed)) return;
+    reactor.post([this, changed] {
+      Node& to = *nodes[changed.to.node];
+      if (to.up()) to.shard().replica()->receive(changed);
+    });
+  }
+
+  void step(int64_t ms) {
+    for (int64_t i = 0; i < ms; i += 5) {
+      for (auto& [id, node] : nodes) {
+        if (!node->up()) continue;
+        for (int j = 0; load && node->shard().accepts_writes() && j < 4; ++j) {
+          node->replica->random_command(random);
+        }
+        node->shard().submit();
+      }
+      reactor.run_for(5);
+      for (auto& [id, node] : nodes) {
+        if (!node->start_anew) continue;
+        stop(*node);
+        start(*node);
+      }
+    }
+  }
+  template <typename Predicate>
+  bool until(Predicate done, int64_t ms = 30'000) {
+    for (int64_t i = 0; i < ms && !done(); i += 5) step(5);
+    return done();
+  }
+  Node& primary() {
+    Node* found = nullptr;
+    REQUIRE(until([&] {
+      for (auto& [id, node] : nodes) {
+        if (node->up() && node->shard().accepts_writes()) found = node.get();
+      }
+      return found != nullptr;
+    }));
+    return *found;
+  }
+  Node& backup() {
+    const NodeId leader = primary().id;
+    return *nodes[leader == 1 ? 2 : 1];
+  }
+  void hand_over(Node& to) {
+    REQUIRE(until([&] {
+      Node& from = primary();
+      if (&from != &to) from.shard().replica()->step(HandOver{to.core().self()});
+      step(700);
+      return &primary() == &to;
+    }));
+  }
+  void checkpoint(Node& node) {
+    bool done = false;
+    node.shard().checkpoint().start([&done](const Status& status) { done = status.ok(); });
+    REQUIRE(until([&done] { return done; }));
+  }
+  void checkpoint_all() {
+    for (auto& [id, node] : nodes) {
+      if (node->up()) checkpoint(*node);
+    }
+  }
+  void put(const std::string& key, const std::string& value) {
+    Node& node = primary();
+    node.replica->command(Effect::put_string(0, node.keyspace().key(key), value, 0));
+  }
+  void push(const std::string& key, const std::string& element) {
+    Node& node = primary();
+    std::string operands(1, '\1');
+    put_varint(operands, element.size());
+    operands += element;
+    node.replica->command(
+        Effect::edit(EffectType::kListPush, 0, node.keyspace().key(key), operands));
+  }
+  bool settled() {
+    Node& leader = primary();
+    for (auto& [id, node] : nodes) {
+      if (!node->up() || !node->core().trusted() || !node->core().whole()) return false;
+      if (node->shard().repairs()->waiting() > 0) return false;
+      if (node->shard().commit_seq() != leader.shard().last_seq()) return false;
+    }
+    return leader.shard().last_seq() == leader.core().last().seq;
+  }
+  void check_same() {
+    load = false;
+    REQUIRE(until([this] { return settled(); }, 120'000));
+    const Model wanted = contents(primary().keyspace());
+    for (auto& [id, node] : nodes) {
+      CAPTURE(id);
+      CHECK(contents(node->keyspace()) == wanted);
+    }
+  }
+  void cool(Node& node) { node.shard().cold_values().cool(UINT64_MAX, 1'000'000); }
+  Object* find(Node& node, const std::string& key) {
+    return node.keyspace().find(0, node.keyspace().key(key));
+  }
+  std::string value(Node& node, const std::string& key) {
+    IntScratch scratch;
+    const Object* object = node.keyspace().find_value(0, node.keyspace().key(key));
+    return object == nullptr ? "(none)" : std::string(object->string(scratch));
+  }
+
+  // Turns a bit of the live record of the key, `at` bytes behind its beginning.
+  void damage_record(Node& node, const std::string& key, uint64_t at) {
+    REQUIRE(node.disk.open("store/data", {}).value()->sync().ok());
+    const auto copy = node.disk.fork(1);
+    uint64_t place = 0;
+    const auto report =
+        inspect_store(reactor, *copy, "store", {.records = true}, [&](const std::string& line) {
+          if (line.find("key '" + key + "'") == std::string::npos) return;
+          const size_t found = line.find("record at ");
+          if (found != std::string::npos) place = std::stoull(line.substr(found + 10));
+        });
+    REQUIRE(place != 0);
+    node.disk.rot("store/data", place + at, 1);
+  }
+
+  SimReactor reactor;
+  SeededRandom random;
+  std::map<NodeId, std::unique_ptr<Node>> nodes;
+  std::function<bool(Message*)> change;  // false: it is lost
+  bool load = false;
+};
+
+// Keys with values that are on the device only, on all members.
+void fill_cold(World& w) {
+  for (int i = 0; i < 20; ++i) w.put("key:" + std::to_string(i), kValue + std::to_string(i));
+  for (int i = 0; i < 5; ++i) {
+    for (int j = 0; j < 10; ++j) w.push("list:" + std::to_string(i), kValue);
+  }
+  w.step(200);
+  w.checkpoint_all();
+  w.step(200);
+  for (auto& [id, node] : w.nodes) w.cool(*node);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "repair: who waits for a value on a damaged record of the primary gets it from a backup") {
+  World w(1);
+  fill_cold(w);
+  World::Node& node = w.primary();
+  REQUIRE(w.find(node, "key:7")->cold());
+  w.damage_record(node, "key:7", 100);
+  bool done = false;
+  node.shard().cold_values().fetch(0, node.keyspace().key("key:7"), *w.find(node, "key:7"),
+                                   [&done] { done = true; });
+  REQUIRE(w.until([&done] { return done; }, 1000));
+  CHECK_FALSE(w.find(node, "key:7")->cold());
+  CHECK(w.value(node, "key:7") == kValue + "7");
+  CHECK(node.repairs().repaired == 1);
+  CHECK(node.shard().cold_values().stats().unreadable == 0);
+  // It is written anew, elsewhere.
+  w.step(1000);
+  CHECK_FALSE(w.find(node, "key:7")->dirty());
+  REQUIRE(node.engine->start_scrub(100 << 20).ok());
+  w.step(1000);
+  CHECK(node.engine->stats().damaged_records == 0);
+  w.check_same();
+}
+
+TEST_CASE("repair: a value that is read on the spot is an error, and there the next time") {
+  World w(2);
+  fill_cold(w);
+  World::Node& node = w.primary();
+  w.damage_record(node, "list:3", 100);
+  CHECK_THROWS_AS(w.value(node, "list:3"), ValueUnreadable);
+  REQUIRE(w.until([&] { return node.repairs().repaired == 1; }, 1000));
+  CHECK_FALSE(w.find(node, "list:3")->cold());
+  w.check_same();
+}
+
+TEST_CASE("repair: a backup applies nothing until it has the value that an entry needs") {
+  World w(3);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  w.damage_record(node, "list:2", 100);
+  bool cut = true;
+  w.change = [&](Message* m) { return !cut || !std::holds_alternative<RecordIs>(m->body); };
+  w.put("before", "1");
+  w.push("list:2", "more");
+  w.put("behind", "2");
+  w.step(500);
+  CHECK(node.shard().repairs()->holds_up());
+  CHECK_FALSE(node.core().whole());
+  CHECK(node.core().durable() == w.primary().core().last().seq);  // it follows
+  w.put("list:2", "another type");
+  w.step(100);
+  cut = false;
+  w.step(2000);
+  CHECK(node.repairs().repaired == 1);
+  CHECK(node.core().whole());
+  w.check_same();
+}
+
+TEST_CASE("repair: a record that a scrub finds damaged is repaired, its value being nowhere here") {
+  World w(4);
+  fill_cold(w);
+  for (auto& [id, node] : w.nodes) w.damage_record(*node, "key:" + std::to_string(id), 100);
+  for (auto& [id, node] : w.nodes) REQUIRE(node->engine->start_scrub(100 << 20).ok());
+  w.step(3000);
+  for (auto& [id, node] : w.nodes) {
+    CHECK(node->repairs().repaired == 1);
+    CHECK(w.value(*node, "key:" + std::to_string(id)) == kValue + std::to_string(id));
+  }
+  w.checkpoint_all();
+  for (auto& [id, node] : w.nodes) REQUIRE(node->engine->start_scrub(100 << 20).ok());
+  w.step(1000);
+  for (auto& [id, node] : w.nodes) CHECK(node->engine->stats().damaged_records == 0);
+  w.check_same();
+}
+
+TEST_CASE("repair: what is not what is expected there is refused (I28)") {
+  const auto refused = [](const std::function<void(RecordIs&)>& forge) {
+    World w(5);
+    fill_cold(w);
+    World::Node& node = w.primary();
+    w.damage_record(node, "key:7", 100);
+    w.change = [&](Message* m) {
+      if (auto* is = std::get_if<RecordIs>(&m->body)) forge(*is);
+      return true;
+    };
+    bool done = false;
+    node.shard().cold_values().fetch(0, node.keyspace().key("key:7"), *w.find(node, "key:7"),
+                                     [&done] { done = true; });
+    w.step(1000);
+    const bool untouched = w.find(node, "key:7")->cold() && node.repairs().repaired == 0 && !done;
+    // Whoever waits is told in the end.
+    w.step(Repairs::kPatienceMs);
+    CHECK(done);
+    CHECK_THROWS_AS(w.value(node, "key:7"), ValueUnreadable);
+    // And another answer is taken as soon as one is right.
+    w.change = {};
+    w.step(2000);
+    CHECK(w.value(node, "key:7") == kValue + "7");
+    w.check_same();
+    return untouched;
+  };
+  const auto image = [](RecordIs& is, const std::function<void(std::string&)>& edit) {
+    std::string bytes = *is.image;
+    edit(bytes);
+    is.image = std::make_shared<const std::string>(bytes);
+  };
+  CHECK(refused([](RecordIs& is) { is.at.crc ^= 1; }));    // of another log
+  CHECK(refused([](RecordIs& is) { is.at.epoch += 1; }));  //
+  CHECK(refused([](RecordIs& is) { is.at.seq += 1; }));
+  CHECK(refused([](RecordIs& is) { is.at.seq += 1000; }));
+  CHECK(refused([](RecordIs& is) { is.at = {0, 1, 0}; }));  // too old
+  CHECK(refused([](RecordIs& is) {
+    is.state = RecordIs::kAbsent;
+    is.image = nullptr;
+  }));
+  CHECK(refused([](RecordIs& is) {
+    is.state = RecordIs::kUnknown;
+    is.image = nullptr;
+  }));
+  CHECK(refused([&](RecordIs& is) { image(is, [](std::string& b) { b.pop_back(); }); }));
+  CHECK(refused([&](RecordIs& is) { image(is, [](std::string& b) { b[0] = 77; }); }));
+  CHECK(refused([&](RecordIs& is) {  // whole, and of another size
+    image(is, [](std::string& b) { b = string_record_head(0, 0, 5) + "wrong"; });
+  }));
+  CHECK(refused([&](RecordIs& is) {  // of the right size, with an expiry
+    image(is, [](std::string& b) { b = string_record_head(0, 5000, 301) + std::string(301, 'x'); });
+  }));
+}
+
+TEST_CASE("repair: records that a start finds damaged; nobody leads before it has them") {
+  World w(6);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  w.stop(node);
+  w.put("key:3", "changed meanwhile");
+  Keyspace& leader = w.primary().keyspace();
+  w.primary().replica->command(Effect::erase(0, leader.key("key:4")));
+  w.push("list:1", "more");
+  w.step(100);
+  for (const char* key : {"key:3", "key:4", "key:5", "list:1", "list:2"}) {
+    w.damage_record(node, key, 100);
+  }
+  bool cut = true;
+  w.change = [&](Message* m) { return !cut || !std::holds_alternative<RecordIs>(m->body); };
+  w.start(node);
+  CHECK(node.shard().repairs()->waiting() == 5);
+  CHECK(node.core().trusted());
+  w.step(1000);
+  CHECK_FALSE(node.core().whole());
+  CHECK(node.core().durable() == w.primary().core().last().seq);
+  w.primary().shard().replica()->step(HandOver{node.core().self()});
+  w.step(1000);
+  CHECK_FALSE(node.core().serving());
+  cut = false;
+  REQUIRE(w.until([&] { return node.repairs().repaired == 5; }, 5000));
+  w.check_same();
+  CHECK(node.starts == 2);
+  w.hand_over(node);
+  w.check_same();
+  w.checkpoint_all();
+  w.stop(node);
+  w.start(node);
+  CHECK(node.shard().repairs()->waiting() == 0);
+  w.check_same();
+}
+
+TEST_CASE("repair: a record whose key is damaged too: everything comes anew") {
+  World w(7);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  const StoreId store = node.core().self().store;
+  w.stop(node);
+  w.damage_record(node, "key:3", 34);
+  w.start(node);
+  CHECK_FALSE(node.core().trusted());
+  CHECK(node.keyspace().size(0) == 0);
+  CHECK(node.core().self().store == store);
+  w.put("key:3", "more");
+  w.check_same();
+  CHECK(node.core().trusted());
+  w.hand_over(node);
+  w.check_same();
+}
+
+TEST_CASE("repair: damage anywhere in records, under load, on one member at a time") {
+  uint64_t repaired = 0, emptied = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    CAPTURE(seed);
+    World w(seed);
+    w.load = true;
+    for (int round = 0; round < 4; ++round) {
+      w.step(200);
+      w.checkpoint_all();
+      w.step(100);
+      World::Node& node = *w.nodes[static_cast<NodeId>(1 + w.random.below(3))];
+      node.cold = w.random.one_in(2);
+      const auto keys = contents(node.keyspace());
+      w.stop(node);
+      std::vector<std::string> names;
+      for (const auto& [name, value] : keys) {
+        if (name.first == 0 && value.size() > 20) names.push_back(name.second);
+      }
+      if (names.empty()) continue;
+      w.damage_record(node, names[w.random.below(names.size())],
+                      w.random.one_in(4) ? w.random.below(32) : 33 + w.random.below(30));
+      w.start(node);
+      if (!node.core().trusted()) ++emptied;
+      if (w.random.one_in(2)) {
+        w.step(5 * static_cast<int64_t>(w.random.below(10)));
+        w.stop(node);
+        w.start(node);
+      }
+      w.step(200);
+      w.load = false;
+      REQUIRE(w.until([&w] { return w.settled(); }, 60'000));
+      repaired += node.repairs().repaired;
+      w.check_same();
+      w.load = true;
+    }
+  }
+  CHECK(repaired > 5);
+  CHECK(emptied > 5);
+}
+
+// --- the log ---
+
+namespace {
+
+// Turns a bit of the log between two places of the ring, given as shares of what is used.
+void damage_log(World::Node& node, Random& random) {
+  // The blocks that are used begin with the magic.
+  const std::string wal = node.disk.durable_content("store/wal").value();
+  std::vector<uint64_t> used;
+  for (uint64_t at = 1 << 20; at + kBlock <= wal.size(); at += kBlock) {
+    if (wal.compare(at, 4, "HFWB") == 0) used.push_back(at);
+  }
+  REQUIRE(!used.empty());
+  node.disk.rot("store/wal", used[random.below(used.size())] + 64 + random.below(400), 1);
+}
+
+}  // namespace
+
+TEST_CASE("repair: a log that is damaged in its middle ends there, and is trusted no more") {
+  World w(8);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  for (int i = 0; i < 50; ++i) {
+    w.put("more:" + std::to_string(i), kValue);
+    w.step(20);
+  }
+  const Seq last = node.core().last().seq;
+  w.stop(node);
+  const std::string wal = node.disk.durable_content("store/wal").value();
+  const size_t at = wal.find("more:20");
+  REQUIRE(at != std::string::npos);
+  node.disk.rot("store/wal", at, 1);
+  bool cut = true;  // from its leader
+  w.change = [&](Message* m) { return !cut || m->to.node != node.id; };
+  w.start(node);
+  CHECK(node.core().last().seq < last);
+  CHECK(node.core().last().seq > last - 50);
+  CHECK_FALSE(node.core().trusted());
+  w.step(500);
+  w.stop(node);
+  w.start(node);  // the log has no damage any more
+  CHECK_FALSE(node.core().trusted());
+  w.step(500);
+  CHECK_FALSE(node.core().trusted());
+  cut = false;
+  w.check_same();
+  CHECK(node.core().trusted());
+  CHECK(node.starts == 3);
+  w.stop(node);
+  w.start(node);
+  CHECK(node.core().trusted());
+  w.hand_over(node);
+  w.check_same();
+}
+
+TEST_CASE("repair: damage anywhere in the log, under load, restarts between") {
+  int distrusted = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    World w(seed);
+    w.load = true;
+    for (int round = 0; round < 4; ++round) {
+      w.step(static_cast<int64_t>(w.random.below(600)));
+      if (w.random.one_in(2)) w.checkpoint_all();
+      World::Node& node = *w.nodes[static_cast<NodeId>(1 + w.random.below(3))];
+      w.stop(node);
+      const uint64_t times = 1 + w.random.below(3);
+      for (uint64_t i = 0; i < times; ++i) damage_log(node, w.random);
+      w.start(node);
+      if (!node.core().trusted()) ++distrusted;
+      while (w.random.one_in(2)) {
+        w.step(5 * static_cast<int64_t>(w.random.below(10)));
+        w.stop(node);
+        w.start(node);
+      }
+      w.check_same();
+      w.load = true;
+    }
+  }
+  CHECK(distrusted > 20);
+}
+
+TEST_CASE("repair: a single server refuses what a member of a group starts without") {
+  World w(9);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  w.put("last", kValue);
+  w.put("more", kValue);
+  w.step(200);
+  w.stop(node);
+  REQUIRE(node.disk.open("store/data", {}).value()->sync().ok());
+  const auto refuses = [&](SimDisk& disk) {
+    DiskEngine engine(w.reactor, disk, w.random, "store", kEngine);
+    RandomReplica alone(w.reactor, engine);
+    const Result<RecoveryReport> recovered = alone.shard.recover();
+    if (recovered.ok()) engine.close();
+    return recovered.status();
+  };
+  const auto log = node.disk.fork(1), record = node.disk.fork(2);
+  CHECK(refuses(*node.disk.fork(3)).ok());
+  const std::string wal = log->durable_content("store/wal").value();
+  log->rot("store/wal", wal.rfind("last"), 1);
+  CHECK(refuses(*log).code() == Code::kCorrupt);
+  CHECK(refuses(*log).message().find("The group") == std::string::npos);
+  const std::string data = record->durable_content("store/data").value();
+  record->rot("store/data", data.find(kValue), 1);
+  CHECK(refuses(*record).code() == Code::kCorrupt);
+}
+
+// --- superblocks ---
+
+TEST_CASE("repair: superblocks: one copy is enough; without any, the start says what to do") {
+  World w(10);
+  fill_cold(w);
+  World::Node& node = w.backup();
+  for (const uint64_t copy : {0, 1, 2, 3}) {
+    w.stop(node);
+    node.disk.rot(copy / 2 == 0 ? "store/wal" : "store/data", copy % 2 * kBlock + 20, 1);
+    w.start(node);
+    CHECK(node.core().trusted());
+    w.put("key:" + std::to_string(copy), "again");
+    w.checkpoint_all();
+    w.check_same();
+  }
+  w.stop(node);
+  for (const char* file : {"store/wal", "store/data"}) {
+    for (const uint64_t slot : {0, 1}) node.disk.rot(file, slot * kBlock + 20, 1);
+  }
+  const auto before = node.disk.durable_content("store/wal").value();
+  node.engine = std::make_unique<DiskEngine>(w.reactor, node.disk, w.random, "store", kEngine);
+  ShardOptions options;
+  options.random = &w.random;
+  options.hooks.send = [](const Message&) {};
+  {
+    RandomReplica replica(w.reactor, *node.engine, std::move(options));
+    const Status status = replica.shard.recover().status();
+    CHECK(status.code() == Code::kCorrupt);
+    CHECK(status.message().find("no superblock is whole") != std::string::npos);
+    CHECK(status.message().find("SHARD ADDMEMBER") != std::string::npos);
+  }
+  node.engine.reset();
+  CHECK(node.disk.durable_content("store/wal").value() == before);  // D12
+}
