@@ -118,7 +118,7 @@ void Repairs::look_at(Map::iterator at, int64_t now_ns, size_t* questions) {
 }
 
 void Repairs::ask(const Name& name, Wanted& wanted) {
-  const ElectedCore& core = host_.replica.core();
+  const ReplicaCore& core = host_.replica.core();
   std::vector<Member> members = core.membership().voters;
   const std::vector<Member>& learners = core.membership().learners;
   members.insert(members.end(), learners.begin(), learners.end());
@@ -222,7 +222,7 @@ void Repairs::try_answer(Map::iterator at) {
     drop(at);
     return;
   }
-  const ElectedCore& core = host_.replica.core();
+  const ReplicaCore& core = host_.replica.core();
   if (is.at.seq > core.last().seq) return;  // the log is on its way
   const Result<LogPosition> own = core.tail().position(is.at.seq);
   if (!own.ok()) {  // not kept any more: a newer answer is needed
