@@ -111,6 +111,10 @@ class Backend final : public ConnHandler {
   bool full() const { return unanswered_bytes() > context_.queue_limit; }
   bool was_full = false;  // somebody waits for relief
   bool connected() const { return state_ == State::kReady; }
+  // A command is there, and nothing has come back for so long.
+  bool silent_for(int64_t ns, int64_t now_ns) const {
+    return connected() && first_ != nullptr && now_ns - since_ns_ > ns;
+  }
 
   // Writes what was sent in this turn.
   void flush();

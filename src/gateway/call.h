@@ -46,15 +46,14 @@ struct Fanout {
   std::vector<uint32_t> order;     // Merge::kGather: the part of each key, in the order of the keys
 };
 
-struct Call {
+// Plain fields of a call: set back all at once.
+struct CallState {
   ReplySink* sink = nullptr;
-  Fanout* part_of = nullptr;       // null: it is a request of its own
-  std::unique_ptr<Fanout> fanout;  // null: it has no parts
+  Fanout* part_of = nullptr;  // null: it is a request of its own
   const Command* command = nullptr;
   Backend* backend = nullptr;  // that has it; null: none
   Call* next_of_session = nullptr;
   Call* next_of_backend = nullptr;
-  WireBytes bytes;
   uint64_t end = 0;        // position behind its last byte among those of the backend
   int64_t started_ns = 0;  // when the client's request was read
   int64_t refused_ns = 0;  // when it was refused first; 0: never
@@ -73,8 +72,13 @@ struct Call {
   bool watched = false;     // EXEC of a transaction that depends on what was watched
   bool failed = false;      // the answer is an error
   bool fails_fast = false;  // it is not worth waiting for
-  std::string reply;        // kept until its turn comes; of a call that waits: why
-  std::string hint;         // where MOVED or ASK said that it should go
+};
+
+struct Call : CallState {
+  WireBytes bytes;
+  std::string reply;               // kept until its turn comes; of a call that waits: why
+  std::string hint;                // where MOVED or ASK said that it should go
+  std::unique_ptr<Fanout> fanout;  // null: it has no parts
 
   // As new, with the buffers that it has.
   void recycle();
@@ -92,11 +96,15 @@ class CallPool {
 
 inline void Call::recycle() {
   constexpr size_t kKeep = 512;
-  std::string kept = std::move(reply);
-  *this = Call();
-  if (kept.capacity() > kKeep) return;
-  kept.clear();
-  reply = std::move(kept);
+  static_cast<CallState&>(*this) = {};
+  bytes.reset();
+  if (!hint.empty()) hint.clear();
+  if (fanout != nullptr) fanout.reset();
+  if (reply.capacity() > kKeep) {
+    std::string().swap(reply);
+  } else {
+    reply.clear();
+  }
 }
 
 inline Call* CallPool::take() {

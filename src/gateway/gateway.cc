@@ -196,7 +196,7 @@ Backend& Gateway::shared(GatewayNode& node, int protocol, uint64_t session) {
       backends.push_back(std::make_unique<Backend>(context_, node.address, options));
     }
   }
-  return *backends[session % backends.size()];
+  return backends.size() == 1 ? *backends[0] : *backends[session % backends.size()];
 }
 
 SlotId Gateway::any_slot() const {
@@ -227,11 +227,10 @@ void Gateway::retire_nodes(int64_t now_ns) {
     if (now_ns - node->retired_ns < kRetiredNs) continue;
     const std::vector<Backend*> backends(context_.backends.begin(), context_.backends.end());
     for (Backend* backend : backends) {
-      if (backend->address() == address && backend->unanswered() > 0 && backend->connected()) {
-        backend->close("the node serves no slot any more");
+      if (backend->address() == address && backend->silent_for(kRetiredNs, now_ns)) {
+        backend->close("it is silent, and serves no slot any more");
       }
     }
-    node->retired_ns = now_ns;
   }
 }
 

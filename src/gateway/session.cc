@@ -136,6 +136,7 @@ size_t GatewaySession::process(std::string_view input) {
   const Options& options = gateway_.options();
   now_ns_ = gateway_.clock().mono_ns();
   last_active_ms_ = gateway_.clock().wall_ms();
+  parser_.forget_inline();
   size_t used = 0;
   while (may_run()) {
     args.clear();
@@ -156,7 +157,7 @@ size_t GatewaySession::process(std::string_view input) {
         break;
     }
     const bool ran = execute(args, input.substr(used, at - used));
-    parser_.forget_inline();
+    if (input[used] != '*') parser_.forget_inline();
     if (!ran) {
       parser_.reset();
       return used;
@@ -325,6 +326,8 @@ Subscriber& GatewaySession::subscriber() {
 }
 
 void GatewaySession::topology_changed() {
+  // EXEC may go to another node than WATCH did.
+  if (watching()) watch_lost_ = true;
   if (subscriber_ != nullptr && !closing()) subscriber_->place_all();
 }
 

@@ -144,8 +144,8 @@ bool GatewaySession::to_slot(SlotId slot, const CommandPlan& plan, CommandArgs a
     return false;
   }
   GatewayNode* node = gateway_.topology().owner(slot);
-  if (node != nullptr && !waits && !own_mode()) {
-    Backend& backend = gateway_.shared(*node, protocol(), id_);
+  if (node != nullptr && !waits) {
+    Backend& backend = own_mode() ? *own_link(*node) : gateway_.shared(*node, protocol(), id_);
     if (backend.full()) {
       throttled_ = true;
       gateway_.throttle(*this, backend);

@@ -1,12 +1,19 @@
 // See topology.h.
 #include "gateway/topology.h"
 
+#include <limits>
+
+#include "base/assert.h"
+
 namespace holdfast {
 
 GatewayNode& Topology::node(std::string_view address) {
   const auto found = nodes_.find(address);
   if (found != nodes_.end()) return *found->second;
+  HF_ASSERT(by_number_.size() <= std::numeric_limits<uint16_t>::max());
   auto made = std::make_unique<GatewayNode>(std::string(address));
+  made->number = static_cast<uint16_t>(by_number_.size());
+  by_number_.push_back(made.get());
   return *nodes_.emplace(std::string(address), std::move(made)).first->second;
 }
 
@@ -17,32 +24,28 @@ bool Topology::set_map(ClusterMap map) {
   for (const NodeRecord& each : map_.nodes) {
     if (!each.resp_address.empty()) node(each.resp_address).id = each.id;
   }
-  std::array<GatewayNode*, kSlotCount> owner;
-  owner.fill(nullptr);
+  std::array<uint16_t, kSlotCount> owner;
+  owner.fill(0);
   for (const ClusterShard& shard : map_.shards) {
     const NodeRecord* primary = map_.node(shard.primary().node);
     if (primary == nullptr || primary->resp_address.empty()) continue;
-    GatewayNode* serves = &node(primary->resp_address);
+    const uint16_t serves = node(primary->resp_address).number;
     for (const SlotRange& range : shard.slots) {
       for (int slot = range.first; slot <= range.last; ++slot) {
         owner[static_cast<size_t>(slot)] = serves;
       }
     }
   }
-  apply(owner);
-  return true;
-}
-
-void Topology::apply(const std::array<GatewayNode*, kSlotCount>& owner) {
-  if (owner == owner_) return;
+  if (owner == owner_) return true;
   owner_ = owner;
   ++generation_;
   find_primaries();
+  return true;
 }
 
 void Topology::learn(SlotId slot, GatewayNode& node) {
-  if (owner_[slot] == &node) return;
-  owner_[slot] = &node;
+  if (owner_[slot] == node.number) return;
+  owner_[slot] = node.number;
   ++generation_;
   find_primaries();
 }
@@ -52,7 +55,7 @@ void Topology::find_primaries() {
   primaries_.clear();
   unowned_ = 0;
   for (int slot = 0; slot < kSlotCount; ++slot) {
-    GatewayNode* node = owner_[static_cast<size_t>(slot)];
+    GatewayNode* node = owner(static_cast<SlotId>(slot));
     if (node == nullptr) {
       ++unowned_;
     } else if (!node->primary) {

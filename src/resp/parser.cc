@@ -160,9 +160,46 @@ bool RequestParser::read_count(std::string_view command, std::string_view too_bi
   return true;
 }
 
+bool RequestParser::parse_short(std::string_view command, size_t* used,
+                                std::vector<std::string_view>* args, const ParserLimits& limits) {
+  constexpr int kMostDigits = 4;
+  const char* at = command.data() + 1;
+  const char* const end = command.data() + command.size();
+  // -1: no short number with its line end.
+  const auto number = [&at, end] {
+    int value = 0, digits = 0;
+    for (; at < end && *at >= '0' && *at <= '9' && digits <= kMostDigits; ++at, ++digits) {
+      value = value * 10 + (*at - '0');
+    }
+    const bool padded = digits > 1 && at[-digits] == '0';
+    if (digits == 0 || digits > kMostDigits || padded || end - at < 2) return -1;
+    if (at[0] != '\r' || at[1] != '\n') return -1;
+    at += 2;
+    return value;
+  };
+  const int count = number();
+  if (count <= 0 || (count > kMaxArgumentsBeforeAuth && !limits.authenticated)) return false;
+  const size_t before = args->size();
+  for (int i = 0; i < count; ++i) {
+    if (at == end || *at++ != '$') break;
+    const int size = number();
+    if (size < 0 || static_cast<uint64_t>(size) > limits.max_bulk_bytes) break;
+    if (end - at < size + 2 || at[size] != '\r' || at[size + 1] != '\n') break;
+    args->emplace_back(at, static_cast<size_t>(size));
+    at += size + 2;
+  }
+  if (args->size() - before != static_cast<size_t>(count)) {
+    args->resize(before);
+    return false;
+  }
+  *used = static_cast<size_t>(at - command.data());
+  return true;
+}
+
 RequestParser::Outcome RequestParser::parse_multibulk(std::string_view command, size_t* used,
                                                       std::vector<std::string_view>* args,
                                                       const ParserLimits& limits) {
+  if (resume_ == 0 && parse_short(command, used, args, limits)) return Outcome::kCommand;
   if (resume_ == 0) {
     int64_t count = 0;
     if (!read_count(command, "too big mbulk count string", "invalid multibulk length", &count)) {
