@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kFormMs = 100;
 constexpr int64_t kPromoteMs = 100;
-constexpr Seq kNearEntries = 4096;  // behind, of a learner that may become a voter
 
 const GroupMember* find_member(const std::vector<GroupMember>& members, NodeId node) {
   for (const GroupMember& member : members) {
@@ -152,17 +151,13 @@ void Group::promote_later() {
 // A learner that has nearly caught up, one at a time.
 void Group::promote() {
   const ReplicaCore& core = shard_->replica()->core();
-  if (!core.serving() || core.membership().learners.empty()) return;
-  for (const PeerStatus& peer : core.peer_status()) {
+  if (!core.serving()) return;
+  for (const Member& learner : core.membership().learners) {
     Membership to = core.membership();
-    const auto learner = std::find(to.learners.begin(), to.learners.end(), peer.member);
-    const bool near = peer.state == "replicating" && peer.durable != 0 &&
-                      peer.durable + kNearEntries > core.last().seq;
-    if (learner == to.learners.end() || !near) continue;
-    to.learners.erase(learner);
-    to.voters.push_back(peer.member);
+    std::erase(to.learners, learner);
+    to.voters.push_back(learner);
     if (!core.may_change(to).ok()) continue;
-    log_info("a learner becomes a voter", {{"node", uint64_t{peer.member.node}}});
+    log_info("a learner becomes a voter", {{"node", uint64_t{learner.node}}});
     shard_->replica()->step(ChangeMembers{to});
     return;
   }

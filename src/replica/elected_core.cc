@@ -11,6 +11,7 @@ namespace holdfast {
 namespace {
 
 constexpr uint64_t kMostMembers = 64;
+constexpr Seq kNearEntries = 4096;  // behind, of a learner that may become a voter
 
 void put_members(std::string& out, const std::vector<Member>& members) {
   put_varint(out, members.size());
@@ -28,6 +29,15 @@ std::vector<Member> read_members(Reader& reader) {
     members.push_back({node, reader.fixed<StoreId>()});
   }
   return members;
+}
+
+// It is sent the log, and has nearly all of it durably.
+bool nearly_caught_up(const ReplicaCore& leader, const Member& member) {
+  const std::vector<PeerStatus> peers = leader.peer_status();
+  return std::any_of(peers.begin(), peers.end(), [&](const PeerStatus& peer) {
+    return peer.member == member && peer.state == "replicating" && peer.durable != 0 &&
+           peer.durable + kNearEntries > leader.last().seq;
+  });
 }
 
 // Members of `a` that are not in `b`.
@@ -134,6 +144,10 @@ Status ElectedCore::may_change(const Membership& to) const {
   if (to.voters.empty()) return Status::invalid("a group needs a voter");
   if (!without(added, from.learners).empty()) {
     return Status::invalid("a new voter must have been a learner");
+  }
+  // Each commit would wait for what it lacks, if it is needed for a majority.
+  if (!added.empty() && !nearly_caught_up(*this, added.front())) {
+    return Status::unavailable("the learner lacks too much of the log yet");
   }
   if (without(to.learners, to.voters).size() != to.learners.size()) {
     return Status::invalid("a member is either a voter or a learner");

@@ -172,7 +172,7 @@ class Campaign {
     }
     if (!partial && seeds >= 50 && totals_.failed == 0) {
       for (const std::string& name : options_.marks) {
-        if (totals_.marks.contains(name)) continue;
+        if (totals_.marks[name] > 0) continue;
         std::printf("mark never reached: %s\n", name.c_str());
         ++totals_.failed;
       }

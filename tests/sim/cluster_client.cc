@@ -48,7 +48,7 @@ void ClusterClient::ask() {
     again = std::move(last_.front());
     last_.pop_front();
   }
-  Asked asked = again              ? again()
+  Asked asked = again             ? again()
                 : manner_.watches ? workload_.next_read(number_)
                                   : workload_.next(number_);
   for (const auto& request : asked.requests) out_ += request_bytes(request);

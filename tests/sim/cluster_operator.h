@@ -85,7 +85,7 @@ class ClusterOperator final : public ConnHandler {
   std::set<NodeId> out_;
   std::set<Member> gone_;
   NodeId hand_over_ = 0;  // 0: nobody
-  bool content_ = true;  // a primary said that all is as it should be
+  bool content_ = true;   // a primary said that all is as it should be
 };
 
 }  // namespace holdfast

@@ -104,6 +104,26 @@ bool ClusterWorld::converged() {
   });
 }
 
+void ClusterWorld::describe() {
+  note("--- primaries:");
+  for (const std::string& view : views_) note(view);
+  note("--- nodes:");
+  for (const auto& node : nodes_) {
+    std::string text = node->host() + (node->running() ? " runs" : " is down");
+    if (node->running()) {
+      text += ", last " + std::to_string(node->shard().last_seq()) + ", committed " +
+              std::to_string(node->shard().commit_seq());
+    }
+    if (node->running() && node->core() != nullptr) {
+      text += ", log to " + std::to_string(node->core()->last().seq) + ", " +
+              std::string(role_name(node->core()->role())) + " in epoch " +
+              std::to_string(node->core()->epoch()) + ", a group of " +
+              std::to_string(node->core()->members().size());
+    }
+    note(text);
+  }
+}
+
 void ClusterWorld::calm() {
   calm_ = true;
   note("the faults end");
@@ -120,20 +140,6 @@ void ClusterWorld::calm() {
     const bool finished =
         std::ranges::all_of(clients_, [](const auto& client) { return client->finished(); });
     if (finished && converged()) return;
-  }
-  for (const auto& node : nodes_) {
-    std::string text = node->host() + (node->running() ? " runs" : " is down");
-    if (node->running()) {
-      text += ", last " + std::to_string(node->shard().last_seq()) + ", committed " +
-              std::to_string(node->shard().commit_seq());
-    }
-    if (node->running() && node->core() != nullptr) {
-      text += ", log to " + std::to_string(node->core()->last().seq) + ", " +
-              std::string(role_name(node->core()->role())) + " in epoch " +
-              std::to_string(node->core()->epoch()) + ", a group of " +
-              std::to_string(node->core()->members().size());
-    }
-    note(text);
   }
   throw Violation("C4: no progress within 60 s after the faults ended");
 }

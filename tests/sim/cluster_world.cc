@@ -2,6 +2,7 @@
 #include "tests/sim/cluster_world.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace holdfast {
 namespace {
@@ -44,11 +45,12 @@ void ClusterWorld::make_nodes() {
   options.cluster_secret = random_.one_in(2) ? "the secret of this cluster" : "";
   options.checkpoint_log_bytes = 4096ULL << random_.below(11);
   knobs.engine.wal_bytes = (512ULL << 10) << random_.below(5);
-  knobs.engine.grow_bytes = 256 << 10;
+  knobs.engine.grow_bytes = (16ULL << 10) << random_.below(5);
   knobs.lz4 = random_.one_in(2);
   for (uint32_t node = 1; node <= count; ++node) {
     options.cluster_node = node;
-    knobs.drift_ppm = up_to(900) - 450;
+    knobs.drift_ppm = up_to(998) - 499;
+    if (std::abs(knobs.drift_ppm) > 400) mark("clocks that drift");
     knobs.boot_ns = up_to(1'000'000'000'000);
     const size_t index = node - 1;
     nodes_.push_back(std::make_unique<ClusterNode>(
@@ -120,6 +122,10 @@ void ClusterWorld::logged(std::string_view message, std::initializer_list<LogFie
     for (const auto& node : nodes_) {
       if (node->running() && node->host() == reactor_.running()) {
         told_.leads(node->core()->epoch(), node->core()->self());
+        views_.push_back("epoch " + std::to_string(node->core()->epoch()) + ": " + node->host() +
+                         " from " + std::to_string(now_ms()) + " ms, entry " +
+                         std::to_string(node->core()->last().seq) +
+                         ", committed before: " + std::to_string(node->core()->committed().seq));
       }
     }
   }

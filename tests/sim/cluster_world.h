@@ -53,6 +53,8 @@ class ClusterWorld {
   int64_t now_ms();
   // The newest events, oldest first.
   const std::deque<std::string>& timeline() const { return timeline_; }
+  // After a violation, what explains it shortest: who led when, and how far each node is.
+  void describe();
   // An event that the product logged.
   void logged(std::string_view message, std::initializer_list<LogField> fields);
 
@@ -144,6 +146,7 @@ class ClusterWorld {
   };
   std::map<std::string, Seen> seen_;  // C6
   Epoch newest_epoch_ = 0;
+  std::vector<std::string> views_;  // for describe()
 };
 
 }  // namespace holdfast

@@ -17,30 +17,45 @@ namespace {
 using holdfast::ClusterWorld;
 
 const std::vector<std::string> kMarks = {
+    "SHARD ADDMEMBER",
+    "SHARD HANDOVER",
+    "SHARD REMOVEMEMBER",
     "caught up by the log",
     "checkpoints",
     "clients cut off",
     "clients sent elsewhere",
     "clients that do not read",
     "clients that waited in vain",
+    "clocks that drift",
     "clogs",
     "contents compared",
     "deposed with uncommitted effects",
+    "disks replaced",
+    "elections with slow disks",
     "failed logs",
     "failovers",
+    "full devices",
+    "handed over as was wished",
+    "late answers to a primary",
+    "members taken out",
     "other weather",
     "partitions",
     "pauses",
+    "pauses of a primary that is cut off",
     "power lost",
+    "power lost after a vote",
     "power lost everywhere",
     "power lost in a write",
     "power lost within recovery",
+    "primaries cut off from members",
     "processes killed",
     "reads that waited for a lease",
+    "refused: the device is full",
     "replies held for a commit",
     "resets",
     "resets of clients",
     "slow disks",
+    "snapshots installed",
     "stalled disks",
     "suffixes truncated",
     "unknown outcomes",
@@ -71,6 +86,7 @@ holdfast::SeedResult run_seed(uint64_t seed) {
     world->run();
   } catch (const holdfast::Violation& violation) {
     result.failure = violation.what();
+    world->describe();
     result.timeline = {world->timeline().begin(), world->timeline().end()};
   }
   result.hash = world->trace_hash();

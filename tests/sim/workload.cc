@@ -87,9 +87,7 @@ Asked Workload::next(uint32_t client) {
   std::abort();
 }
 
-Asked Workload::next_read(uint32_t client) {
-  return read(client, objects_[random_.below(hot_)]);
-}
+Asked Workload::next_read(uint32_t client) { return read(client, objects_[random_.below(hot_)]); }
 
 const Workload::Object& Workload::any_object() {
   const bool hot = random_.below(100) < hot_percent_;
