@@ -1,7 +1,9 @@
 // See parser.h.
 #include "resp/parser.h"
 
+#include <algorithm>
 #include <climits>
+#include <cstddef>
 #include <cstring>
 
 #include "store/object.h"
@@ -37,6 +39,21 @@ char unescape(char c) {
     default:
       return c;
   }
+}
+
+// The number and the line's end at `*at`, of up to four digits. False: another number, or a part.
+bool read_short_count(const char** at, const char* end, size_t* count) {
+  constexpr std::ptrdiff_t kMostDigits = 4;
+  const char* p = *at;
+  const char* stop = p + std::min<std::ptrdiff_t>(end - p, kMostDigits);
+  if (p == stop || *p < '1' || *p > '9') return false;
+  size_t value = 0;
+  for (; p < stop && *p >= '0' && *p <= '9'; ++p)
+    value = value * 10 + static_cast<size_t>(*p - '0');
+  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return false;
+  *at = p + 2;
+  *count = value;
+  return true;
 }
 
 // Reads from the opening quote at line[*at] to behind the closing one. False: unbalanced.
@@ -160,9 +177,33 @@ bool RequestParser::read_count(std::string_view command, std::string_view too_bi
   return true;
 }
 
+// The usual request, which is there as a whole and has short counts, at once. False: nothing
+// happened, and it takes the long way.
+bool RequestParser::parse_whole(std::string_view command, size_t* used,
+                                std::vector<std::string_view>* args, const ParserLimits& limits) {
+  const char* at = command.data() + 1;
+  const char* end = command.data() + command.size();
+  const size_t before = args->size();
+  size_t count = 0, size = 0;
+  if (!limits.authenticated || !read_short_count(&at, end, &count)) return false;
+  for (; count > 0; --count) {
+    const bool counted = at < end && *at++ == '$' && read_short_count(&at, end, &size);
+    if (!counted || size > limits.max_bulk_bytes || static_cast<size_t>(end - at) < size + 2 ||
+        at[size] != '\r' || at[size + 1] != '\n') {
+      args->resize(before);
+      return false;
+    }
+    args->push_back({at, size});
+    at += size + 2;
+  }
+  *used = static_cast<size_t>(at - command.data());
+  return true;
+}
+
 RequestParser::Outcome RequestParser::parse_multibulk(std::string_view command, size_t* used,
                                                       std::vector<std::string_view>* args,
                                                       const ParserLimits& limits) {
+  if (resume_ == 0 && parse_whole(command, used, args, limits)) return Outcome::kCommand;
   if (resume_ == 0) {
     int64_t count = 0;
     if (!read_count(command, "too big mbulk count string", "invalid multibulk length", &count)) {

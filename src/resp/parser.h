@@ -52,6 +52,8 @@ class RequestParser {
   };
 
   Outcome parse_inline(std::string_view command, size_t* used, std::vector<std::string_view>* args);
+  static bool parse_whole(std::string_view command, size_t* used,
+                          std::vector<std::string_view>* args, const ParserLimits& limits);
   Outcome parse_multibulk(std::string_view command, size_t* used,
                           std::vector<std::string_view>* args, const ParserLimits& limits);
   // Reads the number of a "*N\r\n" or "$N\r\n" line at resume_. False: incomplete, or error_ set.
