@@ -174,6 +174,8 @@ class Shard final : private Replica::Owner {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
+  static constexpr uint64_t kMostReserved = 256 << 10;
+
   Status load_records(const RecoveredShard& recovered);
   Status replay(const RecoveredShard& recovered);
   Status join_group(const RecoveredShard& recovered, bool trusted);
