@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/codec.h"
+#include "store/types/list.h"
 
 namespace holdfast {
 namespace {
@@ -213,6 +214,10 @@ void encode_record(const Object& object, std::string* out) {
   out->push_back(static_cast<char>(object.type()));
   put_fixed<uint64_t>(*out, object.mod_seq());
   put_varint(*out, static_cast<uint64_t>(object.expire_at_ms()));
+  if (object.type() == ObjectType::kList) {
+    encode_list_record(object.collection(), out);
+    return;
+  }
   if (object.is_collection()) {
     collection_type(object.type()).encode(object.collection(), out);
     return;
