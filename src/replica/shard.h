@@ -145,6 +145,8 @@ class Shard final : private Replica::Owner {
   void submit();
 
   Seq last_seq() const { return last_.seq; }
+  // What is above was not submitted yet: it will be one group, and committed as one.
+  Seq submitted_seq() const { return pending_.empty() ? last_.seq : pending_first_ - 1; }
   Seq commit_seq() const { return committed_.last.seq; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
@@ -178,6 +180,8 @@ class Shard final : private Replica::Owner {
   const RecoveryReport& recovery() const { return recovery_; }
 
  private:
+  static constexpr uint64_t kMostReserved = 256 << 10;
+
   struct MissingRecord {
     DbId db;
     std::string key;

@@ -335,7 +335,7 @@ void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
       session.close_now("the log failed: the outcome is unknown");
       return;
     }
-    session.output.hold_from(start, depends_on);
+    session.output.hold_from(start, depends_on, shard_.submitted_seq());
     ++stats_.replies_held;
   }
   session.flush_soon();

@@ -79,7 +79,11 @@ void Output::fill(const Late& late, std::string_view bytes) {
   }
 }
 
-void Output::hold_from(uint64_t position, Seq seq) {
+void Output::hold_from(uint64_t position, Seq seq, Seq submitted) {
+  if (!holds_.empty() && holds_.back().from < position && holds_.back().seq > submitted) {
+    holds_.back().seq = std::max(holds_.back().seq, seq);
+    return;
+  }
   // Nearly always behind all others; what a command pushed is held when its replies are already.
   auto at = holds_.end();
   while (at != holds_.begin() && std::prev(at)->from >= position) --at;

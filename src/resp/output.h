@@ -76,8 +76,9 @@ class Output {
   uint64_t position() const { return appended_; }
   // Takes back what was appended since `position` (CLIENT REPLY OFF). REQUIRES: not released.
   void rewind(uint64_t position);
-  // Everything from `position` on waits until `seq` is committed.
-  void hold_from(uint64_t position, Seq seq);
+  // Everything from `position` on waits until `seq` is committed. What is above `submitted` is
+  // committed as one: there, the holds of several replies are one.
+  void hold_from(uint64_t position, Seq seq, Seq submitted = UINT64_MAX);
 
   uint64_t unsent_bytes() const { return appended_ - sent_; }
   bool empty() const { return appended_ == sent_; }

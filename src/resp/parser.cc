@@ -1,7 +1,9 @@
 // See parser.h.
 #include "resp/parser.h"
 
+#include <algorithm>
 #include <climits>
+#include <cstddef>
 #include <cstring>
 
 #include "store/object.h"
@@ -37,6 +39,21 @@ char unescape(char c) {
     default:
       return c;
   }
+}
+
+// The number and the line's end at `*at`, of up to four digits. False: another number, or a part.
+bool read_short_count(const char** at, const char* end, size_t* count) {
+  constexpr std::ptrdiff_t kMostDigits = 4;
+  const char* p = *at;
+  const char* stop = p + std::min<std::ptrdiff_t>(end - p, kMostDigits);
+  if (p == stop || *p < '1' || *p > '9') return false;
+  size_t value = 0;
+  for (; p < stop && *p >= '0' && *p <= '9'; ++p)
+    value = value * 10 + static_cast<size_t>(*p - '0');
+  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return false;
+  *at = p + 2;
+  *count = value;
+  return true;
 }
 
 // Reads from the opening quote at line[*at] to behind the closing one. False: unbalanced.
@@ -160,37 +177,24 @@ bool RequestParser::read_count(std::string_view command, std::string_view too_bi
   return true;
 }
 
-bool RequestParser::parse_short(std::string_view command, size_t* used,
+// The usual request, which is there as a whole and has short counts, at once. False: nothing
+// happened, and it takes the long way.
+bool RequestParser::parse_whole(std::string_view command, size_t* used,
                                 std::vector<std::string_view>* args, const ParserLimits& limits) {
-  constexpr int kMostDigits = 4;
   const char* at = command.data() + 1;
-  const char* const end = command.data() + command.size();
-  // -1: no short number with its line end.
-  const auto number = [&at, end] {
-    int value = 0, digits = 0;
-    for (; at < end && *at >= '0' && *at <= '9' && digits <= kMostDigits; ++at, ++digits) {
-      value = value * 10 + (*at - '0');
-    }
-    const bool padded = digits > 1 && at[-digits] == '0';
-    if (digits == 0 || digits > kMostDigits || padded || end - at < 2) return -1;
-    if (at[0] != '\r' || at[1] != '\n') return -1;
-    at += 2;
-    return value;
-  };
-  const int count = number();
-  if (count <= 0 || (count > kMaxArgumentsBeforeAuth && !limits.authenticated)) return false;
+  const char* end = command.data() + command.size();
   const size_t before = args->size();
-  for (int i = 0; i < count; ++i) {
-    if (at == end || *at++ != '$') break;
-    const int size = number();
-    if (size < 0 || static_cast<uint64_t>(size) > limits.max_bulk_bytes) break;
-    if (end - at < size + 2 || at[size] != '\r' || at[size + 1] != '\n') break;
-    args->emplace_back(at, static_cast<size_t>(size));
+  size_t count = 0, size = 0;
+  if (!limits.authenticated || !read_short_count(&at, end, &count)) return false;
+  for (; count > 0; --count) {
+    const bool counted = at < end && *at++ == '$' && read_short_count(&at, end, &size);
+    if (!counted || size > limits.max_bulk_bytes || static_cast<size_t>(end - at) < size + 2 ||
+        at[size] != '\r' || at[size + 1] != '\n') {
+      args->resize(before);
+      return false;
+    }
+    args->push_back({at, size});
     at += size + 2;
-  }
-  if (args->size() - before != static_cast<size_t>(count)) {
-    args->resize(before);
-    return false;
   }
   *used = static_cast<size_t>(at - command.data());
   return true;
@@ -199,7 +203,7 @@ bool RequestParser::parse_short(std::string_view command, size_t* used,
 RequestParser::Outcome RequestParser::parse_multibulk(std::string_view command, size_t* used,
                                                       std::vector<std::string_view>* args,
                                                       const ParserLimits& limits) {
-  if (resume_ == 0 && parse_short(command, used, args, limits)) return Outcome::kCommand;
+  if (resume_ == 0 && parse_whole(command, used, args, limits)) return Outcome::kCommand;
   if (resume_ == 0) {
     int64_t count = 0;
     if (!read_count(command, "too big mbulk count string", "invalid multibulk length", &count)) {

@@ -52,9 +52,7 @@ class RequestParser {
   };
 
   Outcome parse_inline(std::string_view command, size_t* used, std::vector<std::string_view>* args);
-  // The usual request, which is there as a whole and has short numbers, in one go. False: nothing
-  // was read, and the long way tells what it is.
-  static bool parse_short(std::string_view command, size_t* used,
+  static bool parse_whole(std::string_view command, size_t* used,
                           std::vector<std::string_view>* args, const ParserLimits& limits);
   Outcome parse_multibulk(std::string_view command, size_t* used,
                           std::vector<std::string_view>* args, const ParserLimits& limits);

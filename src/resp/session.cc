@@ -123,9 +123,12 @@ void Session::process_buffered() {
   drop_input(buffer_, closing() ? buffer_.size() : used);
 }
 
-void Session::resolve(ParsedRequest& parsed) {
+// `before`: the request before it, or null. In a pipeline its command is often the same.
+void Session::resolve(ParsedRequest& parsed, const ParsedRequest* before) {
   const auto& args = server_.batch().args;
-  parsed.command = server_.commands().find(args[parsed.first_arg]);
+  const std::string_view name = args[parsed.first_arg];
+  const bool same = before != nullptr && args[before->first_arg] == name;
+  parsed.command = same ? before->command : server_.commands().find(name);
   parsed.key_index = 0;
   if (parsed.command == nullptr) return;
   const KeySpec& spec = parsed.command->spec.keys[0];
@@ -167,8 +170,9 @@ void Session::prefetch_batch() {
   auto& batch = server_.batch().requests;
   Keyspace& keyspace = server_.keyspace();
   const DbId db = keyspace.physical(state.db);
+  const ParsedRequest* before = nullptr;
   for (ParsedRequest& parsed : batch) {
-    resolve(parsed);
+    resolve(parsed, std::exchange(before, &parsed));
     if (parsed.key_index != 0) keyspace.prefetch_slot(db, parsed.key.slot);
   }
   if (batch.size() == 1) return;

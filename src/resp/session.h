@@ -185,7 +185,7 @@ class Session final : public ConnHandler {
   size_t fetch_values(size_t request);
   bool parse_batch(std::string_view input, size_t* offset);
   void prefetch_batch();
-  void resolve(ParsedRequest& parsed);
+  void resolve(ParsedRequest& parsed, const ParsedRequest* before);
   void protocol_error();
   bool may_run() const { return !closing() && !blocked(); }
   bool may_read() const;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/codec.h"
+#include "store/types/list.h"
 
 namespace holdfast {
 namespace {
@@ -15,11 +16,6 @@ bool has_value(EffectType type) {
          type == EffectType::kMapDatabases || type == EffectType::kPutValue ||
          type == EffectType::kPutLibrary || type == EffectType::kEraseLibrary ||
          edits_collection(type);
-}
-
-char* put(char* out, std::string_view bytes) {
-  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());  // empty: may have no address
-  return out + bytes.size();
 }
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
@@ -142,30 +138,42 @@ void EntryWriter::begin(const EntryHeader& header) {
   out_->append(kEntryHeaderBytes, '\0');
 }
 
+// Short effects are put together beside the entry, which then grows once.
 void EntryWriter::add(const Effect& effect) {
   HF_ASSERT(open_);
   ++header_.effects;
-  // Room for all but a long value is made once, and what was too much of it is given back.
-  constexpr size_t kShortValue = 256;
+  constexpr size_t kShort = 512;
   const std::string_view key = has_key(effect.type) ? effect.key.bytes : std::string_view();
   const std::string_view value = has_value(effect.type) ? effect.value : std::string_view();
-  const bool is_short = value.size() <= kShortValue;
-  const size_t start = out_->size();
-  out_->resize(start + 2 + 3 * kMaxVarintBytes + key.size() + (is_short ? value.size() : 0));
-  char* end = out_->data() + start;
+  const bool is_short = key.size() + value.size() <= kShort;
+  char scratch[2 + 3 * kMaxVarintBytes + kShort];
+  char* end = scratch;
+  const auto put = [&](std::string_view bytes) {
+    if (is_short) {
+      if (!bytes.empty()) std::memcpy(end, bytes.data(), bytes.size());  // empty: maybe no address
+      end += bytes.size();
+      return;
+    }
+    out_->append(scratch, static_cast<size_t>(end - scratch)).append(bytes);
+    end = scratch;
+  };
   *end++ = static_cast<char>(effect.type);
   *end++ = static_cast<char>(effect.db);
-  if (has_key(effect.type)) end = put(store_varint(end, key.size()), key);
+  if (has_key(effect.type)) {
+    end = store_varint(end, key.size());
+    put(key);
+  }
   if (effect.type == EffectType::kPutString || effect.type == EffectType::kPutValue ||
       effect.type == EffectType::kSetExpiry) {
     end = store_varint(end, static_cast<uint64_t>(effect.expire_at_ms));
   } else if (effect.type == EffectType::kWriteRange) {
     end = store_varint(end, effect.offset);
   }
-  if (has_value(effect.type)) end = store_varint(end, value.size());
-  if (is_short) end = put(end, value);
-  out_->resize(static_cast<size_t>(end - out_->data()));
-  if (!is_short) out_->append(value);
+  if (has_value(effect.type)) {
+    end = store_varint(end, value.size());
+    put(value);
+  }
+  out_->append(scratch, static_cast<size_t>(end - scratch));
 }
 
 uint32_t EntryWriter::end() {
@@ -206,6 +214,10 @@ void encode_record(const Object& object, std::string* out) {
   out->push_back(static_cast<char>(object.type()));
   put_fixed<uint64_t>(*out, object.mod_seq());
   put_varint(*out, static_cast<uint64_t>(object.expire_at_ms()));
+  if (object.type() == ObjectType::kList) {
+    encode_list_record(object.collection(), out);
+    return;
+  }
   if (object.is_collection()) {
     collection_type(object.type()).encode(object.collection(), out);
     return;

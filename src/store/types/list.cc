@@ -175,20 +175,26 @@ size_t memory(const Collection& list) {
   return is_pack(list) ? pack_of(list).memory() : chain_of(list).memory();
 }
 
-void encode(const Collection& list, std::string* out) {
+using PutString = void (*)(std::string_view value, std::string* out);
+
+void encode_with(PutString put, const Collection& list, std::string* out) {
   out->push_back(static_cast<char>(kRdbQuicklist2));
   if (is_pack(list)) {
     put_rdb_length(1, out);
     put_rdb_length(kPackedNode, out);
-    put_rdb_compressed(pack_of(list).bytes(), out);
+    put(pack_of(list).bytes(), out);
     return;
   }
   const Quicklist& chain = chain_of(list);
   put_rdb_length(chain.chunks(), out);
   for (const Quicklist::Chunk* chunk = chain.first(); chunk != nullptr; chunk = chunk->next) {
     put_rdb_length(chunk->plain() ? kPlainNode : kPackedNode, out);
-    put_rdb_compressed(chunk->plain() ? chunk->plain_bytes() : chunk->pack().bytes(), out);
+    put(chunk->plain() ? chunk->plain_bytes() : chunk->pack().bytes(), out);
   }
+}
+
+void encode(const Collection& list, std::string* out) {
+  encode_with(put_rdb_compressed, list, out);
 }
 
 bool take_ziplist(Reader& in, const ChunkLimit& limit, Quicklist* chain) {
@@ -251,6 +257,11 @@ bool decode(uint8_t rdb_type, Reader& in, const CollectionLimits& limits, Collec
 }
 
 }  // namespace
+
+void encode_list_record(const Collection& list, std::string* out) {
+  constexpr size_t kMostPlain = 1 << 30;  // an image's size is a number of 32 bits
+  encode_with(memory(list) <= kMostPlain ? put_rdb_string : put_rdb_compressed, list, out);
+}
 
 uint64_t list_size(const Collection& list) {
   return is_pack(list) ? pack_of(list).count() : chain_of(list).size();

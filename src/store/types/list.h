@@ -19,6 +19,9 @@ namespace holdfast {
 extern const CollectionType kListType;
 
 uint64_t list_size(const Collection& list);
+// As encode() of the type, for a record: its nodes are not compressed, since a store compresses
+// the record as a whole, faster, and they may be many.
+void encode_list_record(const Collection& list, std::string* out);
 
 // Goes through a list from one of its elements on, forwards or backwards.
 //

@@ -55,6 +55,25 @@ TEST_CASE("output: several holds are released one by one") {
   CHECK(released(out) == "1234x");
 }
 
+TEST_CASE("output: what is committed as one is held as one") {
+  Output out;
+  out.hold_from(0, 3, 2);
+  out.append("a");
+  out.hold_from(1, 4, 2);  // with the one before it
+  out.append("b");
+  out.hold_from(2, 5, 4);  // of the next group
+  out.append("c");
+  out.hold_from(3, 4, 5);  // older than what it stands behind
+  out.append("d");
+  CHECK(out.waits_for() == 4);
+  out.release(3);
+  CHECK(released(out).empty());
+  out.release(4);
+  CHECK(released(out) == "ab");
+  out.release(5);
+  CHECK(released(out) == "abcd");
+}
+
 TEST_CASE("output: rewind takes back the newest bytes, across chunks") {
   Output out;
   out.append("kept");

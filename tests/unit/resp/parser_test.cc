@@ -72,6 +72,25 @@ TEST_CASE("parser: arguments are views of the input") {
   }
 }
 
+// Short counts have a way of their own; it takes what the other one takes.
+TEST_CASE("parser: counts of all lengths, with and without what follows") {
+  for (const size_t size : {0, 1, 9, 10, 99, 999, 1000, 9999, 10000, 100000}) {
+    const std::string bulk(size, 'v');
+    const std::string request =
+        "*2\r\n$4\r\nECHO\r\n$" + std::to_string(size) + "\r\n" + bulk + "\r\n";
+    const Parsed twice = parse(request + request, {request.size() - 1, request.size() + 5});
+    REQUIRE(twice.commands.size() == 2);
+    CHECK(twice.commands[0] == std::vector<std::string>{"ECHO", bulk});
+    CHECK(twice.commands[1] == twice.commands[0]);
+  }
+  for (const char* malformed :
+       {"*01\r\n$4\r\nPING\r\n", "*1\r\n$04\r\nPING\r\n", "*1\r\n$+4\r\nPING\r\n",
+        "*1\r\n$4 \r\nPING\r\n", "*1\r\n$4\rxPING\r\n", "*1\r\n$4\r\nPINGxx"}) {
+    CAPTURE(malformed);
+    CHECK(error_of(malformed).starts_with("Protocol error: "));
+  }
+}
+
 TEST_CASE("parser: an unfinished bulk tells how many bytes it needs") {
   RequestParser parser;
   size_t offset = 0;
