@@ -101,7 +101,8 @@ Status Node::start() {
     hooks.group_peer = [this](NodeId node) { return group_->peer(node); };
   }
   hooks.startup_memory = startup_memory;
-  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
+  shards_ = std::make_unique<Shards>(*shard_);
+  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shards_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   status = server_->load_users();
   if (status.ok()) status = server_->listen();

@@ -15,7 +15,7 @@
 #include "engine/engine.h"
 #include "node/exit_codes.h"
 #include "node/group.h"
-#include "replica/shard.h"
+#include "replica/shards.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -54,6 +54,7 @@ class Node {
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Group> group_;  // null: alone
   std::unique_ptr<Shard> shard_;
+  std::unique_ptr<Shards> shards_;  // that one
   std::unique_ptr<Server> server_;
   bool stopping_ = false;
   ExitCode exit_code_ = ExitCode::kOk;

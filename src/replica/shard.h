@@ -40,6 +40,7 @@
 
 namespace holdfast {
 
+class Shard;
 class Snapshots;
 
 struct ShardOptions {
@@ -64,7 +65,7 @@ struct RecoveryReport {
 class EffectObserver {
  public:
   virtual ~EffectObserver() = default;
-  virtual void before(const Effect& effect, Seq seq) = 0;
+  virtual void before(Shard& shard, const Effect& effect, Seq seq) = 0;
 };
 
 // Told of every effect that this replica emits as primary, after it was applied. `emptied`: it took
@@ -72,7 +73,7 @@ class EffectObserver {
 class EffectFollower {
  public:
   virtual ~EffectFollower() = default;
-  virtual void applied(const Effect& effect, bool emptied) = 0;
+  virtual void applied(Shard& shard, const Effect& effect, bool emptied) = 0;
 };
 
 class Shard final : private Replica::Owner {

@@ -31,7 +31,8 @@ bool parse_store(std::string_view text, StoreId* store) {
 
 // Null, and the error is replied, when this server is alone.
 const ElectedCore* group_core(CommandContext& c) {
-  if (c.shard.replica() != nullptr) return &c.shard.replica()->core();
+  const bool alone = !c.has_shard() || c.shard().replica() == nullptr;
+  if (!alone) return &c.shard().replica()->core();
   c.fail("ERR this server is not a member of a group; see cluster.replication");
   return nullptr;
 }
@@ -106,7 +107,20 @@ void reply_member(CommandContext& c, const ElectedCore& core, const Member& memb
   facts.number("rtt_usec", static_cast<uint64_t>(link.rtt_us));
 }
 
+// SHARD INFO [id]
 void info(CommandContext& c) {
+  if (c.argc() > 3) return c.fail();
+  Shard* asked = c.has_shard() ? &c.shard() : nullptr;
+  if (c.argc() == 3) {
+    int64_t id = 0;
+    if (!c.integer_between(2, 0, UINT32_MAX, &id)) return;
+    asked = c.server.shards().find(static_cast<ShardId>(id));
+    if (asked == nullptr)
+      return c.fail("ERR this server does not host shard " + std::to_string(id));
+    c.bind_all(*asked);
+  } else if (c.server.shards().all().size() > 1) {
+    return c.fail("ERR this server hosts several shards; name one of them");
+  }
   const ElectedCore* core = group_core(c);
   if (core == nullptr) return;
   const Membership& members = core->membership();
@@ -121,8 +135,8 @@ void info(CommandContext& c) {
   facts.number("last", core->last().seq);
   facts.number("durable", core->durable());
   facts.number("commit", core->committed().seq);
-  facts.number("lease", c.shard.replica()->lease_valid() ? 1 : 0);
-  facts.number("accepting", c.shard.accepts_writes() ? 1 : 0);
+  facts.number("lease", c.shard().replica()->lease_valid() ? 1 : 0);
+  facts.number("accepting", c.shard().accepts_writes() ? 1 : 0);
   facts.number("write_quorum", core->write_quorum());
   c.reply.bulk("members");
   c.reply.array(members.voters.size() + members.learners.size());
@@ -145,14 +159,14 @@ void handover(CommandContext& c) {
   if (c.server.hooks().group_peer) link = c.server.hooks().group_peer(node);
   const auto connected = std::find(voters.begin(), voters.end(), link.member);
   if (!link.up || connected == voters.end()) return c.fail(name + " is not connected");
-  c.shard.replica()->step(HandOver{*connected});
+  c.shard().replica()->step(HandOver{*connected});
   c.reply.ok();
 }
 
 void change(CommandContext& c, const ElectedCore& core, const Membership& to) {
   const Status may = core.may_change(to);
   if (!may.ok()) return c.fail("ERR " + may.message());
-  c.shard.replica()->step(ChangeMembers{to});
+  c.shard().replica()->step(ChangeMembers{to});
   c.reply.ok();
 }
 
@@ -209,7 +223,7 @@ void help(CommandContext& c) {
                  "    Make the store that the connected node has a member: it gets the data, and a "
                  "vote",
                  "    when it has nearly all of it.", "HANDOVER <node>",
-                 "    Let that member become the primary, without losing a write.", "INFO",
+                 "    Let that member become the primary, without losing a write.", "INFO [<id>]",
                  "    Return this replica's role and log, and the members of its group.",
                  "REMOVEMEMBER <node> [<store>]",
                  "    Make the node's store a member no more. The store must be named if the node "
@@ -235,8 +249,8 @@ constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
 }
 
 constexpr CommandSpec kShard[] = {
-    row("info", 2, kLook, info,
-        "Returns the role and the log of this replica, and the members of its group."),
+    row("info", -2, kLook, info,
+        "Returns the role and the log of this replica, and the members of its group.", "[id]"),
     row("handover", 3, kChange, handover, "Lets another member become the primary.", "node"),
     row("addmember", 3, kChange, add_member,
         "Makes the store of a connected node a member of the group.", "node"),
