@@ -15,7 +15,7 @@ using Here = void (*)(GatewaySession&, CommandArgs);
 
 constexpr CommandPlan own(Here handler, bool alone = false) {
   CommandPlan plan;
-  plan.route = Route::kHere;
+  plan.route = CommandRoute::kHere;
   plan.here = handler;
   plan.alone = alone;
   plan.in_multi = false;
@@ -28,7 +28,7 @@ constexpr CommandPlan queued(CommandPlan plan) {
 }
 constexpr CommandPlan split(Merge merge, bool writes, uint8_t step = 1) {
   CommandPlan plan;
-  plan.route = Route::kSplit;
+  plan.route = CommandRoute::kSplit;
   plan.merge = merge;
   plan.key = 1;
   plan.step = step;
@@ -37,7 +37,7 @@ constexpr CommandPlan split(Merge merge, bool writes, uint8_t step = 1) {
 }
 constexpr CommandPlan all(Merge merge, bool writes) {
   CommandPlan plan;
-  plan.route = Route::kAll;
+  plan.route = CommandRoute::kAll;
   plan.merge = merge;
   plan.writes = writes;
   plan.alone = true;
@@ -46,19 +46,19 @@ constexpr CommandPlan all(Merge merge, bool writes) {
 }
 constexpr CommandPlan any() {
   CommandPlan plan;
-  plan.route = Route::kAny;
+  plan.route = CommandRoute::kAny;
   plan.writes = false;
   return plan;
 }
 constexpr CommandPlan channel() {
   CommandPlan plan;
-  plan.route = Route::kChannel;
+  plan.route = CommandRoute::kChannel;
   plan.key = 1;
   return plan;
 }
 constexpr CommandPlan scan() {
   CommandPlan plan;
-  plan.route = Route::kScan;
+  plan.route = CommandRoute::kScan;
   plan.merge = Merge::kScan;
   plan.writes = false;
   plan.in_multi = false;
@@ -180,7 +180,7 @@ CommandPlan plan_by_keys(const Command& command) {
   const KeySpec& first = spec.keys[0];
   const bool one = first.find == KeySpec::kRange && first.first == first.last && first.first > 0 &&
                    first.first < 256 && !spec.keys[1].has_keys();
-  plan.route = one ? Route::kOneKey : Route::kKeys;
+  plan.route = one ? CommandRoute::kOneKey : CommandRoute::kKeys;
   plan.key = one ? static_cast<uint8_t>(first.first) : 0;
   plan.writes = !command.has(kReadonly);
   plan.waits = command.has(kBlocking);
@@ -201,7 +201,8 @@ void CommandPlans::plan(const Command& command) {
                                  [&](const Row& r) { return r.name == command.full_name; });
   CommandPlan& plan = plans_[command.id];
   plan = row != std::end(kRows) ? row->plan : plan_by_keys(command);
-  if (!command.subcommands.empty() && plan.route == Route::kRefused) plan.route = Route::kContainer;
+  if (!command.subcommands.empty() && plan.route == CommandRoute::kRefused)
+    plan.route = CommandRoute::kContainer;
 }
 
 }  // namespace holdfast

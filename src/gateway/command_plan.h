@@ -20,7 +20,7 @@ namespace holdfast {
 class GatewaySession;
 using CommandArgs = std::span<const std::string_view>;
 
-enum class Route : uint8_t {
+enum class CommandRoute : uint8_t {
   kRefused,   //
   kOneKey,    // to the node of the key at CommandPlan::key
   kKeys,      // to the node of all its keys, which must have one slot; without keys: to any
@@ -49,7 +49,7 @@ enum class Merge : uint8_t {
 };
 
 struct CommandPlan {
-  Route route = Route::kRefused;
+  CommandRoute route = CommandRoute::kRefused;
   Merge merge = Merge::kNone;
   uint8_t key = 0;       // kOneKey, kChannel: the argument; kSplit: the first key
   uint8_t step = 1;      // kSplit: arguments a key has

@@ -224,7 +224,8 @@ void info(GatewaySession& session, CommandArgs args) {
     const std::string text = session.gateway().info_text(sections, {});
     return session.answer([&](ReplyWriter& reply) { reply.verbatim("txt", text); });
   }
-  static constexpr CommandPlan kPlan{.route = Route::kAll, .merge = Merge::kInfo, .writes = false};
+  static constexpr CommandPlan kPlan{
+      .route = CommandRoute::kAll, .merge = Merge::kInfo, .writes = false};
   session.forward_to_all("*1\r\n$4\r\nINFO\r\n", kPlan, true).words = sections;
 }
 

@@ -95,25 +95,25 @@ bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
 bool GatewaySession::run_plan(const Command& command, const CommandPlan& plan, CommandArgs args) {
   plan_ = &plan;
   switch (plan.route) {
-    case Route::kOneKey:
+    case CommandRoute::kOneKey:
       return to_slot(slot_of(args[plan.key]), plan, args);
-    case Route::kChannel:
+    case CommandRoute::kChannel:
       return to_slot(slot_of(args[plan.key]), plan, args);
-    case Route::kKeys: {
+    case CommandRoute::kKeys: {
       int slot;
       if (!one_slot(command, args, &slot)) return refuse(&command, kCrossSlot);
       return to_slot(slot < 0 ? gateway_.any_slot() : static_cast<SlotId>(slot), plan, args);
     }
-    case Route::kSplit:
+    case CommandRoute::kSplit:
       return split(plan, args);
-    case Route::kAny:
+    case CommandRoute::kAny:
       return to_slot(gateway_.any_slot(), plan, args);
-    case Route::kAll:
+    case CommandRoute::kAll:
       forward_to_all(raw_, plan, false);
       return true;
-    case Route::kScan:
+    case CommandRoute::kScan:
       return scan(plan, args);
-    case Route::kHere:
+    case CommandRoute::kHere:
       plan.here(*this, args);
       return true;
     default:
@@ -266,14 +266,14 @@ bool GatewaySession::scan(const CommandPlan& plan, CommandArgs args) {
 // --- inside MULTI ---
 
 bool GatewaySession::queue(const Command& command, const CommandPlan& plan, CommandArgs args) {
-  const bool possible = plan.in_multi && plan.route != Route::kRefused;
+  const bool possible = plan.in_multi && plan.route != CommandRoute::kRefused;
   if (!possible || command.has(kNoMulti)) {
     return refuse(&command, "ERR '" + command.full_name +
                                 "' is not possible inside a transaction through a gateway");
   }
   int slot = -1;
-  const bool keyed =
-      plan.route == Route::kOneKey || plan.route == Route::kKeys || plan.route == Route::kSplit;
+  const bool keyed = plan.route == CommandRoute::kOneKey || plan.route == CommandRoute::kKeys ||
+                     plan.route == CommandRoute::kSplit;
   if (keyed && !one_slot(command, args, &slot)) return refuse(&command, kCrossSlot);
   if (slot >= 0 && transaction.slot >= 0 && slot != transaction.slot) {
     return refuse(&command, kCrossSlot);

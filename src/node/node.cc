@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/log.h"
@@ -48,7 +49,8 @@ Status Node::make_engine() {
     disk.wal_bytes = options_.engine_wal_bytes;
     disk.wait_for_media = options_.durability == Durability::kAlways;
     // A member of a group needs nobody's word for that: it goes on, and trusts its log no more.
-    const bool alone = options_.replication == Replication::kNone;
+    const bool alone =
+        options_.replication == Replication::kNone && options_.mode == Mode::kStandalone;
     disk.accept_uncertain_tail = alone && options_.engine_accept_uncertain_tail;
     engine_ = std::make_unique<DiskEngine>(reactor_, disk_, random_, options_.data_dir, disk);
   }
@@ -73,47 +75,91 @@ Status Node::start() {
   const uint64_t startup_memory = memory_allocated();
   Status status = check();
   if (status.ok()) status = make_engine();
-  if (status.ok()) status = make_shard();
+  if (status.ok()) status = open_shards();
   if (status.ok()) status = make_server(startup_memory);
   if (status.ok()) status = join();
   if (status.ok()) announce();
   return status;
 }
 
-Status Node::make_shard() {
-  keyspace_ = std::make_unique<Keyspace>(random_.next());
-  keyspace_->set_limits(options_.collections);
-  ShardOptions shard;
-  shard.checkpoint_log_bytes = options_.checkpoint_log_bytes;
-  shard.memory_is_short = [this] { return memory_is_short(); };
+// A storage node hosts what its store holds, and what it is told to later; others have one shard.
+Status Node::open_shards() {
+  const bool coordinator = options_.mode == Mode::kCoordinator;
+  const uint64_t seed = random_.next();
   if (options_.mode == Mode::kStorage) {
-    shard.id = 1;
     ClusterAgent::Hooks hooks;
-    hooks.host = [](ShardId) {};
+    hooks.host = [this](ShardId id) {
+      const Status hosted = host(recovered_shard({}, id));
+      if (!hosted.ok()) log_failed(hosted);
+    };
+    hooks.map_changed = [this](const ClusterMap& map) { give_slots(map); };
     agent_ = std::make_unique<ClusterAgent>(reactor_, net_, random_, options_, std::move(hooks));
-    shard.replica = agent_->replica_options();
-    shard.hooks = agent_->replica_hooks();
-  } else if (options_.mode == Mode::kCoordinator || options_.replication != Replication::kNone) {
-    const bool coordinator = options_.mode == Mode::kCoordinator;
+    shards_ = std::make_unique<Shards>(seed);
+  } else if (coordinator || options_.replication != Replication::kNone) {
     group_ = std::make_unique<Group>(
         reactor_, net_, random_, options_,
         coordinator ? options_.cluster_coordinators : options_.cluster_members);
+  }
+  const bool in_group = agent_ != nullptr || group_ != nullptr;
+  const ShardId first = agent_ != nullptr ? 1 : 0;
+  Result<std::vector<RecoveredShard>> found = open_store(*engine_, first, in_group);
+  if (!found.ok()) return found.status();
+  if (agent_ == nullptr) {
+    const Status hosted = host(recovered_shard(found.value(), 0));
+    if (hosted.ok()) shards_ = std::make_unique<Shards>(only_shard());
+    return hosted;
+  }
+  for (RecoveredShard& shard : found.value()) {
+    const Status hosted = host(std::move(shard));
+    if (!hosted.ok()) return hosted;
+  }
+  return {};
+}
+
+Status Node::host(RecoveredShard found) {
+  const ShardId id = found.shard;
+  Hosted& hosted = hosted_[id];
+  hosted.keyspace =
+      std::make_unique<Keyspace>(agent_ != nullptr ? shards_->hash_seed() : random_.next());
+  hosted.keyspace->set_limits(options_.collections);
+  ShardOptions shard;
+  shard.id = id;
+  shard.checkpoint_log_bytes = options_.checkpoint_log_bytes;
+  shard.memory_is_short = [this] { return memory_is_short(); };
+  shard.random = &random_;
+  shard.shares_store = agent_ != nullptr;
+  if (agent_ != nullptr) {
+    shard.replica = agent_->replica_options();
+    shard.hooks = agent_->replica_hooks();
+  } else if (group_ != nullptr) {
     shard.replica = group_->replica_options();
     shard.hooks = group_->hooks();
   }
-  shard.random = &random_;
-  shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, std::move(shard));
-  shard_->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
-  shard_->on_replaced([this](std::string_view why) { start_anew(why); });
-  const Result<RecoveryReport> recovered = open_and_recover(*shard_);
+  hosted.shard = std::make_unique<Shard>(reactor_, *engine_, *hosted.keyspace, std::move(shard));
+  hosted.shard->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
+  hosted.shard->on_replaced([this](std::string_view why) { start_anew(why); });
+  const Result<RecoveryReport> recovered = hosted.shard->recover(std::move(found));
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
                          {"durability", find_option("durability")->get(options_)},
+                         {"shard", uint64_t{id}},
                          {"records", recovered.value().records},
                          {"entries", recovered.value().entries},
                          {"ms", recovered.value().milliseconds},
-                         {"seq", shard_->last_seq()}});
+                         {"seq", hosted.shard->last_seq()}});
+  if (agent_ == nullptr) return {};
+  agent_->add(id, *hosted.shard);
+  shards_->add(*hosted.shard);
   return {};
+}
+
+void Node::give_slots(const ClusterMap& map) {
+  for (auto& [id, hosted] : hosted_) {
+    const ClusterShard* shard = map.shard(id);
+    if (shard == nullptr || shard->slots == hosted.slots) continue;
+    hosted.slots = shard->slots;
+    shards_->set_slots(*hosted.shard, hosted.slots);
+  }
 }
 
 Status Node::make_server(uint64_t startup_memory) {
@@ -138,11 +184,12 @@ Status Node::make_server(uint64_t startup_memory) {
   } else if (agent_ != nullptr) {
     hooks.client_address = [this](NodeId node) { return agent_->client_address(node); };
     hooks.group_peer = [this](NodeId node) { return agent_->peer(node); };
+    hooks.moved_to = [this](SlotId slot) { return agent_->address_of(slot); };
     hooks.cluster_map = [this] { return &agent_->map(); };
     hooks.cluster_self = [this] { return agent_->self(); };
   }
   hooks.startup_memory = startup_memory;
-  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
+  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shards_, std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   const Status users = server_->load_users();
   return users.ok() ? server_->listen() : users;
@@ -151,28 +198,28 @@ Status Node::make_server(uint64_t startup_memory) {
 // To the other nodes.
 Status Node::join() {
   if (agent_ != nullptr) {
-    agent_->add(1, *shard_);
     const std::vector<Address> addresses = server_->addresses();
     std::string announced = options_.cluster_announce;
     if (announced.empty() && !addresses.empty()) announced = addresses[0].to_string();
     return agent_->start(engine_->identity(), announced);
   }
   if (group_ == nullptr) return {};
-  if (options_.mode != Mode::kCoordinator) return group_->start(*shard_);
+  if (options_.mode != Mode::kCoordinator) return group_->start(only_shard());
   group_->allow_others({[this](const Message& message) {
                           if (coordinator_ != nullptr) coordinator_->receive(message);
                         },
                         [this](const Member& peer, bool up) {
                           if (coordinator_ != nullptr) coordinator_->link_changed(peer, up);
                         }});
-  const Status started = group_->start(*shard_);
+  const Status started = group_->start(only_shard());
   if (!started.ok()) return started;
   ClusterCore::Options cluster;
   cluster.shards = options_.cluster_shards;
   cluster.replicas = options_.cluster_replicas;
   cluster.first_nodes = options_.cluster_first_nodes;
-  coordinator_ = std::make_unique<Coordinator>(reactor_, *shard_, group_->net(), cluster);
-  admin_ = std::make_unique<CoordinatorAdmin>(*coordinator_, *group_, *shard_, reactor_.clock());
+  coordinator_ = std::make_unique<Coordinator>(reactor_, only_shard(), group_->net(), cluster);
+  admin_ =
+      std::make_unique<CoordinatorAdmin>(*coordinator_, *group_, only_shard(), reactor_.clock());
   server_->set_admin(admin_.get());
   return {};
 }
@@ -202,14 +249,19 @@ void Node::stop() {
   if (stopping_) return;
   stopping_ = true;
   log_info("stopping");
-  if (shard_->replica() != nullptr) shard_->replica()->hand_over();
+  for (const auto& [id, hosted] : hosted_) {
+    if (hosted.shard->replica() != nullptr) hosted.shard->replica()->hand_over();
+  }
   hand_over(reactor_.clock().mono_ns() + kHandOverMs * 1'000'000);
 }
 
 // Waits until this node leads no more, or cannot hand over.
 void Node::hand_over(int64_t deadline_ns) {
-  const bool handing = shard_->replica() != nullptr && shard_->serves() &&
-                       shard_->replica()->core().hands_over() && !shard_->failed();
+  const bool handing = std::ranges::any_of(hosted_, [](const auto& each) {
+    const Shard& shard = *each.second.shard;
+    return shard.replica() != nullptr && shard.serves() && !shard.failed() &&
+           shard.replica()->core().hands_over();
+  });
   if (handing && reactor_.clock().mono_ns() < deadline_ns) {
     reactor_.run_after(kDrainPollMs, [this, deadline_ns] { hand_over(deadline_ns); });
     return;
@@ -220,10 +272,13 @@ void Node::hand_over(int64_t deadline_ns) {
 
 // Waits until everything logged is committed and everything committed is answered.
 void Node::drain(int64_t deadline_ns) {
-  const bool committed = shard_->commit_seq() == shard_->last_seq() || shard_->failed();
+  const bool committed = std::ranges::all_of(hosted_, [](const auto& each) {
+    const Shard& shard = *each.second.shard;
+    return shard.commit_seq() == shard.last_seq() || shard.failed();
+  });
   if ((committed && server_->drained()) || reactor_.clock().mono_ns() >= deadline_ns) {
     engine_->close();
-    log_info("stopped", {{"seq", shard_->commit_seq()}});
+    log_info("stopped");
     reactor_.stop();
     return;
   }
@@ -234,9 +289,7 @@ void Node::drain(int64_t deadline_ns) {
 // would succeed falsely. The process ends; the next start recovers from what is on the device.
 void Node::log_failed(const Status& status) {
   log_error("stopping: a write to the store failed; start again to recover",
-            {{"reason", status.message()},
-             {"commit_seq", shard_->commit_seq()},
-             {"last_seq", shard_->last_seq()}});
+            {{"reason", status.message()}});
   exit_code_ = ExitCode::kIoError;
   stopping_ = true;
   reactor_.stop();

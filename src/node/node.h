@@ -8,7 +8,9 @@
 // at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <vector>
 
 #include "base/options.h"
 #include "base/random.h"
@@ -20,7 +22,7 @@
 #include "node/coordinator_admin.h"
 #include "node/exit_codes.h"
 #include "node/group.h"
-#include "replica/shard.h"
+#include "replica/shards.h"
 #include "resp/server.h"
 
 namespace holdfast {
@@ -41,12 +43,22 @@ class Node {
   const Options& options() const { return options_; }
 
  private:
+  // A shard that this process hosts.
+  struct Hosted {
+    std::unique_ptr<Keyspace> keyspace;
+    std::unique_ptr<Shard> shard;
+    std::vector<SlotRange> slots;  // of a storage node: as it was told last
+  };
+
   static constexpr int64_t kHandOverMs = 1000;
   static constexpr int64_t kDrainMs = 5000;
 
   Status check() const;
   Status make_engine();
-  Status make_shard();
+  Status open_shards();
+  Status host(RecoveredShard found);
+  void give_slots(const ClusterMap& map);
+  Shard& only_shard() { return *hosted_.begin()->second.shard; }
   Status make_server(uint64_t startup_memory);
   Status join();
   bool memory_is_short() const;
@@ -62,10 +74,10 @@ class Node {
   SeededRandom random_;
   RealDisk disk_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Group> group_;         // null: no member of one that elects its primary
   std::unique_ptr<ClusterAgent> agent_;  // null: no storage node
-  std::unique_ptr<Shard> shard_;
+  std::map<ShardId, Hosted> hosted_;
+  std::unique_ptr<Shards> shards_;            // those
   std::unique_ptr<Coordinator> coordinator_;  // null: none
   std::unique_ptr<CoordinatorAdmin> admin_;   // its operators'
   std::unique_ptr<Server> server_;

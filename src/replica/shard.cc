@@ -295,14 +295,14 @@ void Shard::emit(const Effect& effect) {
                    .log_clock_ms = log_clock_ms_,
                    .previous_crc = last_.crc});
   }
-  if (observer_ != nullptr) observer_->before(effect, last_.seq);
+  if (observer_ != nullptr) observer_->before(*this, effect, last_.seq);
   writer_.add(effect);
   note_large(effect);
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
   const bool emptied = apply(effect, last_.seq, keyspace_);
   if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
-  if (follower_ != nullptr) follower_->applied(effect, emptied);
+  if (follower_ != nullptr) follower_->applied(*this, effect, emptied);
 }
 
 // Large values of the turn, for the engine to write once. What an entry says of the key afterwards

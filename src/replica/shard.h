@@ -41,6 +41,7 @@
 namespace holdfast {
 
 class Repairs;
+class Shard;
 class Snapshots;
 
 struct ShardOptions {
@@ -66,7 +67,7 @@ struct RecoveryReport {
 class EffectObserver {
  public:
   virtual ~EffectObserver() = default;
-  virtual void before(const Effect& effect, Seq seq) = 0;
+  virtual void before(Shard& shard, const Effect& effect, Seq seq) = 0;
 };
 
 // Told of every effect that this replica emits as primary, after it was applied. `emptied`: it took
@@ -74,7 +75,7 @@ class EffectObserver {
 class EffectFollower {
  public:
   virtual ~EffectFollower() = default;
-  virtual void applied(const Effect& effect, bool emptied) = 0;
+  virtual void applied(Shard& shard, const Effect& effect, bool emptied) = 0;
 };
 
 class Shard final : private Replica::Owner {
@@ -145,8 +146,6 @@ class Shard final : private Replica::Owner {
   void submit();
 
   Seq last_seq() const { return last_.seq; }
-  // What is above was not submitted yet: it will be one group, and committed as one.
-  Seq submitted_seq() const { return pending_.empty() ? last_.seq : pending_first_ - 1; }
   Seq commit_seq() const { return committed_.last.seq; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }

@@ -43,13 +43,15 @@ size_t KeyWait::memory() const {
          places.capacity() * sizeof(BlockedKeys::Place);
 }
 
-BlockedKeys::~BlockedKeys() { shard_.follow_effects(nullptr); }
+BlockedKeys::~BlockedKeys() {
+  for (Shard* shard : shards_.all()) shard->follow_effects(nullptr);
+}
 
 void BlockedKeys::add(Session& session, KeyWait& wait, int db,
                       std::span<const std::string_view> keys) {
   wait.places.reserve(keys.size());
   for (const std::string_view bytes : keys) {
-    auto& entry = registry_.entry(db, shard_.keyspace().key(bytes));
+    auto& entry = registry_.entry(db, shards_.key(bytes));
     Waiters& waiters = entry.second;
     // This session came last: if it is there already, it is at the end.
     if (!waiters.list.empty() && waiters.list.back().session == &session) continue;
@@ -81,11 +83,12 @@ void BlockedKeys::drop_if_unused(Registry::value_type* entry) {
   registry_.erase(registry_.find(entry->first));
 }
 
-void BlockedKeys::applied(const Effect& effect, bool emptied) {
+void BlockedKeys::applied(Shard& shard, const Effect& effect, bool emptied) {
   switch (effect.type) {
     case EffectType::kFlushDb:
       for (auto& entry : registry_) {
-        const bool here = shard_.keyspace().physical(entry.first.db) == effect.db;
+        const bool here = shard.keyspace().physical(entry.first.db) == effect.db &&
+                          shards_.of_slot(slot_of(entry.first.bytes)) == &shard;
         if (here && entry.second.or_gone > 0) mark_ready(entry);
       }
       return;
@@ -93,15 +96,15 @@ void BlockedKeys::applied(const Effect& effect, bool emptied) {
       for (auto& entry : registry_) mark_ready(entry);
       return;
     case EffectType::kErase:
-      key_changed(effect, true);
+      key_changed(shard, effect, true);
       return;
     default:
-      if (emptied || may_end_a_wait(effect.type)) key_changed(effect, emptied);
+      if (emptied || may_end_a_wait(effect.type)) key_changed(shard, effect, emptied);
   }
 }
 
-void BlockedKeys::key_changed(const Effect& effect, bool gone) {
-  const int db = shard_.keyspace().logical(effect.db);
+void BlockedKeys::key_changed(Shard& shard, const Effect& effect, bool gone) {
+  const int db = shard.keyspace().logical(effect.db);
   const auto found = registry_.find_key(db, effect.key);
   if (found == registry_.end() || (gone && found->second.or_gone == 0)) return;
   mark_ready(*found);
@@ -137,8 +140,10 @@ Session* BlockedKeys::next_to_serve() {
 
 bool BlockedKeys::may_go_on(const Waiter& waiter, const RegisteredKey& key) const {
   if (waiter.or_gone) return true;
-  Keyspace& keyspace = shard_.keyspace();
-  const Object* object = keyspace.find(keyspace.physical(key.db), keyspace.key(key.bytes));
+  const KeyRef ref = shards_.key(key.bytes);
+  Shard* shard = shards_.of_slot(ref.slot);
+  if (shard == nullptr) return false;
+  const Object* object = shard->keyspace().find(shard->keyspace().physical(key.db), ref);
   return object != nullptr && object->type() == waiter.type;
 }
 

@@ -1,6 +1,6 @@
 // BlockedKeys: which sessions wait for which keys (BLPOP and its kind), in order of arrival.
 //
-// The shard tells of every effect once it is applied; a key that someone waits for is noted as
+// The shards tell of every effect once it is applied; a key that someone waits for is noted as
 // ready then, whatever the effect was, and looked at after the whole command, transaction or script
 // (Server::serve_waiting): whose key holds the awaited type runs its command again. A session that
 // finds nothing then keeps its places.
@@ -8,7 +8,7 @@
 // Keys are waited for under their logical database, as a client sees it: SWAPDB brings keys to
 // those who wait.
 //
-// Cost: none while nobody waits (the shard then has no follower), else one lookup per effect.
+// Cost: none while nobody waits (no shard then has a follower), else one lookup per effect.
 // Threads: the reactor's only.
 #pragma once
 
@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include "replica/shard.h"
+#include "replica/shards.h"
 #include "resp/key_registry.h"
 #include "store/effect.h"
 
@@ -58,8 +58,8 @@ class BlockedKeys final : public EffectFollower {
   using Registry = KeyRegistry<Waiters>;
   using Place = std::pair<Registry::value_type*, std::list<Waiter>::iterator>;
 
-  // The shard outlives this.
-  explicit BlockedKeys(Shard& shard) : shard_(shard) {}
+  // The shards outlive this.
+  explicit BlockedKeys(Shards& shards) : shards_(shards) {}
   ~BlockedKeys() override;
   BlockedKeys(const BlockedKeys&) = delete;
   BlockedKeys& operator=(const BlockedKeys&) = delete;
@@ -79,17 +79,21 @@ class BlockedKeys final : public EffectFollower {
   size_t keys() const { return registry_.size(); }
   size_t keys_or_gone() const { return keys_or_gone_; }
 
-  void applied(const Effect& effect, bool emptied) override;
+  void applied(Shard& shard, const Effect& effect, bool emptied) override;
+  // Another shard is here.
+  void added(Shard& shard) { shard.follow_effects(registry_.empty() ? nullptr : this); }
 
  private:
-  void key_changed(const Effect& effect, bool gone);
+  void key_changed(Shard& shard, const Effect& effect, bool gone);
   void mark_ready(Registry::value_type& entry);
   bool may_go_on(const Waiter& waiter, const RegisteredKey& key) const;
   void leave(const Place& place);
   void drop_if_unused(Registry::value_type* entry);
-  void follow_if_needed() { shard_.follow_effects(registry_.empty() ? nullptr : this); }
+  void follow_if_needed() {
+    for (Shard* shard : shards_.all()) added(*shard);
+  }
 
-  Shard& shard_;
+  Shards& shards_;
   Registry registry_;
   size_t keys_or_gone_ = 0;
   std::deque<Registry::value_type*> ready_;  // pinned by Waiters::ready
@@ -99,12 +103,19 @@ class BlockedKeys final : public EffectFollower {
 
 // The wait of one session, and the command that will run again. Kept by the session.
 struct KeyWait {
-  KeyWait(const Command& waiting, const AwaitedKeys& wanted, bool replies)
-      : command(waiting), awaited(wanted), wants_reply(replies) {}
+  KeyWait(const Command& waiting, Shard& has_them, int their_slot, const AwaitedKeys& wanted,
+          bool replies)
+      : command(waiting),
+        shard(has_them),
+        slot(their_slot),
+        awaited(wanted),
+        wants_reply(replies) {}
   KeyWait(const KeyWait&) = delete;
   KeyWait& operator=(const KeyWait&) = delete;
 
   const Command& command;
+  Shard& shard;                        // that has the keys
+  const int slot;                      // theirs, in a cluster
   std::string bytes;                   // of the arguments, one behind the other
   std::vector<std::string_view> args;  // views into them
   const AwaitedKeys awaited;

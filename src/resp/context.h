@@ -1,6 +1,9 @@
 // CommandContext: what a handler sees of one call. It reads keys, writes its reply and emits
 // effects; it never changes the keyspace directly.
 //
+// It works on one shard, the one that has its keys. Commands on whole databases work on all that
+// serve here (Server::shards()), and say which when they observe or emit.
+//
 // Views: arguments live until the handler returns (they lie in the read buffer). An Object* and a
 // view of its value live until the next effect on that key.
 //
@@ -17,8 +20,10 @@
 #include "base/options.h"
 #include "resp/blocked_keys.h"
 #include "resp/command.h"
+#include "resp/commit_point.h"
 #include "resp/errors.h"
 #include "resp/reply_writer.h"
+#include "resp/route.h"
 #include "store/effect.h"
 #include "store/keyspace.h"
 
@@ -26,12 +31,11 @@ namespace holdfast {
 
 class Server;
 class Session;
-class Shard;
 
 class CommandContext {
  public:
   CommandContext(Server& server, Session& session, const Command& command,
-                 std::span<const std::string_view> args, int64_t now_ms);
+                 std::span<const std::string_view> args, const Route& route, int64_t now_ms);
   // A command that runs inside of another (EXEC, a script): the same time, effects in the same
   // entry, and what it observes counts for the whole.
   CommandContext(CommandContext& outer, ReplyWriter& reply_to, const Command& command,
@@ -42,11 +46,23 @@ class CommandContext {
   const Command& command;
   std::span<const std::string_view> args;  // args[0] is the command's name
   ReplyWriter& reply;
-  Shard& shard;
-  Keyspace& keyspace;
   const int64_t now_ms;  // wall clock, the same for the whole call
 
   const Options& options() const { return options_; }
+  // Of a command without keys: one of those that serve here, or any. REQUIRES: there is one, as
+  // there is for all commands that have to do with data.
+  Shard& shard() const { return *shard_; }
+  Keyspace& keyspace() const { return *keyspace_; }
+  bool has_shard() const { return shard_ != nullptr; }
+  // Of its keys, in a cluster.
+  int slot() const { return slot_; }
+  // It turns out to have to do with a key of this slot, whose shard is here.
+  void bind(SlotId slot, Shard& shard) {
+    slot_ = slot;
+    bind_all(shard);
+  }
+  // It has to do with this shard, whatever the slot.
+  void bind_all(Shard& shard);
   // False inside of a transaction or a script: a command that would wait answers at once then.
   bool may_block() const { return outer_ == nullptr; }
   // A script called the command.
@@ -85,10 +101,12 @@ class CommandContext {
   // True for null and for an object of this type; else replies WRONGTYPE.
   bool expect_type(const Object* object, ObjectType type);
   // The reply shows (or depends on) every key of the database.
-  void observe_database(DbId db) { observe(keyspace.last_change(db)); }
-  void observe(Seq seq) {
-    if (seq > observed_) observed_ = seq;
-  }
+  void observe_database(Shard& of, DbId db) { observe(of, of.keyspace().last_change(db)); }
+  void observe_database(DbId db);  // of all that serve here
+  void observe(Seq seq) { observed_.add(shard_, seq); }
+  void observe(const Shard& of, Seq seq) { observed_.add(&of, seq); }
+  void observe(const CommitPoint& point) { observed_.add(point); }
+  void observe(const Dependency& all) { observed_.add(all); }
 
   // --- effects ---
   void put_string(const KeyRef& key, std::string_view value, int64_t expire_at_ms) {
@@ -112,6 +130,8 @@ class CommandContext {
   void erase(const KeyRef& key) { emit(Effect::erase(db_, key)); }
   void set_expiry(const KeyRef& key, int64_t at_ms) { emit(Effect::set_expiry(db_, key, at_ms)); }
   void emit(const Effect& effect);
+  // One without a key.
+  static void emit_on(Shard& shard, const Effect& effect) { shard.emit(effect); }
 
   // --- keyspace events ---
   // Tells subscribers what happened to a key, if they want events of this class. Called after the
@@ -137,7 +157,7 @@ class CommandContext {
 
   // --- for the dispatcher ---
   CommandContext* outer() const { return outer_; }
-  Seq observed() const { return observed_; }
+  const Dependency& observed() const { return observed_; }
   // The nested command has run; `errors`: how many error replies it gave.
   void take_from_nested(const CommandContext& nested, uint64_t errors) {
     observe(nested.observed());
@@ -156,8 +176,11 @@ class CommandContext {
   const Options& options_;
   CommandContext* const outer_ = nullptr;
   const bool in_script_ = false;
-  const DbId db_;
-  Seq observed_ = 0;
+  Shard* shard_;
+  Keyspace* keyspace_;
+  int slot_;
+  DbId db_;
+  Dependency observed_;
   uint64_t nested_errors_ = 0;  // error replies in `reply` that are not this command's own
   KeyRef first_key_;            // hashed ahead of time by the session
   size_t first_key_index_ = 0;  // 0: none

@@ -137,6 +137,19 @@ void add_value(Sha1& digest, const Object& object, const Keyspace* keyspace, DbI
   if (object.expire_at_ms() != 0) add_unordered(digest, "!!expire!!");
 }
 
+void add_database(Sha1& all, const Keyspace& keyspace, DbId db) {
+  uint64_t cursor = 0;
+  do {
+    // Nothing changes meanwhile, so each key is visited once.
+    cursor = keyspace.scan(db, cursor, [&](Object* object) {
+      Sha1 digest{};
+      add_ordered(digest, object->key());
+      add_value(digest, *object, &keyspace, db);
+      add_unordered(all, bytes_of(digest));
+    });
+  } while (cursor != 0);
+}
+
 }  // namespace
 
 Sha1 value_digest(const Object* object) {
@@ -145,22 +158,17 @@ Sha1 value_digest(const Object* object) {
   return digest;
 }
 
-Sha1 dataset_digest(const Keyspace& keyspace) {
+Sha1 dataset_digest(std::span<const Keyspace* const> keyspaces) {
   Sha1 all{};
   for (int logical = 0; logical < kDbCount; ++logical) {
-    const DbId db = keyspace.physical(logical);
-    if (keyspace.size(db) == 0) continue;
-    add_number(all, static_cast<uint32_t>(logical));
-    uint64_t cursor = 0;
-    do {
-      // Nothing changes meanwhile, so each key is visited once.
-      cursor = keyspace.scan(db, cursor, [&](Object* object) {
-        Sha1 digest{};
-        add_ordered(digest, object->key());
-        add_value(digest, *object, &keyspace, db);
-        add_unordered(all, bytes_of(digest));
-      });
-    } while (cursor != 0);
+    bool known = false;
+    for (const Keyspace* keyspace : keyspaces) {
+      const DbId db = keyspace->physical(logical);
+      if (keyspace->size(db) == 0) continue;
+      if (!known) add_number(all, static_cast<uint32_t>(logical));
+      known = true;
+      add_database(all, *keyspace, db);
+    }
   }
   return all;
 }

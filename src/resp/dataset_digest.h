@@ -3,6 +3,8 @@
 // order of keys and however values are laid out.
 #pragma once
 
+#include <span>
+
 #include "base/sha.h"
 #include "store/keyspace.h"
 
@@ -13,6 +15,7 @@ Sha1 value_digest(const Object* object);
 
 // Of all databases, by their logical numbers. An expired key counts until it is erased. Takes time
 // in proportion to the data.
-Sha1 dataset_digest(const Keyspace& keyspace);
+// `keyspaces`: of all shards, or of the only one.
+Sha1 dataset_digest(std::span<const Keyspace* const> keyspaces);
 
 }  // namespace holdfast

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "replica/shard.h"
 #include "resp/session.h"
 
 namespace holdfast {
@@ -38,17 +37,20 @@ void Deliveries::replied() {
   behind_reply_.clear();
 }
 
-void Deliveries::settle(Seq depends_on) {
+void Deliveries::settle(const Dependency& depends_on) {
   if (touched_.empty()) return;
-  if (depends_on > shard_.commit_seq()) {
+  if (!depends_on.committed()) {
+    const bool lost = depends_on.lost();
     for (const Touched& touched : touched_) {
       Output& output = touched.session->output;
       if (touched.session->closing()) continue;
-      if (shard_.failed()) {
+      if (lost) {
         output.rewind(touched.from);
-      } else {
-        output.hold_from(touched.from, depends_on);
+        continue;
       }
+      depends_on.visit([&](const CommitPoint& point) {
+        if (!point.committed()) output.hold_from(touched.from, point);
+      });
     }
   }
   touched_.clear();

@@ -14,18 +14,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/types.h"
+#include "resp/commit_point.h"
 #include "resp/push.h"
 
 namespace holdfast {
 
 class Session;
-class Shard;
 
 class Deliveries {
  public:
-  explicit Deliveries(Shard& shard) : shard_(shard) {}
-
   // A command of the session runs from here on.
   void begin(Session& caller) { caller_ = &caller; }
   // Its reply is written: the pushes to it follow, those that come later directly.
@@ -36,9 +33,11 @@ class Deliveries {
   // False when the session is closing and gets nothing any more.
   bool push(Session& to, Push& message);
 
+  // Something was pushed that is not settled.
+  bool pending() const { return !touched_.empty(); }
   // The pushes since the last call wait for `depends_on`; called after each command and after
   // whatever else pushes. If that will never be committed they are taken back.
-  void settle(Seq depends_on);
+  void settle(const Dependency& depends_on);
 
  private:
   struct Touched {
@@ -48,7 +47,6 @@ class Deliveries {
 
   void append(Session& to, const SharedBytes& bytes);
 
-  Shard& shard_;
   Session* caller_ = nullptr;
   std::vector<Touched> touched_;
   uint64_t round_ = 1;                     // of settle(): a session is listed once in each

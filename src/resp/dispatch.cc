@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "resp/commands/pubsub.h"
 #include "resp/commands/transactions.h"
@@ -55,6 +56,12 @@ void append_quoted(std::string_view arg, std::string* out) {
   out->push_back('"');
 }
 
+// It tells a client of a cluster where else to ask, or to ask otherwise.
+bool is_redirection(std::string_view reason) {
+  return reason.starts_with("MOVED ") || reason.starts_with("CROSSSLOT ") ||
+         reason.starts_with("CLUSTERDOWN ");
+}
+
 // What a script does is known only when it has run.
 bool may_write(uint32_t flags) {
   const bool script = (flags & kNoMandatoryKeys) != 0 && (flags & kReadonly) == 0;
@@ -70,7 +77,7 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
 }
 
 std::string Server::refusal(Session& session, const Command& command,
-                            std::span<const std::string_view> args) {
+                            std::span<const std::string_view> args, const Route& route) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
     return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
@@ -83,8 +90,8 @@ std::string Server::refusal(Session& session, const Command& command,
     return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
   }
   const uint32_t flags = session.effective_flags(command);
-  if (shard_.replica() != nullptr) {
-    std::string reason = not_served(flags, command, args);
+  if (route.shard == nullptr || route.shard->replica() != nullptr || route.crosses_slots) {
+    std::string reason = not_served(route, flags, command, args);
     if (!reason.empty()) return reason;
   }
   // Whatever is queued takes memory.
@@ -92,10 +99,16 @@ std::string Server::refusal(Session& session, const Command& command,
   if (needs_memory && out_of_memory()) {
     return std::string(errors::kOutOfMemory);
   }
-  if ((flags & kDenyOom) != 0 && shard_.engine().out_of_space()) {
+  Shard* shard = route.shard != nullptr ? route.shard : shards_.first();
+  if ((flags & kDenyOom) != 0 && shard != nullptr && shard->engine().out_of_space()) {
     return std::string(errors::kDeviceFull);
   }
-  if (shard_.failed() && (flags & kWrite) != 0) return std::string(errors::kLogFailed);
+  if ((flags & kWrite) != 0) {
+    const bool failed = route.shard != nullptr
+                            ? route.shard->failed()
+                            : shards_.any([](const Shard& one) { return one.failed(); });
+    if (failed) return std::string(errors::kLogFailed);
+  }
   if (session.subscribed() && !session.reply.resp3() && !allowed_while_subscribed(command)) {
     return "ERR Can't execute '" + command.full_name +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
@@ -108,49 +121,55 @@ std::string Server::refusal(Session& session, const Command& command,
 void Server::refuse(Session& session, const Command* command, std::string_view reason) {
   const uint64_t start = session.output.position();
   if (command != nullptr) ++const_cast<Command*>(command)->stats.rejected;
-  if (session.in_multi() && command != nullptr && command->spec.handler == exec_command) {
+  const bool ends =
+      session.in_multi() && command != nullptr && command->spec.handler == exec_command;
+  if (ends && shards_.in_cluster() && is_redirection(reason)) {
+    discard_transaction(*this, session);
+    session.reply.error(reason);  // as clients of a cluster expect it
+  } else if (ends) {
     abort_exec(*this, session, reason);
   } else {
     if (session.in_multi()) session.transaction().refuse();
     session.reply.error(reason);
   }
   count_error(session.reply.last_error_code());
-  finish_reply(session, nullptr, start, 0);
+  finish_reply(session, nullptr, start, {});
   Tracking::end_caching(session, command);
 }
 
-void Server::execute(Session& session, Command* command, std::span<const std::string_view> args,
-                     const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns) {
+void Server::execute(Session& session, const ParsedRequest& request,
+                     std::span<const std::string_view> args, const Route& route, int64_t now_ms,
+                     int64_t* clock_ns) {
+  const Command* command = request.command;
   if (command == nullptr) return refuse(session, nullptr, unknown_command(args));
   const Command* called = command;
   if (!command->subcommands.empty() && args.size() >= 2) {
     called = command->subcommand(args[1]);
     if (called == nullptr) return refuse(session, nullptr, unknown_subcommand(*command, args[1]));
   }
-  const std::string reason = refusal(session, *called, args);
+  const std::string reason = refusal(session, *called, args, route);
   if (!reason.empty()) return refuse(session, called, reason);
   const uint64_t start = session.output.position();
   if (session.in_multi() && !runs_inside_multi(*called)) {
-    session.transaction().queue(*called, args);
+    session.transaction().queue(*called, args, route.slot);
     session.reply.simple("QUEUED");
-    finish_reply(session, nullptr, start, 0);
+    finish_reply(session, nullptr, start, {});
     return;
   }
-  CommandContext context(*this, session, *called, args, now_ms);
-  context.set_first_key(key, key_index);
+  CommandContext context(*this, session, *called, args, route, now_ms);
+  context.set_first_key(request.key, request.key_index);
   session.set_last_command(called);
   if (running_script_ != nullptr) {  // another client's, whose entry is open: this writes nothing
     run(context, clock_ns);
     finish_reply(session, called, start, context.observed());
     return;
   }
-  shard_.begin_command(now_ms);
+  begin_entries(context, route);
   deliveries_.begin(session);
   run(context, clock_ns);
-  const Seq written = shard_.end_command();
-  const Seq depends_on = std::max(written, context.observed());
-  session.depends_on = std::max(session.depends_on, depends_on);
-  finish_reply(session, called, start, depends_on);
+  end_entries(context, route);
+  session.depends_on.add(context.observed());
+  finish_reply(session, called, start, context.observed());
   settle_pushes(session);
   Tracking::end_caching(session, called);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
@@ -159,6 +178,17 @@ void Server::execute(Session& session, Command* command, std::span<const std::st
     serve_ready_keys();
     *clock_ns = clock().mono_ns();
   }
+}
+
+// A command with keys has one shard; others may have any of them.
+void Server::begin_entries(const CommandContext& context, const Route& route) {
+  if (!route.everywhere) return context.shard().begin_command(context.now_ms);
+  for (Shard* shard : shards_.all()) shard->begin_command(context.now_ms);
+}
+
+void Server::end_entries(CommandContext& context, const Route& route) {
+  if (!route.everywhere) return context.observe(context.shard().end_command());
+  for (Shard* shard : shards_.all()) context.observe(*shard, shard->end_command());
 }
 
 // What the command had to tell to others, and to its own client behind the reply.
@@ -182,21 +212,23 @@ void Server::run_again(Session& session, int64_t now_ms) {
   KeyWait& wait = *session.key_wait();
   auto& command = const_cast<Command&>(wait.command);
   const uint64_t start = session.output.position();
-  Seq depends_on = 0;
+  const Route route{.shard = &wait.shard, .slot = wait.slot};
+  Dependency depends_on;
   wait.found_nothing = false;
-  const std::string reason = refusal(session, command, wait.args);
+  const std::string reason = refusal(session, command, wait.args, route);
   if (!reason.empty()) {
     ++command.stats.rejected;
     session.reply.error(reason);
     count_error(session.reply.last_error_code());
   } else {
-    CommandContext context(*this, session, command, wait.args, now_ms);
+    CommandContext context(*this, session, command, wait.args, route, now_ms);
     int64_t clock_ns = clock().mono_ns();
-    shard_.begin_command(now_ms);
+    begin_entries(context, route);
     deliveries_.begin(session);
     run(context, &clock_ns);
-    depends_on = std::max(shard_.end_command(), context.observed());
-    session.depends_on = std::max(session.depends_on, depends_on);
+    end_entries(context, route);
+    depends_on.add(context.observed());
+    session.depends_on.add(depends_on);
   }
   const bool goes_on = !wait.found_nothing;  // else it keeps its places
   if (goes_on && !wait.wants_reply) {
@@ -225,15 +257,17 @@ void Server::key_wait_ends(Session& session, std::string_view error) {
     wait.awaited.on_timeout(session.reply);
   }
   // That there is nothing is as much of an answer as what there is.
-  Seq depends_on = 0;
+  Keyspace& keyspace = wait.shard.keyspace();
+  Dependency depends_on(&wait.shard);
   for (const auto& [entry, place] : wait.places) {
-    const DbId db = keyspace().physical(entry->first.db);
-    const KeyRef key = keyspace().key(entry->first.bytes);
-    const Object* object = keyspace().find(db, key);
-    depends_on = std::max({depends_on, keyspace().replaced_at(db),
-                           object == nullptr ? keyspace().erased_at(db, key) : object->mod_seq()});
+    const DbId db = keyspace.physical(entry->first.db);
+    const KeyRef key = keyspace.key(entry->first.bytes);
+    const Object* object = keyspace.find(db, key);
+    depends_on.add(&wait.shard, keyspace.replaced_at(db));
+    depends_on.add(&wait.shard,
+                   object == nullptr ? keyspace.erased_at(db, key) : object->mod_seq());
   }
-  session.depends_on = std::max(session.depends_on, depends_on);
+  session.depends_on.add(depends_on);
   send_reply(session, start, depends_on);
 }
 
@@ -260,9 +294,15 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
 
 void Server::run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
                         std::span<const std::string_view> args, bool in_script) {
-  if (command.has(kWrite) && shard_.entry_is_full()) {
+  if (command.has(kWrite) && outer.has_shard() && outer.shard().entry_is_full()) {
     ++const_cast<Command&>(command).stats.rejected;
     reply.error(errors::kEntryFull);
+    return;
+  }
+  if (shards_.in_cluster() && route_of_keys(command, args).slot == Route::kNoSlot &&
+      !may_look_everywhere(command)) {
+    ++const_cast<Command&>(command).stats.rejected;
+    reply.error(errors::kNotServed);
     return;
   }
   CommandContext context(outer, reply, command, args, in_script);
@@ -321,7 +361,8 @@ bool Server::wants_reply(Session& session, const Command* ran) {
 
 // Holds the reply until everything it shows is committed, or drops it if the client wants none.
 // `ran`: null when the command was refused.
-void Server::finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on) {
+void Server::finish_reply(Session& session, const Command* ran, uint64_t start,
+                          const Dependency& depends_on) {
   if (!wants_reply(session, ran)) {
     session.output.rewind(start);
     return;
@@ -329,13 +370,15 @@ void Server::finish_reply(Session& session, const Command* ran, uint64_t start, 
   send_reply(session, start, depends_on);
 }
 
-void Server::send_reply(Session& session, uint64_t start, Seq depends_on) {
-  if (depends_on > shard_.commit_seq()) {
-    if (shard_.failed()) {  // it never will be
+void Server::send_reply(Session& session, uint64_t start, const Dependency& depends_on) {
+  if (!depends_on.committed()) {
+    if (depends_on.lost()) {
       session.close_now("the log failed: the outcome is unknown");
       return;
     }
-    session.output.hold_from(start, depends_on, shard_.submitted_seq());
+    depends_on.visit([&](const CommitPoint& point) {
+      if (!point.committed()) session.output.hold_from(start, point);
+    });
     ++stats_.replies_held;
   }
   session.flush_soon();
@@ -375,9 +418,22 @@ Scripts& Server::scripts() {
   return *scripts_;
 }
 
-Functions& Server::functions() {
-  if (functions_ == nullptr) functions_ = std::make_unique<Functions>(*this);
-  return *functions_;
+Functions& Server::functions(Shard& shard) {
+  for (const auto& hosted : hosted_) {
+    if (&hosted->shard != &shard) continue;
+    if (hosted->functions == nullptr) {
+      hosted->functions = std::make_unique<Functions>(*this, shard.keyspace());
+    }
+    return *hosted->functions;
+  }
+  HF_ASSERT(false);
+}
+
+const Functions* Server::known_functions(const Shard& shard) const {
+  for (const auto& hosted : hosted_) {
+    if (&hosted->shard == &shard) return hosted->functions.get();
+  }
+  return nullptr;
 }
 
 void Server::count_error(const std::string& code) {

@@ -59,7 +59,7 @@ void server_section(Server& s, Text& t) {
   t.line("redis_git_sha1", "00000000");
   t.line("redis_git_dirty", "0");
   t.line("redis_build_id", "0");
-  t.line("redis_mode", "standalone");
+  t.line("redis_mode", s.shards().in_cluster() ? "cluster" : "standalone");
   t.line("server_name", "holdfast");
   t.line("holdfast_version", kHoldfastVersion);
   t.line("os", s.hooks().process.operating_system);
@@ -110,8 +110,9 @@ void clients_section(Server& s, Text& t) {
 
 void add_scripts(Server& s, Text& t) {
   const Scripts* scripts = s.known_scripts();
-  if (!s.keyspace().libraries().empty()) s.functions().sync();
-  const Functions* functions = s.known_functions();
+  Shard* shard = s.shards().first();
+  if (shard != nullptr && !shard->keyspace().libraries().empty()) s.functions(*shard).sync();
+  const Functions* functions = shard == nullptr ? nullptr : s.known_functions(*shard);
   const uint64_t eval = scripts == nullptr ? 0 : scripts->lua_bytes();
   const uint64_t function = functions == nullptr ? 0 : functions->lua_bytes();
   const uint64_t eval_code = scripts == nullptr ? 0 : scripts->script_bytes();
@@ -159,12 +160,21 @@ void memory_section(Server& s, Text& t) {
            "mem_clients_slaves"});
   t.number("mem_clients_normal", memory.clients);
   t.line("mem_cluster_links", "0");
-  t.number("mem_aof_buffer", s.shard().uncommitted_bytes());
+  t.number("mem_aof_buffer", uncommitted_bytes(s.shards()));
   t.line("mem_allocator", s.hooks().allocator_name ? s.hooks().allocator_name() : "libc");
   t.line("active_defrag_running", "0");
-  t.number("lazyfree_pending_objects", s.keyspace().garbage_count());
-  t.number("lazyfreed_objects", s.keyspace().garbage_freed());
-  const ColdStats& cold = s.shard().cold_values().stats();
+  t.number("lazyfree_pending_objects",
+           s.shards().sum([](Shard& shard) { return shard.keyspace().garbage_count(); }));
+  t.number("lazyfreed_objects",
+           s.shards().sum([](Shard& shard) { return shard.keyspace().garbage_freed(); }));
+  ColdStats cold;
+  for (Shard* shard : s.shards().all()) {
+    const ColdStats& own = shard->cold_values().stats();
+    cold.cooled_bytes += own.cooled_bytes;
+    cold.fetched += own.fetched;
+    cold.waited += own.waited;
+    cold.unreadable += own.unreadable;
+  }
   t.number("cold_freed_bytes", cold.cooled_bytes);
   t.number("cold_values_fetched", cold.fetched);
   t.number("cold_values_waited_for", cold.waited);
@@ -183,39 +193,69 @@ std::string_view durability_name(Durability durability) {
   return "none";
 }
 
+// Of all shards: sums, and the checkpoint that is longest ago.
+struct Persistence {
+  explicit Persistence(const Shards& shards) {
+    for (Shard* shard : shards.all()) add(*shard);
+  }
+  void add(Shard& shard) {
+    const Checkpoint& last = shard.checkpoint();
+    changes += shard.changes_since_checkpoint();
+    failed = failed || shard.failed();
+    running = running || last.running();
+    finished_ms =
+        finished_ms == 0 ? last.finished_wall_ms() : std::min(finished_ms, last.finished_wall_ms());
+    finished += last.finished_count();
+    finished_seq += last.finished_seq();
+    keys_left += last.keys_left();
+    last_seq += shard.last_seq();
+    commit_seq += shard.commit_seq();
+    recovery.records += shard.recovery().records;
+    recovery.entries += shard.recovery().entries;
+    recovery.milliseconds += shard.recovery().milliseconds;
+  }
+
+  uint64_t changes = 0, finished = 0, keys_left = 0;
+  Seq finished_seq = 0, last_seq = 0, commit_seq = 0;
+  bool failed = false, running = false;
+  int64_t finished_ms = 0;
+  RecoveryReport recovery;
+};
+
 void persistence_section(Server& s, Text& t) {
-  Shard& shard = s.shard();
-  Checkpoint& checkpoint = shard.checkpoint();
-  const EngineStats engine = shard.engine().stats();
+  const Persistence all(s.shards());
+  Shard* shard = s.shards().first();
+  const EngineInfo info = shard == nullptr ? EngineInfo() : shard->engine().info();
+  const EngineStats engine = shard == nullptr ? EngineStats() : shard->engine().stats();
   t.section("Persistence");
   t.line("loading", "0");
   t.line("async_loading", "0");
-  t.number("rdb_changes_since_last_save", shard.changes_since_checkpoint());
-  t.number("rdb_bgsave_in_progress", checkpoint.running() ? 1 : 0);
-  t.number("rdb_last_save_time", checkpoint.finished_wall_ms() / 1000);
-  t.line("rdb_last_bgsave_status", shard.failed() ? "err" : "ok");
+  t.number("rdb_changes_since_last_save", all.changes);
+  t.number("rdb_bgsave_in_progress", all.running ? 1 : 0);
+  t.number("rdb_last_save_time", all.finished_ms / 1000);
+  t.line("rdb_last_bgsave_status", all.failed ? "err" : "ok");
   t.line("rdb_last_bgsave_time_sec", "-1");
   t.line("rdb_current_bgsave_time_sec", "-1");
-  t.number("rdb_saves", checkpoint.finished_count());
+  t.number("rdb_saves", all.finished);
   t.line("rdb_last_load_keys_expired", "0");
-  t.number("rdb_last_load_keys_loaded", shard.recovery().records);
-  t.number("aof_enabled", shard.engine().info().durable ? 1 : 0);
+  t.number("rdb_last_load_keys_loaded", all.recovery.records);
+  t.number("aof_enabled", info.durable ? 1 : 0);
   t.zeros({"aof_rewrite_in_progress", "aof_rewrite_scheduled"});
   t.line("aof_last_rewrite_time_sec", "-1");
   t.line("aof_current_rewrite_time_sec", "-1");
   t.line("aof_last_bgrewrite_status", "ok");
-  t.line("aof_last_write_status", shard.failed() ? "err" : "ok");
-  if (shard.engine().info().durable) {
+  t.line("aof_last_write_status", all.failed ? "err" : "ok");
+  if (info.durable) {
     t.number("aof_current_size", engine.log_bytes);
     t.number("aof_base_size", engine.record_bytes);
-    t.number("aof_buffer_length", shard.uncommitted_bytes());
+    t.number("aof_buffer_length", uncommitted_bytes(s.shards()));
     t.zeros({"aof_pending_rewrite", "aof_pending_bio_fsync", "aof_delayed_fsync"});
   }
-  t.line("engine", shard.engine().info().name);
+  t.line("engine", info.name);
   t.line("durability", durability_name(s.options().durability));
-  t.number("last_seq", shard.last_seq());
-  t.number("commit_seq", shard.commit_seq());
-  t.number("uncommitted_bytes", shard.uncommitted_bytes());
+  t.number("last_seq", all.last_seq);
+  t.number("commit_seq", all.commit_seq);
+  t.number("uncommitted_bytes", uncommitted_bytes(s.shards()));
   t.number("log_groups", engine.appended_groups);
   t.number("log_appended_bytes", engine.appended_bytes);
   t.number("log_kept_bytes", engine.log_bytes);
@@ -223,11 +263,11 @@ void persistence_section(Server& s, Text& t) {
   t.number("log_flush_usec_last", engine.flush_ns_last / 1000);
   t.number("log_flush_usec_max", engine.flush_ns_max / 1000);
   t.number("scrub_damaged_records", engine.damaged_records);
-  t.number("checkpoint_seq", checkpoint.finished_seq());
-  t.number("checkpoint_keys_left", checkpoint.keys_left());
-  t.number("recovery_records", shard.recovery().records);
-  t.number("recovery_entries", shard.recovery().entries);
-  t.number("recovery_ms", shard.recovery().milliseconds);
+  t.number("checkpoint_seq", all.finished_seq);
+  t.number("checkpoint_keys_left", all.keys_left);
+  t.number("recovery_records", all.recovery.records);
+  t.number("recovery_entries", all.recovery.entries);
+  t.number("recovery_ms", all.recovery.milliseconds);
 }
 
 void stats_section(Server& s, Text& t) {
@@ -315,8 +355,8 @@ void master_lines(Server& s, const ReplicaCore& core, Text& t) {
 }
 
 // What came from other members in place of what is damaged here.
-void repair_lines(Server& s, const Replica& replica, Text& t) {
-  const Repairs& repairs = *s.shard().repairs();
+void repair_lines(const Shard& shard, const Replica& replica, Text& t) {
+  const Repairs& repairs = *shard.repairs();
   t.number("log_trusted", replica.core().trusted() ? 1 : 0);
   t.number("state_whole", replica.core().whole() ? 1 : 0);
   t.number("repairs_waiting", repairs.waiting());
@@ -326,7 +366,8 @@ void repair_lines(Server& s, const Replica& replica, Text& t) {
 }
 
 void replication_section(Server& s, Text& t) {
-  const Replica* replica = s.shard().replica();
+  const Shard* shard = s.shards().first();  // of several, one that serves
+  const Replica* replica = shard == nullptr ? nullptr : shard->replica();
   const bool follows = replica != nullptr && !replica->core().serving();
   t.section("Replication");
   t.line("role", follows ? "slave" : "master");
@@ -337,11 +378,11 @@ void replication_section(Server& s, Text& t) {
   } else {
     backup_lines(s, replica->core(), t);
   }
-  if (replica != nullptr) repair_lines(s, *replica, t);
+  if (replica != nullptr) repair_lines(*shard, *replica, t);
   t.line("master_failover_state", "no-failover");
   t.line("master_replid", s.run_id());
   t.line("master_replid2", std::string(40, '0'));
-  t.number("master_repl_offset", s.shard().commit_seq());
+  t.number("master_repl_offset", s.shards().sum([](Shard& one) { return one.commit_seq(); }));
   t.line("second_repl_offset", "-1");
   t.zeros({"repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset",
            "repl_backlog_histlen"});
@@ -405,19 +446,28 @@ void latencystats_section(Server& s, Text& t) {
 
 void cluster_section(Server& s, Text& t) {
   t.section("Cluster");
-  t.line("cluster_enabled", s.hooks().cluster_map ? "1" : "0");
+  t.line("cluster_enabled", s.shards().in_cluster() ? "1" : "0");
 }
 
 void keyspace_section(Server& s, Text& t) {
   t.section("Keyspace");
-  for (int db = 0; db < kDbCount; ++db) {
-    const DbId physical = s.keyspace().physical(db);
-    const uint64_t keys = s.keyspace().size(physical);
+  for (int number = 0; number < kDbCount; ++number) {
+    uint64_t keys = 0, expires = 0;
+    double ttl_ms = 0;
+    for (Shard* shard : s.shards().all()) {
+      if (s.shards().in_cluster() && !shard->serves()) continue;
+      const Keyspace& keyspace = shard->keyspace();
+      const DbId db = keyspace.physical(number);
+      const uint64_t expiring = keyspace.size_with_expiry(db);
+      keys += keyspace.size(db);
+      expires += expiring;
+      ttl_ms += double(keyspace.average_ttl_ms(db, s.clock().wall_ms())) * double(expiring);
+    }
     if (keys == 0) continue;
-    t.line("db" + std::to_string(db),
-           "keys=" + std::to_string(keys) +
-               ",expires=" + std::to_string(s.keyspace().size_with_expiry(physical)) + ",avg_ttl=" +
-               std::to_string(s.keyspace().average_ttl_ms(physical, s.clock().wall_ms())));
+    const auto average = static_cast<int64_t>(expires == 0 ? 0 : ttl_ms / double(expires));
+    t.line("db" + std::to_string(number), "keys=" + std::to_string(keys) +
+                                              ",expires=" + std::to_string(expires) +
+                                              ",avg_ttl=" + std::to_string(average));
   }
 }
 

@@ -26,14 +26,15 @@ uint64_t evict_mark(uint64_t limit) { return limit - limit / 64; }
 size_t Server::fetch_values(Session& session, const Command* command,
                             std::span<const std::string_view> args, bool waits) {
   if (command == nullptr || !command->reads_values) return 0;
-  if (!waits && shard_.cold_values().fetching() >= kMaxFetching) return 0;
   std::vector<FoundKey> keys;
   if (!command->arity_ok(args.size()) || !find_keys(command->spec, args, &keys)) return 0;
-  const DbId db = keyspace().physical(session.state.db);
+  const DbId db = shards_.physical(session.state.db);
   size_t wanted = 0;
   for (const FoundKey& found : keys) {
-    const KeyRef key = keyspace().key(args[found.index]);
-    const Object* object = keyspace().find(db, key);
+    const KeyRef key = shards_.key(args[found.index]);
+    Shard* shard = shards_.of_slot(key.slot);
+    if (shard == nullptr || (!waits && shard->cold_values().fetching() >= kMaxFetching)) continue;
+    const Object* object = shard->keyspace().find(db, key);
     if (object == nullptr || !object->cold()) continue;
     ++wanted;
     if (makes_room()) continue;
@@ -44,7 +45,7 @@ size_t Server::fetch_values(Session& session, const Command* command,
         if (waiter != nullptr) waiter->value_arrived();
       };
     }
-    shard_.cold_values().fetch(db, key, *object, std::move(done));
+    shard->cold_values().fetch(db, key, *object, std::move(done));
   }
   return wanted;
 }
@@ -61,35 +62,62 @@ void Server::watch_memory() {
   });
 }
 
-// Gives the bytes that were freed.
+// Gives the bytes that were freed. Each shard gets its share of the work and of the time.
 uint64_t Server::cool_values(uint64_t used) {
-  const uint64_t limit = options_.memory_limit;
-  Checkpoint& checkpoint = shard_.checkpoint();
-  const uint64_t freed = shard_.cold_values().cool(used - low_mark(limit),
-                                                   used > limit ? kUrgentBudgetUs : kCoolBudgetUs);
-  if (freed > 0) fruitful_round_ = keyspace().cool_rounds();
-  const bool fruitless = keyspace().cool_rounds() >= fruitful_round_ + 2;
+  const auto served = static_cast<uint64_t>(std::ranges::distance(shards_.served()));
+  const uint64_t wanted = used - low_mark(options_.memory_limit);
+  const int64_t budget_us = used > options_.memory_limit ? kUrgentBudgetUs : kCoolBudgetUs;
+  uint64_t freed = 0;
+  bool exhausted = true;
+  for (const auto& hosted : hosted_) {
+    if (!hosted->shard.serves()) continue;
+    freed +=
+        cool_values(*hosted, wanted / served, budget_us / static_cast<int64_t>(served), &exhausted);
+  }
+  memory_exhausted_ = exhausted;
+  return freed;
+}
+
+// False in *exhausted when there may be more.
+uint64_t Server::cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, bool* exhausted) {
+  Shard& shard = hosted.shard;
+  Keyspace& keyspace = shard.keyspace();
+  Checkpoint& checkpoint = shard.checkpoint();
+  const uint64_t freed = shard.cold_values().cool(bytes, budget_us);
+  if (freed > 0) hosted.fruitful_round = keyspace.cool_rounds();
+  const bool fruitless = keyspace.cool_rounds() >= hosted.fruitful_round + 2;
   // What was changed since the last checkpoint can only be forgotten after the next one.
-  const bool changed = shard_.changes_since_checkpoint() > 0;
-  const bool much = shard_.engine().log_bytes() > limit / kCheckpointShare;
+  const bool changed = shard.changes_since_checkpoint() > 0;
+  const bool much =
+      shard.engine().log_bytes_of(shard.id()) > options_.memory_limit / kCheckpointShare;
   if (!checkpoint.running() && changed && (fruitless || much)) checkpoint.start();
-  memory_exhausted_ = fruitless && !changed && !checkpoint.running();
+  if (!fruitless || changed || checkpoint.running()) *exhausted = false;
   return freed;
 }
 
 uint64_t Server::evict_keys(uint64_t used) {
   const int64_t start_ns = clock().mono_ns();
-  const uint64_t before = eviction_.evicted();
-  const uint64_t freed = eviction_.evict(
-      options_.memory_policy, used - evict_mark(options_.memory_limit), clock().wall_ms(),
-      kEvictBudgetUs, [this](DbId db, const KeyRef& key) { key_evicted(db, key); });
-  stats_.evicted_keys += eviction_.evicted() - before;
+  const auto served = static_cast<uint64_t>(std::ranges::distance(shards_.served()));
+  const uint64_t wanted = used - evict_mark(options_.memory_limit);
+  uint64_t freed = 0;
+  bool exhausted = true;
+  for (const auto& hosted : hosted_) {
+    Shard& shard = hosted->shard;
+    if (!shard.serves() || shard.failed()) continue;
+    Eviction& eviction = hosted->eviction;
+    const uint64_t before = eviction.evicted();
+    freed += eviction.evict(options_.memory_policy, wanted / served, clock().wall_ms(),
+                            kEvictBudgetUs / static_cast<int64_t>(served),
+                            [this](DbId db, const KeyRef& key) { key_evicted(db, key); });
+    stats_.evicted_keys += eviction.evicted() - before;
+    exhausted = exhausted && eviction.exhausted();
+    settle_pushes_of(shard);
+  }
   if (freed > 0) {
     memory_exhausted_ = false;
-  } else if (eviction_.exhausted()) {
+  } else if (exhausted) {
     memory_exhausted_ = true;
   }
-  deliveries_.settle(shard_.last_seq());
   latency_.record("eviction-cycle", clock().wall_ms() / 1000,
                   (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
   return freed;
@@ -97,7 +125,7 @@ uint64_t Server::evict_keys(uint64_t used) {
 
 void Server::key_evicted(DbId db, const KeyRef& key) {
   if ((options_.notify_events & mask_of(NotifyClass::kEvicted)) != 0) {
-    pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "evicted", key.bytes);
+    pubsub_.publish_event(options_.notify_events, shards_.logical(db), "evicted", key.bytes);
   }
   tracking_.changed(key.bytes, nullptr);
 }
@@ -107,8 +135,8 @@ void Server::relieve_memory() {
   uint64_t used = limit > 0 ? memory_used() : 0;
   uint64_t freed = 0;
   const uint64_t mark = evicts() ? limit : low_mark(limit);
-  if (shard_.failed() || !shard_.serves() || used <= mark ||
-      !(evicts() || shard_.cold_values().supported())) {
+  const bool serves = shards_.any([](Shard& shard) { return shard.serves() && !shard.failed(); });
+  if (!serves || used <= mark || !(evicts() || can_cool())) {
     memory_exhausted_ = false;
   } else {
     freed = evicts() ? evict_keys(used) : cool_values(used);

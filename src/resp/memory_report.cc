@@ -26,7 +26,6 @@ double MemoryReport::fragmentation() const { return ratio(process_resident, used
 
 MemoryReport memory_report(Server& server) {
   const ServerHooks& hooks = server.hooks();
-  Keyspace& keyspace = server.keyspace();
   MemoryReport report;
   report.used = server.memory_used();
   report.peak = std::max(report.used, server.stats().peak_memory);
@@ -36,13 +35,22 @@ MemoryReport memory_report(Server& server) {
   if (hooks.allocator_usage) report.allocator = hooks.allocator_usage();
   for (const auto& [id, session] : server.sessions()) report.clients += session->memory();
   for (int number = 0; number < kDbCount; ++number) {
-    const DbId db = keyspace.physical(number);
-    const uint64_t tables = keyspace.table_memory(db);
-    report.tables += tables;
-    report.keys += keyspace.size(db);
-    if (keyspace.size(db) > 0) report.databases.push_back({number, keyspace.size(db), tables});
+    DatabaseMemory database{number, 0, 0};
+    for (Shard* shard : server.shards().all()) {
+      const Keyspace& keyspace = shard->keyspace();
+      const DbId db = keyspace.physical(number);
+      database.tables += keyspace.table_memory(db);
+      database.keys += keyspace.size(db);
+    }
+    report.tables += database.tables;
+    report.keys += database.keys;
+    if (database.keys > 0) report.databases.push_back(database);
   }
   return report;
+}
+
+uint64_t uncommitted_bytes(const Shards& shards) {
+  return shards.sum([](Shard& shard) { return shard.uncommitted_bytes(); });
 }
 
 std::string memory_advice(const MemoryReport& report) {

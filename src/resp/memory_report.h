@@ -11,6 +11,7 @@
 namespace holdfast {
 
 class Server;
+class Shards;
 
 struct DatabaseMemory {
   int number = 0;  // logical
@@ -40,6 +41,9 @@ struct MemoryReport {
 };
 
 MemoryReport memory_report(Server& server);
+
+// Logged by all shards and not committed.
+uint64_t uncommitted_bytes(const Shards& shards);
 
 // Advice for people, a line each; never empty.
 std::string memory_advice(const MemoryReport& report);

@@ -79,21 +79,22 @@ void Output::fill(const Late& late, std::string_view bytes) {
   }
 }
 
-void Output::hold_from(uint64_t position, Seq seq, Seq submitted) {
-  if (!holds_.empty() && holds_.back().from < position && holds_.back().seq > submitted) {
-    holds_.back().seq = std::max(holds_.back().seq, seq);
-    return;
-  }
+void Output::hold_from(uint64_t position, const CommitPoint& what) {
   // Nearly always behind all others; what a command pushed is held when its replies are already.
   auto at = holds_.end();
   while (at != holds_.begin() && std::prev(at)->from >= position) --at;
-  if (at != holds_.begin() && std::prev(at)->seq >= seq) return;
-  const auto covered = std::find_if(at, holds_.end(), [seq](const Hold& h) { return h.seq > seq; });
-  holds_.insert(holds_.erase(at, covered), {position, seq});
+  const auto covers = [](const CommitPoint& a, const CommitPoint& b) {
+    return a.shard == b.shard && a.seq >= b.seq;
+  };
+  if (at != holds_.begin() && covers(std::prev(at)->what, what)) return;
+  const auto covered =
+      std::find_if(at, holds_.end(), [&](const Hold& hold) { return !covers(what, hold.what); });
+  holds_.insert(holds_.erase(at, covered), {position, what});
 }
 
-void Output::release(Seq committed) {
-  while (!holds_.empty() && holds_.front().seq <= committed) holds_.pop_front();
+bool Output::waits_for(const Shard& shard) const {
+  return std::any_of(holds_.begin(), holds_.end(),
+                     [&shard](const Hold& hold) { return hold.what.shard == &shard; });
 }
 
 size_t Output::gather(std::span<iovec> parts) const {

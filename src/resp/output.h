@@ -1,7 +1,7 @@
 // Output: the replies of one session that are not on the wire yet, in order, and which of them may
 // leave.
 //
-// A reply that depends on a seq not yet committed holds back itself and everything behind it
+// A reply that depends on an entry not yet committed holds back itself and everything behind it
 // (promise 2: no reply shows what a crash can take back). Replies before it leave at once.
 //
 // Bytes lie in chunks; a value larger than a chunk gets one of its own, so nothing is copied twice.
@@ -19,7 +19,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/types.h"
+#include "resp/commit_point.h"
 
 namespace holdfast {
 
@@ -76,17 +76,21 @@ class Output {
   uint64_t position() const { return appended_; }
   // Takes back what was appended since `position` (CLIENT REPLY OFF). REQUIRES: not released.
   void rewind(uint64_t position);
-  // Everything from `position` on waits until `seq` is committed. What is above `submitted` is
-  // committed as one: there, the holds of several replies are one.
-  void hold_from(uint64_t position, Seq seq, Seq submitted = UINT64_MAX);
+  // Everything from `position` on waits until that is committed.
+  void hold_from(uint64_t position, const CommitPoint& what);
 
   uint64_t unsent_bytes() const { return appended_ - sent_; }
   bool empty() const { return appended_ == sent_; }
   bool held() const { return !holds_.empty(); }
-  // The seq that the first held reply waits for; 0 when none is held.
-  Seq waits_for() const { return holds_.empty() ? 0 : holds_.front().seq; }
-  // Drops holds that `committed` satisfies.
-  void release(Seq committed);
+  // What the first held reply waits for; null when none is held.
+  const CommitPoint* waits_for() const { return holds_.empty() ? nullptr : &holds_.front().what; }
+  // Any of them waits for an entry of this shard.
+  bool waits_for(const Shard& shard) const;
+  // Drops the first holds, as far as `committed` says so of what they wait for.
+  template <typename Committed>
+  void release(const Committed& committed) {
+    while (!holds_.empty() && committed(holds_.front().what)) holds_.pop_front();
+  }
   // Fills `parts` with bytes that may leave; returns how many parts.
   size_t gather(std::span<iovec> parts) const;
   // Everything that was not sent, released or not.
@@ -110,7 +114,7 @@ class Output {
   };
   struct Hold {
     uint64_t from;
-    Seq seq;
+    CommitPoint what;
   };
 
   void add_chunk(size_t size);
@@ -125,7 +129,7 @@ class Output {
   uint64_t appended_ = 0;
   uint64_t sent_ = 0;
   size_t allocated_ = 0;
-  std::deque<Hold> holds_;  // seqs and positions strictly increasing
+  std::deque<Hold> holds_;  // by position; of neighbours of one shard the seqs increase
 };
 
 }  // namespace holdfast

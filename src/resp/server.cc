@@ -2,6 +2,7 @@
 #include "resp/server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "resp/script/functions.h"
@@ -22,21 +23,19 @@ std::string hex(uint64_t value) {
 
 }  // namespace
 
-Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
+Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Shards& shards,
                ServerHooks hooks)
     : reactor_(reactor),
       net_(net),
       random_(random),
       options_(options),
-      shard_(shard),
+      shards_(shards),
       hooks_(std::move(hooks)),
-      deliveries_(shard),
-      pubsub_(shard.keyspace().hash_seed(), deliveries_),
+      pubsub_(shards.hash_seed(), deliveries_),
       tracking_(*this, deliveries_),
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)),
       alive_(std::make_shared<bool>(true)) {
-  keyspace().set_limits(options.collections);
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
   acl_.set_all_channels_by_default(options.resp_acl_all_channels);
   acl_.set_default_password(options.resp_password);
@@ -46,19 +45,38 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
       if (*alive) work();
     };
   };
-  shard_.on_commit([this] { on_commit(); });
-  shard_.on_failure([this](const Status& status) { on_failure(status); });
-  shard_.on_serving([this](bool serves) { serving_changed(serves); });
+  for (Shard* shard : shards_.all()) host(*shard);
+  shards_.on_added([this](Shard& shard) { host(shard); });
+  shards_.on_slots([this] { slots_changed(); });
   reactor_.add_turn_end(guarded([this] { turn_end(); }));
   reactor_.run_after(kTickMs, guarded([this] { every_100ms(); }));
   watch_memory();
 }
 
+Server::Hosted::Hosted(Reactor& reactor, Shard& its_shard)
+    : shard(its_shard), eviction(reactor, its_shard) {}
+
+Server::Hosted::~Hosted() = default;
+
+void Server::host(Shard& shard) {
+  hosted_.push_back(std::make_unique<Hosted>(reactor_, shard));
+  shard.keyspace().set_limits(options_.collections);
+  shard.on_commit([this, &shard] { on_commit(shard); });
+  shard.on_failure([this](const Status& status) { on_failure(status); });
+  shard.on_serving([this, &shard](bool serves) { serving_changed(shard, serves); });
+  watched_keys_.added(shard);
+  blocked_keys_.added(shard);
+}
+
 Server::~Server() {
   *alive_ = false;
-  shard_.on_commit({});
-  shard_.on_failure({});
-  shard_.on_serving({});
+  shards_.on_added({});
+  shards_.on_slots({});
+  for (Shard* shard : shards_.all()) {
+    shard->on_commit({});
+    shard->on_failure({});
+    shard->on_serving({});
+  }
   listeners_.clear();
   sessions_.clear();
 }
@@ -156,16 +174,30 @@ void Server::resume_later(Session& session) {
 }
 
 void Server::turn_end() {
-  shard_.submit();
+  for (Shard* shard : shards_.all()) shard->submit();
   tracking_.broadcast();
-  deliveries_.settle(shard_.last_seq());
+  const Dependency entries = entries_of_turn();
+  if (deliveries_.pending()) deliveries_.settle(entries);
   flush_sessions();
   free_sessions();
-  const bool behind = shard_.wants_pause();
-  if (behind != reading_paused_) set_reading_paused(behind);
-  if (keyspace().garbage_count() > 0 && keyspace().collect_garbage(kGarbagePerTurn)) {
-    reactor_.post([] {});  // another turn soon, even if no client asks for one
+  bool behind = false, garbage = false;
+  for (Shard* shard : shards_.all()) {
+    Keyspace& keyspace = shard->keyspace();
+    behind = behind || shard->wants_pause();
+    if (keyspace.garbage_count() > 0 && keyspace.collect_garbage(kGarbagePerTurn)) garbage = true;
   }
+  if (behind != reading_paused_) set_reading_paused(behind);
+  if (garbage) reactor_.post([] {});  // another turn soon, even if no client asks for one
+}
+
+Dependency Server::entries_of_turn() {
+  Dependency all;
+  for (const auto& hosted : hosted_) {
+    const Seq last = hosted->shard.last_seq();
+    if (last != hosted->told) all.add(&hosted->shard, last);
+    hosted->told = last;
+  }
+  return all;
 }
 
 void Server::flush_sessions() {
@@ -198,17 +230,23 @@ void Server::set_reading_paused(bool on) {
   for (const auto& [id, session] : sessions_) session->update_reading();
 }
 
-void Server::on_commit() {
-  for (Session* session : held_) {
+// Those go on whose first held reply waits for this shard; the others would find nothing new.
+void Server::on_commit(const Shard& shard) {
+  std::erase_if(held_, [&shard](Session* session) {
+    const CommitPoint* what = session->output.waits_for();
+    if (what != nullptr && what->shard != &shard) return false;
     session->in_held_list = false;
     session->flush_soon();
-  }
-  held_.clear();
+    return true;
+  });
 }
 
 // What was not committed is unknown to everyone: a reply of either kind would be a guess, so the
 // connection is closed instead (clients take that as "outcome unknown").
+//
+// Shards that share an engine fail one after the other, for the same reason.
 void Server::on_failure(const Status& status) {
+  if (std::exchange(failure_told_, true)) return;
   for (const auto& [id, session] : sessions_) {
     if (session->output.held()) session->close_now("the log failed: the outcome is unknown");
   }
@@ -225,7 +263,7 @@ void Server::every_100ms() {
   stats_.peak_memory = std::max(stats_.peak_memory, used);
   if (pause_.until_ms != 0 && now_ms >= pause_.until_ms) end_pause();
   sample_rates(clock().mono_ns());
-  keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
+  shards_.set_access_clock(static_cast<uint32_t>(now_ms / 1000));
   expire_slice();
 }
 
@@ -233,7 +271,15 @@ void Server::expire_slice() {
   if (!active_expire_ || expire_slice_pending_ || stopping_) return;
   const int64_t start_ns = clock().mono_ns();
   bool more = false;
-  stats_.expired_keys += expire_due(&more);
+  const std::vector<Shard*>& all = shards_.all();
+  for (size_t i = 0; i < all.size() && !more; ++i) {
+    const int64_t took_us = (clock().mono_ns() - start_ns) / 1000;
+    const int64_t left_us = options_.expire_budget_us - took_us;
+    more = i > 0 && left_us <= 0;
+    if (more) break;
+    Shard& shard = *all[expires_next_++ % all.size()];
+    stats_.expired_keys += expire_due(shard, i == 0 ? options_.expire_budget_us : left_us, &more);
+  }
   latency_.record("expire-cycle", clock().wall_ms() / 1000,
                   (clock().mono_ns() - start_ns) / 1'000'000, options_.latency_threshold_ms);
   serve_waiting();
@@ -248,23 +294,30 @@ void Server::expire_slice() {
                      });
 }
 
-uint64_t Server::expire_due(bool* more) {
+uint64_t Server::expire_due(Shard& shard, int64_t budget_us, bool* more) {
   const auto expiring = [this](DbId db, const KeyRef& key) { key_expires(db, key); };
-  const uint64_t erased =
-      shard_.expire_due(clock().wall_ms(), options_.expire_budget_us, expiring, more);
+  const uint64_t erased = shard.expire_due(clock().wall_ms(), budget_us, expiring, more);
   if (!*more) {
-    shard_.expire_due_fields(
-        clock().wall_ms(), options_.expire_budget_us,
+    shard.expire_due_fields(
+        clock().wall_ms(), budget_us,
         [this](DbId db, const KeyRef& key, bool emptied) { fields_expired(db, key, emptied); },
         more);
   }
-  deliveries_.settle(shard_.last_seq());
+  settle_pushes_of(shard);
   return erased;
+}
+
+// What the server itself has changed there, not a client.
+void Server::settle_pushes_of(const Shard& shard) {
+  if (!deliveries_.pending()) return;
+  Dependency all(&shard);
+  all.add(&shard, shard.last_seq());
+  deliveries_.settle(all);
 }
 
 void Server::key_expires(DbId db, const KeyRef& key) {
   if ((options_.notify_events & mask_of(NotifyClass::kExpired)) != 0) {
-    pubsub_.publish_event(options_.notify_events, keyspace().logical(db), "expired", key.bytes);
+    pubsub_.publish_event(options_.notify_events, shards_.logical(db), "expired", key.bytes);
   }
   tracking_.changed(key.bytes, nullptr);
 }
@@ -273,7 +326,7 @@ void Server::fields_expired(DbId db, const KeyRef& key, bool emptied) {
   const NotifyMask asked = options_.notify_events;
   const auto publish = [&](NotifyClass what, std::string_view event) {
     if ((asked & mask_of(what)) == 0) return;
-    pubsub_.publish_event(asked, keyspace().logical(db), event, key.bytes);
+    pubsub_.publish_event(asked, shards_.logical(db), event, key.bytes);
   };
   publish(NotifyClass::kHash, "hexpired");
   if (emptied) publish(NotifyClass::kGeneric, "del");
@@ -323,7 +376,9 @@ void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
   if (option.name == "memory.limit") watch_memory();
-  if (option.name.starts_with("collections.")) keyspace().set_limits(options_.collections);
+  if (option.name.starts_with("collections.")) {
+    for (Shard* shard : shards_.all()) shard->keyspace().set_limits(options_.collections);
+  }
   if (option.name == "tracking.table_max_keys") tracking_.trim(0);
   if (option.name == "resp.password") acl_.set_default_password(options_.resp_password);
   if (option.name == "resp.acl_log_max_len") acl_log_.trim(options_.resp_acl_log_max_len);

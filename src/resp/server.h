@@ -1,8 +1,9 @@
 // Server: the RESP front of a node: listeners, sessions, command dispatch and what INFO counts.
 //
-// It knows one Shard. Each turn: sessions parse and run commands; at the turn's end the shard's
-// entries are submitted, then every session with replies that may leave is written, then closed
-// sessions are freed (in this order: a commit that completes at once frees replies the same turn).
+// It answers for all shards of the process. Each turn: sessions parse and run commands; at the
+// turn's end the shards' entries are submitted, then every session with replies that may leave is
+// written, then closed sessions are freed (in this order: a commit that completes at once frees
+// replies the same turn).
 //
 // Bounds: maxclients; output, query buffer and pre-auth limits per session; reading stops while
 // more than kMaxUncommittedBytes are logged and not committed.
@@ -25,7 +26,7 @@
 #include "base/reactor.h"
 #include "replica/cluster_map.h"
 #include "replica/eviction.h"
-#include "replica/shard.h"
+#include "replica/shards.h"
 #include "resp/acl.h"
 #include "resp/acl_log.h"
 #include "resp/command_table.h"
@@ -33,6 +34,7 @@
 #include "resp/deliveries.h"
 #include "resp/latency.h"
 #include "resp/pubsub.h"
+#include "resp/route.h"
 #include "resp/session.h"
 #include "resp/slowlog.h"
 #include "resp/tracking.h"
@@ -93,6 +95,8 @@ struct ServerHooks {
   ProcessFacts process;
   // "HOST:PORT" of a member for clients; empty: unknown.
   std::function<std::string(NodeId)> client_address;
+  // In a cluster: "HOST:PORT" of who serves a slot that is not here; empty: nobody, as is known.
+  std::function<std::string(SlotId)> moved_to;
   // What connects to a node of the group; see GroupPeer.
   std::function<GroupPeer(NodeId)> group_peer;
   // A node of a cluster with coordinators: what it knows of it, and who it is; empty: none.
@@ -113,7 +117,7 @@ class Server {
   static constexpr size_t kMaxErrorCodes = 128;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
-  Server(Reactor& reactor, Net& net, Random& random, Options& options, Shard& shard,
+  Server(Reactor& reactor, Net& net, Random& random, Options& options, Shards& shards,
          ServerHooks hooks);
   ~Server();
   Server(const Server&) = delete;
@@ -137,8 +141,7 @@ class Server {
   Clock& clock() { return reactor_.clock(); }
   Random& random() { return random_; }
   Options& options() { return options_; }
-  Shard& shard() { return shard_; }
-  Keyspace& keyspace() { return shard_.keyspace(); }
+  Shards& shards() { return shards_; }
   CommandTable& commands() { return commands_; }
   ServerStats& stats() { return stats_; }
   SlowLog& slowlog() { return slowlog_; }
@@ -162,10 +165,17 @@ class Server {
   uint64_t sessions_with_timeout() const;  // of these
 
   // --- called by sessions ---
-  // Runs one command: all checks, the handler, statistics, the hold of its reply. `command` null:
-  // unknown. `clock_ns`: monotonic time of the call's start, set to its end.
-  void execute(Session& session, Command* command, std::span<const std::string_view> args,
-               const KeyRef& key, size_t key_index, int64_t now_ms, int64_t* clock_ns);
+  // Where the command runs, which may be a container with its subcommand in `args`; null: unknown.
+  Route route(const Session& session, const Command* command,
+              std::span<const std::string_view> args) {
+    if (Shard* only = shards_.only()) return {.shard = only};
+    return route_in_cluster(session, command, args);
+  }
+  // Runs one command: all checks, the handler, statistics, the hold of its reply. `clock_ns`:
+  // monotonic time of the call's start, set to its end.
+  void execute(Session& session, const ParsedRequest& request,
+               std::span<const std::string_view> args, const Route& route, int64_t now_ms,
+               int64_t* clock_ns);
   // Runs a command of a transaction or a script, checked before: its reply goes to `reply`, its
   // effects into the entry of `outer`. Counted, timed and shown to monitors like any other.
   void run_nested(CommandContext& outer, ReplyWriter& reply, const Command& command,
@@ -224,6 +234,10 @@ class Server {
   // counted.
   size_t fetch_values(Session& session, const Command* command,
                       std::span<const std::string_view> args, bool waits);
+  bool may_be_cold(const Route& route) const {
+    if (route.shard != nullptr && !route.everywhere) return route.shard->keyspace().may_be_cold();
+    return shards_.any([](Shard& shard) { return shard.keyspace().may_be_cold(); });
+  }
   // True when the command has to wait until memory was freed.
   bool waits_for_memory(const Session& session, const Command* command) const {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
@@ -233,17 +247,19 @@ class Server {
   bool makes_room() const { return over_memory_limit_ && frees_memory_; }
   // --- in a group (group.cc) ---
   // True when the command has to wait: this primary cannot be sure that it still is one.
-  bool waits_for_lease(const Session& session, const Command* command);
+  // In a cluster: the slot of the keys that a command names, and its shard.
+  Route route_of_keys(const Command& command, std::span<const std::string_view> args);
+  bool waits_for_lease(const Session& session, const Command* command, const Route& route);
   bool out_of_memory() const { return over_memory_limit_ && !memory_can_be_freed(); }
   void set_monitor(Session& session, bool on);
   void show_to_monitors(const CommandContext& context);
 
   // --- scripts (serving beside a long one: busy.cc) ---
   Scripts& scripts();
-  Functions& functions();
+  Functions& functions(Shard& shard);  // that this shard keeps
   // Null while nothing was used yet, which costs nothing.
   const Scripts* known_scripts() const { return scripts_.get(); }
-  const Functions* known_functions() const { return functions_.get(); }
+  const Functions* known_functions(const Shard& shard) const;
   ScriptRun* running_script() const { return running_script_; }
   void set_running_script(ScriptRun* run) { running_script_ = run; }
   // Looks after all clients but the caller, from within its script.
@@ -272,28 +288,56 @@ class Server {
   double output_kbps() const { return output_kbps_; }
 
  private:
-  // Why this replica may not run the command; empty when it may.
-  std::string not_served(uint32_t flags, const Command& command,
+  // What the server keeps for each shard.
+  struct Hosted {
+    Hosted(Reactor& reactor, Shard& its_shard);
+    ~Hosted();
+    Hosted(const Hosted&) = delete;
+    Hosted& operator=(const Hosted&) = delete;
+
+    Shard& shard;
+    Eviction eviction;
+    Seq told = 0;                          // the last entry of the turn before
+    uint64_t fruitful_round = 0;           // Keyspace::cool_rounds() when one was
+    std::unique_ptr<Functions> functions;  // made at the first use
+  };
+
+  void host(Shard& shard);
+  Route route_in_cluster(const Session& session, const Command* command,
+                         std::span<const std::string_view> args);
+  bool may_look_everywhere(const Command& command) const;
+  // Why the command may not run here; empty when it may.
+  std::string not_served(const Route& route, uint32_t flags, const Command& command,
                          std::span<const std::string_view> args) const;
-  void serving_changed(bool serves);
-  void look_for_lease();
+  std::string moved(const Route& route, const Command& command,
+                    std::span<const std::string_view> args) const;
+  void serving_changed(Shard& shard, bool serves);
+  void slots_changed();
+  void begin_entries(const CommandContext& context, const Route& route);
+  // What the command wrote or saw.
+  void end_entries(CommandContext& context, const Route& route);
+  // All entries of this turn. Once a turn.
+  Dependency entries_of_turn();
+  void look_for_lease(Shard& of);
   void accept(std::unique_ptr<Conn> conn);
   void refuse(Conn& conn, std::string_view error);
   void turn_end();
   void flush_sessions();
   void free_sessions();
-  void on_commit();
+  void on_commit(const Shard& shard);
   void on_failure(const Status& status);
   void every_100ms();
   void expire_slice();
-  uint64_t expire_due(bool* more);
+  uint64_t expire_due(Shard& shard, int64_t budget_us, bool* more);
   bool evicts() const { return options_.memory_policy != EvictionPolicy::kNone; }
-  bool memory_can_be_freed() const {
-    return !memory_exhausted_ && (evicts() || shard_.cold_values().supported());
+  bool memory_can_be_freed() const { return !memory_exhausted_ && (evicts() || can_cool()); }
+  bool can_cool() const {
+    return shards_.any([](Shard& shard) { return shard.cold_values().supported(); });
   }
   void watch_memory();
   void relieve_memory();
   uint64_t cool_values(uint64_t used);
+  uint64_t cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, bool* exhausted);
   uint64_t evict_keys(uint64_t used);
   void sample_rates(int64_t now_ns);
   void set_reading_paused(bool on);
@@ -302,15 +346,16 @@ class Server {
   void close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller);
   // Why the command may not run (or be queued) now; empty when it may.
   std::string refusal(Session& session, const Command& command,
-                      std::span<const std::string_view> args);
+                      std::span<const std::string_view> args, const Route& route);
   // Replies with the reason. A transaction that the command was meant for can't be executed then.
   void refuse(Session& session, const Command* command, std::string_view reason);
   void run(CommandContext& context, int64_t* clock_ns);
   void record_call(CommandContext& context, uint64_t errors_before, int64_t start_ns,
                    int64_t end_ns);
   static bool wants_reply(Session& session, const Command* ran);
-  void finish_reply(Session& session, const Command* ran, uint64_t start, Seq depends_on);
-  void send_reply(Session& session, uint64_t start, Seq depends_on);
+  void finish_reply(Session& session, const Command* ran, uint64_t start,
+                    const Dependency& depends_on);
+  void send_reply(Session& session, uint64_t start, const Dependency& depends_on);
   // Lets the sessions go on whose keys have been given what they wait for. Called when an entry is
   // complete, never between two parts of one.
   void serve_waiting() {
@@ -319,13 +364,15 @@ class Server {
   void serve_ready_keys();
   void run_again(Session& session, int64_t now_ms);
   void settle_pushes(Session& session);
+  void settle_pushes_of(const Shard& shard);
   void count_error(const std::string& code);
 
   Reactor& reactor_;
   Net& net_;
   Random& random_;
   Options& options_;
-  Shard& shard_;
+  Shards& shards_;
+  std::vector<std::unique_ptr<Hosted>> hosted_;  // in the order of shards_.all()
   ServerHooks hooks_;
   std::function<void(const Status&)> on_log_failure_;
   CommandTable commands_;
@@ -345,28 +392,28 @@ class Server {
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;
-  BlockedKeys blocked_keys_{shard_};  // outlives the sessions
+  BlockedKeys blocked_keys_{shards_};  // outlives the sessions
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<Session*> to_flush_;
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
-  WatchedKeys watched_keys_{shard_};
+  WatchedKeys watched_keys_{shards_};
   std::unique_ptr<Scripts> scripts_;  // made at the first use
-  std::unique_ptr<Functions> functions_;
   ScriptRun* running_script_ = nullptr;
   int64_t served_while_busy_ns_ = 0;
 
   Pause pause_;
   bool stopping_ = false;
-  bool looks_for_lease_ = false;
+  bool failure_told_ = false;
+  std::vector<Shard*> without_lease_;  // that sessions wait for
+  std::vector<FoundKey> found_keys_;   // kept, so that routing allocates nothing
   bool reading_paused_ = false;
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
   bool frees_memory_ = false;      // the last look at it freed some
-  uint64_t fruitful_round_ = 0;    // Keyspace::cool_rounds() when one was
-  Eviction eviction_{reactor_, shard_};
+  size_t expires_next_ = 0;        // the shard, by its place, that goes first
   bool active_expire_ = true;
   bool expire_slice_pending_ = false;
   std::shared_ptr<bool> alive_;  // false once destroyed: posted tasks and timers look at it

@@ -136,7 +136,7 @@ void Session::resolve(ParsedRequest& parsed, const ParsedRequest* before) {
       static_cast<size_t>(spec.first) >= parsed.argc)
     return;
   parsed.key_index = static_cast<uint32_t>(spec.first);
-  parsed.key = server_.keyspace().key(args[parsed.first_arg + parsed.key_index]);
+  parsed.key = server_.shards().key(args[parsed.first_arg + parsed.key_index]);
 }
 
 // False when parsing ended in a protocol error, which is answered after the batch ran.
@@ -167,20 +167,36 @@ bool Session::parse_batch(std::string_view input, size_t* offset) {
 // Each pass asks for the line that the next pass needs, for all keys of the batch, so that the
 // fetches overlap instead of following one another.
 void Session::prefetch_batch() {
+  if (Shard* only = server_.shards().only()) {
+    prefetch_keys([&keyspace = only->keyspace()](SlotId) { return &keyspace; });
+  } else {
+    prefetch_keys([&shards = server_.shards()](SlotId slot) {
+      Shard* shard = shards.of_slot(slot);
+      return shard == nullptr ? nullptr : &shard->keyspace();
+    });
+  }
+}
+
+template <typename KeyspaceOf>
+void Session::prefetch_keys(const KeyspaceOf& keyspace_of) {
   auto& batch = server_.batch().requests;
-  Keyspace& keyspace = server_.keyspace();
-  const DbId db = keyspace.physical(state.db);
+  const DbId db = server_.shards().physical(state.db);
   const ParsedRequest* before = nullptr;
   for (ParsedRequest& parsed : batch) {
     resolve(parsed, std::exchange(before, &parsed));
-    if (parsed.key_index != 0) keyspace.prefetch_slot(db, parsed.key.slot);
+    if (parsed.key_index == 0) continue;
+    if (auto* keyspace = keyspace_of(parsed.key.slot)) {
+      keyspace->prefetch_slot(db, parsed.key.slot);
+    }
   }
   if (batch.size() == 1) return;
   for (const ParsedRequest& parsed : batch) {
-    if (parsed.key_index != 0) keyspace.prefetch_bucket(db, parsed.key);
+    if (parsed.key_index == 0) continue;
+    if (auto* keyspace = keyspace_of(parsed.key.slot)) keyspace->prefetch_bucket(db, parsed.key);
   }
   for (const ParsedRequest& parsed : batch) {
-    if (parsed.key_index != 0) keyspace.prefetch_object(db, parsed.key);
+    if (parsed.key_index == 0) continue;
+    if (auto* keyspace = keyspace_of(parsed.key.slot)) keyspace->prefetch_object(db, parsed.key);
   }
 }
 
@@ -191,7 +207,7 @@ size_t Session::process(std::string_view input) {
   size_t used = 0;
   int64_t clock_ns = server_.clock().mono_ns();
   const int64_t now_ms = server_.clock().wall_ms();
-  server_.keyspace().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
+  server_.shards().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
   last_active_ms_ = now_ms;
   while (may_run()) {
     size_t parsed_to = used;
@@ -200,14 +216,15 @@ size_t Session::process(std::string_view input) {
     const size_t count = batch.size();
     for (size_t i = 0; i < count && may_run(); ++i) {
       const ParsedRequest parsed = batch[i];
-      const BlockReason reason = reason_to_wait(i, now_ms);
+      const auto request_args = std::span(args).subspan(parsed.first_arg, parsed.argc);
+      const Route route = server_.route(*this, parsed.command, request_args);
+      const BlockReason reason = reason_to_wait(i, route, now_ms);
       if (reason != BlockReason::kNone) {  // the request stays in the buffer
         block(reason, 0, {});
         break;
       }
       used = parsed.end;
-      server_.execute(*this, parsed.command, std::span(args).subspan(parsed.first_arg, parsed.argc),
-                      parsed.key, parsed.key_index, now_ms, &clock_ns);
+      server_.execute(*this, parsed, request_args, route, now_ms, &clock_ns);
     }
     parser_.forget_inline();
     if (!may_run()) break;
@@ -225,12 +242,12 @@ size_t Session::process(std::string_view input) {
 
 // Waiting for values again for the same request could go on for ever where memory is very short:
 // what is not here then is read at once.
-BlockReason Session::reason_to_wait(size_t request, int64_t now_ms) {
+BlockReason Session::reason_to_wait(size_t request, const Route& route, int64_t now_ms) {
   const Command* command = server_.batch().requests[request].command;
   if (server_.paused_for(*this, command, now_ms)) return BlockReason::kPause;
-  if (server_.waits_for_lease(*this, command)) return BlockReason::kLease;
+  if (server_.waits_for_lease(*this, command, route)) return BlockReason::kLease;
   if (server_.waits_for_memory(*this, command)) return BlockReason::kMemory;
-  if (!server_.keyspace().may_be_cold() || std::exchange(values_arrived_, false)) {
+  if (!server_.may_be_cold(route) || std::exchange(values_arrived_, false)) {
     return BlockReason::kNone;
   }
   values_awaited_ = fetch_values(request);
@@ -284,11 +301,12 @@ void Session::block(BlockReason reason, int64_t timeout_ms, std::function<void()
   });
 }
 
-void Session::wait_for_keys(const Command& command, std::span<const std::string_view> args,
+void Session::wait_for_keys(const Command& command, Shard& shard, int slot,
+                            std::span<const std::string_view> args,
                             std::span<const std::string_view> keys, int64_t timeout_ms,
                             const AwaitedKeys& awaited) {
   HF_ASSERT(key_wait_ == nullptr);
-  key_wait_ = std::make_unique<KeyWait>(command, awaited, wants_reply());
+  key_wait_ = std::make_unique<KeyWait>(command, shard, slot, awaited, wants_reply());
   key_wait_->keep(args);
   server_.blocked_keys().add(*this, *key_wait_, state.db, keys);
   block(BlockReason::kKeys, timeout_ms, [this] { server_.key_wait_ends(*this, {}); });
@@ -350,7 +368,7 @@ void Session::flush_soon() {
 void Session::flush() {
   flush_pending_ = false;
   if (closing_) return;
-  output.release(server_.shard().commit_seq());
+  output.release([](const CommitPoint& what) { return what.committed(); });
   iovec parts[kMaxWriteParts];
   bool full = false;
   while (!full) {

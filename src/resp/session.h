@@ -22,10 +22,12 @@
 #include "base/reactor.h"
 #include "resp/blocked_keys.h"
 #include "resp/command.h"
+#include "resp/commit_point.h"
 #include "resp/output.h"
 #include "resp/parser.h"
 #include "resp/pubsub.h"
 #include "resp/reply_writer.h"
+#include "resp/route.h"
 #include "resp/tracking.h"
 #include "resp/transaction.h"
 #include "store/key.h"
@@ -96,7 +98,7 @@ class Session final : public ConnHandler {
   ReplyWriter reply{&output};
   std::unique_ptr<Subscriptions> subscriptions;  // null: none. Changed by PubSub only
   std::unique_ptr<ClientTracking> tracking;      // null: off. Made and ended by Tracking only
-  Seq depends_on = 0;  // newest change that any command of this session wrote or saw
+  Dependency depends_on;  // the newest changes that any command of this session wrote or saw
 
   int64_t created_ms() const { return created_ms_; }
   int64_t last_active_ms() const { return last_active_ms_; }
@@ -145,9 +147,10 @@ class Session final : public ConnHandler {
   bool end_block(std::string_view error);
 
   // Blocks until one of the keys has what is awaited; then the command runs again with `args`.
-  void wait_for_keys(const Command& command, std::span<const std::string_view> args,
-                     std::span<const std::string_view> keys, int64_t timeout_ms,
-                     const AwaitedKeys& awaited);
+  // `shard`: that has the keys; `slot`: theirs, in a cluster.
+  void wait_for_keys(const Command& command, Shard& shard, int slot,
+                     std::span<const std::string_view> args, std::span<const std::string_view> keys,
+                     int64_t timeout_ms, const AwaitedKeys& awaited);
   // Null when it does not wait for keys.
   KeyWait* key_wait() const { return key_wait_.get(); }
 
@@ -181,10 +184,12 @@ class Session final : public ConnHandler {
 
  private:
   size_t process(std::string_view input);
-  BlockReason reason_to_wait(size_t request, int64_t now_ms);
+  BlockReason reason_to_wait(size_t request, const Route& route, int64_t now_ms);
   size_t fetch_values(size_t request);
   bool parse_batch(std::string_view input, size_t* offset);
   void prefetch_batch();
+  template <typename KeyspaceOf>
+  void prefetch_keys(const KeyspaceOf& keyspace_of);
   void resolve(ParsedRequest& parsed, const ParsedRequest* before);
   void protocol_error();
   bool may_run() const { return !closing() && !blocked(); }

@@ -45,9 +45,7 @@ bool ClientIds::insert(uint64_t id) {
 }
 
 Tracking::Tracking(Server& server, Deliveries& deliveries)
-    : server_(server),
-      deliveries_(deliveries),
-      places_(0, NameHash{server.keyspace().hash_seed()}) {}
+    : server_(server), deliveries_(deliveries), places_(0, NameHash{server.shards().hash_seed()}) {}
 
 // --- on and off ---
 
@@ -60,7 +58,7 @@ void Tracking::enable(Session& session, const ClientTracking& options) {
   prefixes.insert(options.prefixes.begin(), options.prefixes.end());
   *session.tracking = options;
   session.tracking->prefixes = std::move(prefixes);
-  const NameHash hash{server_.keyspace().hash_seed()};
+  const NameHash hash{server_.shards().hash_seed()};
   for (const std::string& prefix : session.tracking->prefixes) {
     Broadcasts& of_length = broadcasts_.try_emplace(prefix.size(), 0, hash).first->second;
     const auto [entry, is_new] = of_length.try_emplace(prefix);

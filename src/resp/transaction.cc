@@ -15,7 +15,11 @@ std::string_view Transaction::keep(std::string_view bytes) {
   return {copy, bytes.size()};
 }
 
-void Transaction::queue(const Command& command, std::span<const std::string_view> args) {
+void Transaction::queue(const Command& command, std::span<const std::string_view> args, int slot) {
+  if (slot != Route::kNoSlot) {
+    crosses_slots_ = crosses_slots_ || (slot_ != Route::kNoSlot && slot_ != slot);
+    slot_ = slot;
+  }
   if (refused_ || spoiled_) return;
   commands_.push_back({&command, args_.size(), args.size()});
   for (const std::string_view arg : args) {
@@ -31,7 +35,8 @@ size_t Transaction::memory() const {
 }
 
 void Transaction::end() {
-  open_ = refused_ = false;
+  open_ = refused_ = crosses_slots_ = false;
+  slot_ = Route::kNoSlot;
   flags_ = 0;
   argument_bytes_ = 0;
   // Swapped, not cleared: a large queue leaves nothing behind.

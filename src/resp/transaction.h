@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "resp/commit_point.h"
+#include "resp/route.h"
 #include "resp/watched_keys.h"
 
 namespace holdfast {
@@ -32,8 +34,12 @@ class Transaction {
   // A command was refused while queueing: EXEC will refuse all of them.
   void refuse() { refused_ = open_; }
   bool refused() const { return refused_; }
-  // Copies the arguments. Nothing is kept once it is known that EXEC will run nothing.
-  void queue(const Command& command, std::span<const std::string_view> args);
+  // Copies the arguments. Nothing is kept once it is known that EXEC will run nothing. `slot`: of
+  // its keys, in a cluster.
+  void queue(const Command& command, std::span<const std::string_view> args, int slot);
+  // Of the keys of all commands that have any.
+  int slot() const { return slot_; }
+  bool crosses_slots() const { return crosses_slots_; }
   const std::vector<Queued>& commands() const { return commands_; }
   std::span<const std::string_view> args(const Queued& queued) const {
     return std::span(args_).subspan(queued.first_arg, queued.argc);
@@ -47,13 +53,13 @@ class Transaction {
   void end();
 
   // --- WATCH ---
-  // A watched key was changed, by the entry `seq`.
-  void spoil(Seq seq) {
+  // A watched key was changed, by that entry.
+  void spoil(const CommitPoint& by) {
     spoiled_ = true;
-    spoiled_by_ = seq;
+    spoiled_by_ = by;
   }
   bool spoiled() const { return spoiled_; }
-  Seq spoiled_by() const { return spoiled_by_; }
+  const CommitPoint& spoiled_by() const { return spoiled_by_; }
   void clear_spoiled() { spoiled_ = false; }
 
   WatchList watches;  // the registry's
@@ -65,7 +71,9 @@ class Transaction {
   bool refused_ = false;
   bool spoiled_ = false;
   uint32_t flags_ = 0;
-  Seq spoiled_by_ = 0;
+  bool crosses_slots_ = false;
+  int slot_ = Route::kNoSlot;
+  CommitPoint spoiled_by_;
   size_t argument_bytes_ = 0;
   std::vector<Queued> commands_;
   std::vector<std::string_view> args_;

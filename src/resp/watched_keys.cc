@@ -15,10 +15,18 @@ bool has_expired(const Object* object, int64_t now_ms) {
 
 }  // namespace
 
-WatchedKeys::~WatchedKeys() { shard_.observe_effects(nullptr); }
+WatchedKeys::~WatchedKeys() {
+  for (Shard* shard : shards_.all()) shard->observe_effects(nullptr);
+}
 
 void WatchedKeys::observe_if_needed() {
-  shard_.observe_effects(registry_.empty() ? nullptr : this);
+  for (Shard* shard : shards_.all()) added(*shard);
+}
+
+const Object* WatchedKeys::find(int db, const KeyRef& key) const {
+  Shard* shard = shards_.of_slot(key.slot);
+  if (shard == nullptr) return nullptr;
+  return shard->keyspace().find(shard->keyspace().physical(db), key);
 }
 
 void WatchedKeys::watch(Session& session, int db, const KeyRef& key, int64_t now_ms) {
@@ -27,9 +35,7 @@ void WatchedKeys::watch(Session& session, int db, const KeyRef& key, int64_t now
   const bool known =
       std::any_of(own.begin(), own.end(), [entry](const auto& w) { return w.first == entry; });
   if (known) return;
-  Keyspace& keyspace = shard_.keyspace();
-  const bool expired = has_expired(keyspace.find(keyspace.physical(db), key), now_ms);
-  entry->second.push_front({&session, expired});
+  entry->second.push_front({&session, has_expired(find(db, key), now_ms)});
   own.emplace_back(entry, entry->second.begin());
   observe_if_needed();
 }
@@ -46,32 +52,28 @@ void WatchedKeys::unwatch_all(Session& session) {
 
 bool WatchedKeys::any_expired(const Session& session, int64_t now_ms) const {
   if (!session.has_transaction()) return false;
-  Keyspace& keyspace = shard_.keyspace();
   for (const auto& [entry, place] : session.transaction().watches) {
     if (place->expired) continue;
-    const KeyRef key = keyspace.key(entry->first.bytes);
-    if (has_expired(keyspace.find(keyspace.physical(entry->first.db), key), now_ms)) return true;
+    if (has_expired(find(entry->first.db, shards_.key(entry->first.bytes)), now_ms)) return true;
   }
   return false;
 }
 
-void WatchedKeys::before(const Effect& effect, Seq seq) {
+void WatchedKeys::before(Shard& shard, const Effect& effect, Seq seq) {
   switch (effect.type) {
     case EffectType::kFlushDb:
-      database_flushed(effect.db, seq);
+      database_flushed(shard, effect.db, seq);
       break;
     case EffectType::kMapDatabases:
-      databases_mapped(effect, seq);
+      databases_mapped(shard, effect, seq);
       break;
     default:
-      key_changes(effect.db, effect, seq);
+      key_changes(shard, effect, seq);
   }
 }
 
-void WatchedKeys::key_changes(DbId db, const Effect& effect, Seq seq) {
-  const DbMap& map = shard_.keyspace().db_map();
-  const auto logical = static_cast<int>(std::find(map.begin(), map.end(), db) - map.begin());
-  const auto found = registry_.find_key(logical, effect.key);
+void WatchedKeys::key_changes(Shard& shard, const Effect& effect, Seq seq) {
+  const auto found = registry_.find_key(shard.keyspace().logical(effect.db), effect.key);
   if (found == registry_.end()) return;
   for (Watch& watch : found->second) {
     if (watch.expired && effect.type == EffectType::kErase) {
@@ -80,13 +82,14 @@ void WatchedKeys::key_changes(DbId db, const Effect& effect, Seq seq) {
       marked_.push_back(watch.session);
     }
   }
-  spoil_marked(seq);
+  spoil_marked({&shard, seq});
 }
 
 // What the key was to its watchers and what it is from now on.
-void WatchedKeys::replaced(Watchers& watchers, const Object* old, const Object* now) {
+void WatchedKeys::replaced(Watchers& watchers, const Object* old, const Object* now,
+                           int64_t now_ms) {
   if (old == nullptr && now == nullptr) return;
-  const bool stays_expired = has_expired(now, shard_.now_ms());
+  const bool stays_expired = has_expired(now, now_ms);
   for (Watch& watch : watchers) {
     if (watch.expired && now == nullptr) {
       watch.expired = false;
@@ -98,17 +101,20 @@ void WatchedKeys::replaced(Watchers& watchers, const Object* old, const Object* 
   }
 }
 
-void WatchedKeys::database_flushed(DbId db, Seq seq) {
-  Keyspace& keyspace = shard_.keyspace();
+void WatchedKeys::database_flushed(Shard& shard, DbId db, Seq seq) {
+  Keyspace& keyspace = shard.keyspace();
   for (auto& [key, watchers] : registry_) {
     if (keyspace.physical(key.db) != db) continue;
-    replaced(watchers, keyspace.find(db, keyspace.key(key.bytes)), nullptr);
+    const KeyRef ref = keyspace.key(key.bytes);
+    if (shards_.of_slot(ref.slot) != &shard) continue;
+    replaced(watchers, keyspace.find(db, ref), nullptr, shard.now_ms());
   }
-  spoil_marked(seq);
+  spoil_marked({&shard, seq});
 }
 
-void WatchedKeys::databases_mapped(const Effect& effect, Seq seq) {
-  Keyspace& keyspace = shard_.keyspace();
+// There is only one shard.
+void WatchedKeys::databases_mapped(Shard& shard, const Effect& effect, Seq seq) {
+  Keyspace& keyspace = shard.keyspace();
   DbMap next;
   if (!parse_db_map(effect.value, &next)) return;
   for (auto& [key, watchers] : registry_) {
@@ -116,16 +122,16 @@ void WatchedKeys::databases_mapped(const Effect& effect, Seq seq) {
     const DbId new_db = next[static_cast<size_t>(key.db)];
     if (old_db == new_db) continue;
     const KeyRef ref = keyspace.key(key.bytes);
-    replaced(watchers, keyspace.find(old_db, ref), keyspace.find(new_db, ref));
+    replaced(watchers, keyspace.find(old_db, ref), keyspace.find(new_db, ref), shard.now_ms());
   }
-  spoil_marked(seq);
+  spoil_marked({&shard, seq});
 }
 
 // Apart from the loops above: a session that is spoiled leaves the registry.
-void WatchedKeys::spoil_marked(Seq seq) {
+void WatchedKeys::spoil_marked(const CommitPoint& by) {
   for (Session* session : marked_) {
     if (session->transaction().spoiled()) continue;
-    session->transaction().spoil(seq);
+    session->transaction().spoil(by);
     unwatch_all(*session);
   }
   marked_.clear();

@@ -1,4 +1,4 @@
-// WatchedKeys: which sessions watch which keys (WATCH), told of every change by the shard.
+// WatchedKeys: which sessions watch which keys (WATCH), told of every change by the shards.
 //
 // A session whose watched key changes is marked (Transaction::spoil) and watches nothing more: its
 // EXEC runs nothing. Keys are watched under their logical database, as a client sees it: SWAPDB
@@ -7,7 +7,7 @@
 // A key that had already expired when it was watched is absent to its watcher, so that its erasure
 // changes nothing.
 //
-// Cost: none while nobody watches (the shard then has no observer), else one lookup per effect.
+// Cost: none while nobody watches (no shard then has an observer), else one lookup per effect.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "replica/shard.h"
+#include "replica/shards.h"
+#include "resp/commit_point.h"
 #include "resp/key_registry.h"
 #include "store/effect.h"
 
@@ -32,8 +33,8 @@ class WatchedKeys final : public EffectObserver {
   using Watchers = std::list<Watch>;
   using Registry = KeyRegistry<Watchers>;
 
-  // The shard outlives this.
-  explicit WatchedKeys(Shard& shard) : shard_(shard) {}
+  // The shards outlive this.
+  explicit WatchedKeys(Shards& shards) : shards_(shards) {}
   ~WatchedKeys() override;
   WatchedKeys(const WatchedKeys&) = delete;
   WatchedKeys& operator=(const WatchedKeys&) = delete;
@@ -45,17 +46,21 @@ class WatchedKeys final : public EffectObserver {
   bool any_expired(const Session& session, int64_t now_ms) const;
   size_t keys() const { return registry_.size(); }
 
-  void before(const Effect& effect, Seq seq) override;
+  void before(Shard& shard, const Effect& effect, Seq seq) override;
+  // Another shard is here.
+  void added(Shard& shard) { shard.observe_effects(registry_.empty() ? nullptr : this); }
 
  private:
-  void key_changes(DbId db, const Effect& effect, Seq seq);
-  void database_flushed(DbId db, Seq seq);
-  void databases_mapped(const Effect& effect, Seq seq);
-  void replaced(Watchers& watchers, const Object* old, const Object* now);
-  void spoil_marked(Seq seq);
+  void key_changes(Shard& shard, const Effect& effect, Seq seq);
+  void database_flushed(Shard& shard, DbId db, Seq seq);
+  void databases_mapped(Shard& shard, const Effect& effect, Seq seq);
+  void replaced(Watchers& watchers, const Object* old, const Object* now, int64_t now_ms);
+  void spoil_marked(const CommitPoint& by);
   void observe_if_needed();
+  // Null: there is none, or its slot is not here.
+  const Object* find(int db, const KeyRef& key) const;
 
-  Shard& shard_;
+  Shards& shards_;
   Registry registry_;
   std::vector<Session*> marked_;  // to be spoiled; empty between calls
 };

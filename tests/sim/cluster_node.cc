@@ -32,6 +32,7 @@ struct ClusterNode::Process {
   Keyspace keyspace;
   std::unique_ptr<Group> group;
   std::unique_ptr<Shard> shard;
+  std::unique_ptr<Shards> shards;
   std::unique_ptr<Server> server;
 };
 
@@ -95,8 +96,9 @@ ClusterNode::Start ClusterNode::start() {
     hooks.client_address = [&p](NodeId node) { return p.group->client_address(node); };
     hooks.group_peer = [&p](NodeId node) { return p.group->peer(node); };
   }
+  p.shards = std::make_unique<Shards>(*p.shard);
   p.server =
-      std::make_unique<Server>(p.reactor, *p.net, p.random, p.options, *p.shard, std::move(hooks));
+      std::make_unique<Server>(p.reactor, *p.net, p.random, p.options, *p.shards, std::move(hooks));
   p.server->on_log_failure(hooks_.log_failed);
   status = p.server->listen();
   if (status.ok() && p.group != nullptr) status = p.group->start(*p.shard);

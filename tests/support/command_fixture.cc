@@ -108,7 +108,8 @@ CommandFixture::CommandFixture(std::function<void(Options&)> change, std::unique
   keyspace_->set_limits(options_.collections);
   shard_ = std::make_unique<Shard>(reactor_, *engine_, *keyspace_, ShardOptions{});
   HF_ASSERT(open_and_recover(*shard_).ok());
-  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shard_, std::move(hooks));
+  shards_ = std::make_unique<Shards>(*shard_);
+  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shards_, std::move(hooks));
   HF_ASSERT(server_->listen().ok());
 }
 

@@ -83,6 +83,7 @@ class CommandFixture {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Shard> shard_;
+  std::unique_ptr<Shards> shards_;
   std::unique_ptr<Server> server_;
   std::vector<std::unique_ptr<TestClient>> clients_;
   TestClient* first_ = nullptr;

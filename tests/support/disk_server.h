@@ -17,7 +17,7 @@ namespace holdfast {
 class DiskServer {
  public:
   explicit DiskServer(const Options& options = {}, ServerHooks hooks = {})
-      : options_(options), server_(reactor_, net_, random_, options_, shard_, std::move(hooks)) {
+      : options_(options), server_(reactor_, net_, random_, options_, shards_, std::move(hooks)) {
     REQUIRE(open_and_recover(shard_).ok());
     REQUIRE(server_.listen().ok());
     client_ = connect();
@@ -54,6 +54,7 @@ class DiskServer {
   DiskEngine engine_{reactor_, disk_, random_, "store", {.wal_bytes = 4 << 20}};
   Keyspace keyspace_{7};
   Shard shard_{reactor_, engine_, keyspace_, {}};
+  Shards shards_{shard_};
   Server server_;
   std::unique_ptr<TestClient> client_, resp3_;
 };

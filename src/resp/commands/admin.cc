@@ -3,6 +3,7 @@
 //
 // SAVE, BGSAVE and BGREWRITEAOF all mean a checkpoint: the log alone already makes every answered
 // write durable, a checkpoint makes the log shorter. LASTSAVE is when the last one ended.
+#include <algorithm>
 #include <string>
 
 #include "replica/shard.h"
@@ -36,7 +37,8 @@ void wait(CommandContext& c) {
 }
 
 bool is_durable(CommandContext& c) {
-  return c.shard.engine().info().durable && c.options().durability == Durability::kAlways;
+  return c.has_shard() && c.shard().engine().info().durable &&
+         c.options().durability == Durability::kAlways;
 }
 
 void wait_aof(CommandContext& c) {
@@ -50,7 +52,7 @@ void wait_aof(CommandContext& c) {
     return c.fail("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
   }
   // Committed is durable: this reply waits for all that was written before it.
-  c.observe(c.shard.last_seq());
+  for (Shard* shard : c.server.shards().served()) c.observe(*shard, shard->last_seq());
   Session& session = c.session;
   const auto answer = [durable](ReplyWriter& reply) {
     reply.array(2);
@@ -105,33 +107,41 @@ void shutdown(CommandContext& c) {
   c.server.hooks().shutdown();
 }
 
-// --- checkpoints ---
+// --- checkpoints, of all shards that are here ---
 
 constexpr std::string_view kSaveRunning = "ERR Background save already in progress";
 
+void start_checkpoints(CommandContext& c) {
+  for (Shard* shard : c.server.shards().all()) shard->checkpoint().start();
+}
+
 void save(CommandContext& c) {
-  if (c.shard.checkpoint().running()) return c.fail(kSaveRunning);
+  if (c.server.shards().checkpoint_runs()) return c.fail(kSaveRunning);
   wait_for_checkpoint(c);
 }
 
 void background_save(CommandContext& c) {
   const bool schedule = c.argc() == 2 && c.is(1, "SCHEDULE");
   if (c.argc() > 1 && !schedule) return c.fail();
-  if (c.shard.checkpoint().running()) return c.fail(kSaveRunning);
-  c.shard.checkpoint().start();
+  if (c.server.shards().checkpoint_runs()) return c.fail(kSaveRunning);
+  start_checkpoints(c);
   c.reply.simple("Background saving started");
 }
 
 void rewrite_log(CommandContext& c) {
-  if (c.shard.checkpoint().running()) {
+  if (c.server.shards().checkpoint_runs()) {
     return c.fail("ERR Background append only file rewriting already in progress");
   }
-  c.shard.checkpoint().start();
+  start_checkpoints(c);
   c.reply.simple("Background append only file rewriting started");
 }
 
 void last_save(CommandContext& c) {
-  const int64_t finished = c.shard.checkpoint().finished_wall_ms();
+  int64_t finished = 0;  // of the shard that was longest ago
+  for (Shard* shard : c.server.shards().all()) {
+    const int64_t at = shard->checkpoint().finished_wall_ms();
+    finished = finished == 0 ? at : std::min(finished, at);
+  }
   c.reply.integer((finished != 0 ? finished : c.server.start_wall_ms()) / 1000);
 }
 

@@ -1,7 +1,10 @@
 // See checkpoint_wait.h.
 #include "resp/commands/checkpoint_wait.h"
 
-#include "replica/shard.h"
+#include <memory>
+#include <vector>
+
+#include "replica/shards.h"
 #include "resp/server.h"
 #include "resp/session.h"
 
@@ -9,10 +12,19 @@ namespace holdfast {
 
 void wait_for_checkpoint(CommandContext& c) {
   if (!c.may_block()) return c.fail("ERR a checkpoint can't be waited for in a transaction");
-  // The checkpoint may end after the client, or even the server, has gone.
-  auto done = [alive = c.server.alive(), &server = c.server, id = c.session.id(),
-               answer = c.session.wants_reply()](const Status& status) {
-    if (!*alive) return;
+  // The last of the checkpoints may end after the client, or even the server, has gone.
+  struct Wait {
+    size_t left;
+    Status error;
+  };
+  const std::vector<Shard*>& all = c.server.shards().all();
+  if (all.empty()) return c.reply.ok();
+  const auto done = [alive = c.server.alive(), &server = c.server, id = c.session.id(),
+                     answer = c.session.wants_reply(),
+                     wait = std::make_shared<Wait>(all.size())](const Status& ended) {
+    if (!ended.ok()) wait->error = ended;
+    if (--wait->left > 0 || !*alive) return;
+    const Status& status = wait->error;
     Session* session = server.session(id);
     if (session == nullptr || session->block_reason() != BlockReason::kSave) return;
     if (answer && status.ok()) {
@@ -24,7 +36,7 @@ void wait_for_checkpoint(CommandContext& c) {
     session->unblock();
   };
   c.session.block(BlockReason::kSave, 0, {});
-  c.shard.checkpoint().start(std::move(done));
+  for (Shard* shard : all) shard->checkpoint().start(done);
 }
 
 }  // namespace holdfast

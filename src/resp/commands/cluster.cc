@@ -117,7 +117,9 @@ void reply_shard_node(CommandContext& c, const ClusterMap& map, const ClusterSha
   facts.text("ip", address.host);
   facts.text("endpoint", address.host);
   facts.text("role", member == shard.primary() ? "master" : "replica");
-  facts.number("replication-offset", member == self_of(c) ? c.shard.commit_seq() : 0);
+  const Shard* here = c.server.shards().find(shard.id);
+  facts.number("replication-offset",
+               member == self_of(c) && here != nullptr ? here->commit_seq() : 0);
   facts.text("health", is_down(map, member.node) ? "fail" : "online");
 }
 
@@ -269,8 +271,10 @@ bool slot_argument(CommandContext& c, size_t i, SlotId* slot) {
 void count_keys_in_slot(CommandContext& c) {
   SlotId slot = 0;
   if (cluster(c) == nullptr || !slot_argument(c, 2, &slot)) return;
-  c.observe_database(c.db());
-  c.reply.integer(static_cast<int64_t>(c.keyspace.size_of_slot(c.db(), slot)));
+  Shard* shard = c.server.shards().of_slot(slot);
+  if (shard == nullptr) return c.reply.integer(0);
+  c.observe_database(*shard, c.db());
+  c.reply.integer(static_cast<int64_t>(shard->keyspace().size_of_slot(c.db(), slot)));
 }
 
 void get_keys_in_slot(CommandContext& c) {
@@ -279,10 +283,12 @@ void get_keys_in_slot(CommandContext& c) {
   if (cluster(c) == nullptr || !slot_argument(c, 2, &slot) || !c.integer(3, &most)) return;
   if (most < 0) return c.fail("ERR Invalid number of keys");
   std::vector<std::string_view> keys;
-  c.keyspace.visit_slot(c.db(), slot, [&](const Object& object) {
-    if (keys.size() < static_cast<uint64_t>(most)) keys.push_back(object.key());
-  });
-  c.observe_database(c.db());
+  if (Shard* shard = c.server.shards().of_slot(slot)) {
+    shard->keyspace().visit_slot(c.db(), slot, [&](const Object& object) {
+      if (keys.size() < static_cast<uint64_t>(most)) keys.push_back(object.key());
+    });
+    c.observe_database(*shard, c.db());
+  }
   c.reply.array(keys.size());
   for (const std::string_view key : keys) c.reply.bulk(key);
 }

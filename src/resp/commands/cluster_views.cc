@@ -206,7 +206,7 @@ void node_drain(CommandContext& c) {
   if (c.argc() > 4 || (c.argc() == 4 && !c.is(3, "off"))) return c.fail();
   const Status done = admin->drain(id, c.argc() == 3);
   if (!done.ok()) return c.fail("ERR " + done.message());
-  c.observe(c.shard.last_seq());
+  c.observe(c.shard().last_seq());
   c.reply.ok();
 }
 
@@ -221,18 +221,27 @@ void node_help(CommandContext& c) {
 
 // --- EPOCH ---
 
-// EPOCH [shard]: of the replica on this node.
-void epoch(CommandContext& c) {
-  const Replica* replica = c.shard.replica();
-  if (replica == nullptr) return c.fail("ERR this server is not a member of a group");
+void reply_epoch(CommandContext& c, const Shard& shard) {
+  const Replica* replica = shard.replica();
   const ReplicaCore& core = replica->core();
   const Facts facts{c.reply};
-  c.reply.map(5);
+  c.reply.map(6);
+  facts.number("shard", shard.id());
   facts.text("role", role_name(core.role()));
   facts.number("promised", core.epoch());
   facts.number("leader", core.leader().node);
   facts.number("lease", replica->lease_valid() ? 1 : 0);
   facts.number("commit", core.committed().seq);
+}
+
+// Of each replica on this node.
+void epoch(CommandContext& c) {
+  std::vector<const Shard*> members;
+  for (const Shard* shard : c.server.shards().all()) {
+    if (shard->replica() != nullptr) members.push_back(shard);
+  }
+  c.reply.array(members.size());
+  for (const Shard* shard : members) reply_epoch(c, *shard);
 }
 
 constexpr uint32_t kLook = kAdmin | kNoScript | kLoading | kStale;
@@ -285,7 +294,7 @@ constexpr CommandSpec container(std::string_view name, std::string_view summary,
 constexpr CommandSpec kCommands[] = {
     container("view", "A container for commands about who serves which shard.", kView),
     container("node", "A container for commands about the nodes of a cluster.", kNode),
-    row("epoch", 1, kLook, epoch, "Returns the epoch that this node's replica has promised."),
+    row("epoch", 1, kLook, epoch, "Returns the epochs that this node's replicas have promised."),
 };
 
 }  // namespace

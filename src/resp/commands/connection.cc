@@ -58,6 +58,9 @@ void reset(CommandContext& c) {
 void select(CommandContext& c) {
   int64_t db;
   if (!c.integer(1, &db)) return;
+  if (db != 0 && c.server.shards().in_cluster()) {
+    return c.fail("ERR SELECT is not allowed in cluster mode");
+  }
   if (db < 0 || db >= kDbCount) return c.fail(errors::kDbIndex);
   c.session.state.db = static_cast<int>(db);
   c.reply.ok();
@@ -125,7 +128,7 @@ void reply_greeting(CommandContext& c) {
   c.reply.bulk("id");
   c.reply.integer(static_cast<int64_t>(c.session.id()));
   c.reply.bulk("mode");
-  c.reply.bulk("standalone");
+  c.reply.bulk(c.server.shards().in_cluster() ? "cluster" : "standalone");
   c.reply.bulk("role");
   c.reply.bulk("master");
   c.reply.bulk("modules");

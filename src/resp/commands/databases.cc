@@ -1,4 +1,5 @@
-// Commands on whole databases: counting, listing, swapping and emptying them.
+// Commands on whole databases: counting, listing, swapping and emptying them. Of a cluster's node
+// that is what it serves.
 //
 // What must hold: a reply that shows (or depends on) a whole database waits for its newest change;
 // a key that has expired is in no listing, though DBSIZE counts it until it is erased, as Redis's
@@ -36,7 +37,7 @@ void reply_keys(CommandContext& c, const std::vector<std::string_view>& keys) {
 
 void dbsize_command(CommandContext& c) {
   c.observe_database(c.db());
-  c.reply.integer(static_cast<int64_t>(c.keyspace.size(c.db())));
+  c.reply.integer(static_cast<int64_t>(c.server.shards().size(c.db())));
 }
 
 void keys_command(CommandContext& c) {
@@ -46,7 +47,7 @@ void keys_command(CommandContext& c) {
   std::vector<std::string_view> keys;
   uint64_t cursor = 0;
   do {
-    cursor = c.keyspace.scan(c.db(), cursor, [&](Object* object) {
+    cursor = c.server.shards().scan(c.db(), cursor, [&](Object* object) {
       if (expired(c, *object) || !(all || glob_match(pattern, object->key()))) return;
       keys.push_back(object->key());
     });
@@ -109,7 +110,7 @@ void scan_command(CommandContext& c) {
   uint64_t cursor = options.cursor;
   const uint64_t most_calls = std::min(options.count, UINT64_MAX / kScanEffort) * kScanEffort;
   for (uint64_t calls = 0; calls <= most_calls; ++calls) {
-    cursor = c.keyspace.scan(c.db(), cursor, [&](Object* object) {
+    cursor = c.server.shards().scan(c.db(), cursor, [&](Object* object) {
       ++seen;
       if ((options.types & type_bit(object->type())) == 0 || expired(c, *object)) return;
       if (options.match && !glob_match(options.pattern, object->key())) return;
@@ -129,7 +130,7 @@ const Object* first_live(const CommandContext& c) {
   const Object* found = nullptr;
   uint64_t cursor = 0;
   do {
-    cursor = c.keyspace.scan(c.db(), cursor, [&](Object* object) {
+    cursor = c.server.shards().scan(c.db(), cursor, [&](Object* object) {
       if (found == nullptr && !expired(c, *object)) found = object;
     });
   } while (cursor != 0 && found == nullptr);
@@ -138,9 +139,9 @@ const Object* first_live(const CommandContext& c) {
 
 void randomkey_command(CommandContext& c) {
   c.observe_database(c.db());
-  const Object* object = c.keyspace.random_object(c.db(), c.server.random());
+  const Object* object = c.server.shards().random_object(c.db(), c.server.random());
   for (int i = 0; i < kRandomTries && object != nullptr && expired(c, *object); ++i) {
-    object = c.keyspace.random_object(c.db(), c.server.random());
+    object = c.server.shards().random_object(c.db(), c.server.random());
   }
   if (object != nullptr && expired(c, *object)) object = first_live(c);
   if (object == nullptr) {
@@ -164,6 +165,7 @@ bool index_argument(CommandContext& c, size_t i, std::string_view error, int64_t
 bool is_database(int64_t index) { return index >= 0 && index < kDbCount; }
 
 void swapdb_command(CommandContext& c) {
+  if (c.server.shards().in_cluster()) return c.fail("ERR SWAPDB is not allowed in cluster mode");
   int64_t first;
   int64_t second;
   if (!index_argument(c, 1, "ERR invalid first DB index", &first)) return;
@@ -173,7 +175,7 @@ void swapdb_command(CommandContext& c) {
     return;
   }
   if (first != second) {
-    DbMap map = c.keyspace.db_map();
+    DbMap map = c.keyspace().db_map();
     std::swap(map[static_cast<size_t>(first)], map[static_cast<size_t>(second)]);
     static_assert(sizeof map == kDbCount);
     c.emit(Effect::map_databases({reinterpret_cast<const char*>(map.data()), map.size()}));
@@ -192,7 +194,9 @@ bool check_flush_mode(CommandContext& c) {
 
 void flush(CommandContext& c, DbId db) {
   c.observe_database(db);  // "it is empty now" must hold even if it was empty before
-  if (c.keyspace.size(db) != 0) c.emit(Effect::flush_db(db));
+  for (Shard* shard : c.server.shards().served()) {
+    if (shard->keyspace().size(db) != 0) CommandContext::emit_on(*shard, Effect::flush_db(db));
+  }
 }
 
 void flushdb_command(CommandContext& c) {

@@ -42,14 +42,26 @@ void reload(CommandContext& c) { wait_for_checkpoint(c); }
 
 void cool(CommandContext& c) {
   constexpr int64_t kNoHurryUs = 60'000'000;
-  c.reply.integer(static_cast<int64_t>(c.shard.cold_values().cool(UINT64_MAX, kNoHurryUs)));
+  const auto cool_all = [](Shard& shard) {
+    return shard.cold_values().cool(UINT64_MAX, kNoHurryUs);
+  };
+  c.reply.integer(static_cast<int64_t>(c.server.shards().sum(cool_all)));
 }
 
 // The payload of DUMP without its type byte, version and checksum: what Redis calls the length.
 size_t serialized_length(const Object& object) { return dump_value(object).size() - 11; }
 
+// Null: there is none, or it is not here. These commands' keys are not known to be keys.
+Object* find(CommandContext& c, size_t i) {
+  const KeyRef key = c.server.shards().key(c.args[i]);
+  Shard* shard = c.server.shards().of_slot(key.slot);
+  if (shard == nullptr) return nullptr;
+  if (shard != &c.shard()) c.bind(key.slot, *shard);
+  return c.find_value(key);
+}
+
 void object(CommandContext& c) {
-  const Object* found = c.find_value(c.key(2));
+  const Object* found = find(c, 2);
   if (found == nullptr) return c.fail(errors::kNoSuchKey);
   const int64_t idle = std::max<int64_t>(0, c.now_ms / 1000 - found->access());
   // No address: it would tell an attacker where memory is and differ from run to run.
@@ -61,13 +73,15 @@ void object(CommandContext& c) {
 
 void digest(CommandContext& c) {
   for (int db = 0; db < kDbCount; ++db) c.observe_database(static_cast<DbId>(db));
-  c.reply.simple(to_hex(dataset_digest(c.keyspace)));
+  std::vector<const Keyspace*> keyspaces;
+  for (Shard* shard : c.server.shards().served()) keyspaces.push_back(&shard->keyspace());
+  c.reply.simple(to_hex(dataset_digest(keyspaces)));
 }
 
 void digest_value(CommandContext& c) {
   c.reply.array(c.argc() - 2);
   for (size_t i = 2; i < c.argc(); ++i) {
-    c.reply.simple(to_hex(value_digest(c.find_value(c.key(i)))));
+    c.reply.simple(to_hex(value_digest(find(c, i))));
   }
 }
 

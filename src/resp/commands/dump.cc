@@ -70,7 +70,7 @@ bool decode(CommandContext& c, std::string_view payload, RestoredValue* value) {
     c.fail("ERR DUMP payload version or checksum are wrong");
     return false;
   }
-  if (!restore_value(payload, c.options().resp_max_bulk_bytes, c.keyspace.limits(), value)) {
+  if (!restore_value(payload, c.options().resp_max_bulk_bytes, c.keyspace().limits(), value)) {
     c.fail("ERR Bad data format");
     return false;
   }
@@ -110,7 +110,7 @@ void restore_command(CommandContext& c) {
   if (old != nullptr) c.notify(NotifyClass::kNew, "new", key);
   c.notify_generic("restore", key);
   if (options.idle_s > 0) {
-    const uint32_t now_s = c.keyspace.access_clock();
+    const uint32_t now_s = c.keyspace().access_clock();
     const auto idle_s = static_cast<uint32_t>(std::min<int64_t>(options.idle_s, now_s));
     c.find_write(key)->set_access(now_s - idle_s);
   }

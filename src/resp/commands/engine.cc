@@ -1,6 +1,7 @@
 // ENGINE: a command of our own: what the storage engine is doing, and what an operator may ask of
 // it. What it says of its parts is the engine's own (Engine::describe); here nothing is known of
 // any engine.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +16,13 @@ namespace {
 
 using Facts = std::vector<EngineFact>;
 
-std::string engine_name(CommandContext& c) { return std::string(c.shard.engine().info().name); }
+// False, and the error is replied, when nothing is stored here. Shards share the engine.
+bool has_engine(CommandContext& c) {
+  if (!c.has_shard()) c.fail("ERR this server hosts no shard");
+  return c.has_shard();
+}
+
+std::string engine_name(CommandContext& c) { return std::string(c.shard().engine().info().name); }
 
 void reply_facts(CommandContext& c, const Facts& facts) {
   c.reply.map(facts.size());
@@ -30,13 +37,15 @@ void reply_facts(CommandContext& c, const Facts& facts) {
 }
 
 void reply_part(CommandContext& c, EnginePart part, const char* what) {
-  const Facts facts = c.shard.engine().describe(part);
+  if (!has_engine(c)) return;
+  const Facts facts = c.shard().engine().describe(part);
   if (facts.empty()) return c.fail("ERR the engine '" + engine_name(c) + "' has no " + what);
   reply_facts(c, facts);
 }
 
 void info(CommandContext& c) {
-  const Engine& engine = c.shard.engine();
+  if (!has_engine(c)) return;
+  const Engine& engine = c.shard().engine();
   const EngineStats stats = engine.stats();
   Facts facts = {{"engine", engine_name(c)},
                  {"durability", find_option("durability")->get(c.options())},
@@ -50,7 +59,7 @@ void info(CommandContext& c) {
                  {"record_bytes", stats.record_bytes},
                  {"scrub_damaged_records", stats.damaged_records},
                  {"out_of_space", uint64_t{engine.out_of_space()}},
-                 {"poisoned", uint64_t{c.shard.failed()}}};
+                 {"poisoned", uint64_t{c.shard().failed()}}};
   for (EngineFact& fact : engine.describe(EnginePart::kFiles)) facts.push_back(std::move(fact));
   reply_facts(c, facts);
 }
@@ -63,7 +72,8 @@ void segments(CommandContext& c) { reply_part(c, EnginePart::kSegments, "segment
 void scrub(CommandContext& c) {
   if (c.argc() > 3) return c.fail();
   if (c.argc() == 2) return reply_part(c, EnginePart::kScrub, "scrub");
-  Engine& engine = c.shard.engine();
+  if (!has_engine(c)) return;
+  Engine& engine = c.shard().engine();
   if (c.is(2, "STOP")) {
     engine.stop_scrub();
     return c.reply.ok();
@@ -80,18 +90,24 @@ void scrub(CommandContext& c) {
 // ENGINE CHECKPOINT [NOW]
 void checkpoint(CommandContext& c) {
   if (c.argc() > 3) return c.fail();
-  Checkpoint& last = c.shard.checkpoint();
+  const Shards& shards = c.server.shards();
   if (c.argc() == 2) {
-    return reply_facts(c, {{"last_seq", last.finished_seq()},
-                           {"last_time", static_cast<uint64_t>(last.finished_wall_ms() / 1000)},
-                           {"finished", last.finished_count()},
-                           {"changes_since", c.shard.changes_since_checkpoint()},
-                           {"running", uint64_t{last.running()}},
-                           {"keys_left", last.keys_left()}});
+    const auto sum = [&shards](auto number) { return shards.sum(number); };
+    int64_t finished_ms = 0;
+    for (Shard* shard : shards.all()) {
+      finished_ms = std::max(finished_ms, shard->checkpoint().finished_wall_ms());
+    }
+    return reply_facts(
+        c, {{"last_seq", sum([](Shard& s) { return s.checkpoint().finished_seq(); })},
+            {"last_time", static_cast<uint64_t>(finished_ms / 1000)},
+            {"finished", sum([](Shard& s) { return s.checkpoint().finished_count(); })},
+            {"changes_since", sum([](Shard& s) { return s.changes_since_checkpoint(); })},
+            {"running", sum([](Shard& s) { return s.checkpoint().running() ? 1 : 0; })},
+            {"keys_left", sum([](Shard& s) { return s.checkpoint().keys_left(); })}});
   }
   if (!c.is(2, "NOW")) return c.fail();
-  if (last.running()) return c.fail("ERR a checkpoint is running");
-  last.start();
+  if (shards.checkpoint_runs()) return c.fail("ERR a checkpoint is running");
+  for (Shard* shard : shards.all()) shard->checkpoint().start();
   c.reply.simple("Checkpoint started");
 }
 

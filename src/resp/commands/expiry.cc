@@ -73,7 +73,7 @@ bool parse_time(CommandContext& c, int64_t base_ms, int64_t unit_ms, int64_t* at
 }
 
 void touch(CommandContext& c, Object* object) {
-  if (!c.session.state.no_touch) object->set_access(c.keyspace.access_clock());
+  if (!c.session.state.no_touch) object->set_access(c.keyspace().access_clock());
 }
 
 void expire(CommandContext& c, int64_t base_ms, int64_t unit_ms) {

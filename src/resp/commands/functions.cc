@@ -1,5 +1,8 @@
 // Functions: FCALL, FCALL_RO, FUNCTION. Libraries are changed by effects, so they are as durable as
 // keys; FLUSHALL leaves them alone, as in Redis.
+//
+// Every shard keeps libraries of its own, which its replicas have too; a call uses those of the
+// shard of its keys. Changes are made to all that serve here, or to none.
 #include <string>
 #include <vector>
 
@@ -16,13 +19,14 @@
 namespace holdfast {
 namespace {
 
-// The functions, up to date; what they show waits for what it rests on.
-Functions& functions_of(CommandContext& c) {
-  c.observe(c.keyspace.libraries_at());
-  Functions& functions = c.server.functions();
+// The shard's functions, up to date; what they show waits for what it rests on.
+Functions& functions_of(CommandContext& c, Shard& shard) {
+  c.observe(shard, shard.keyspace().libraries_at());
+  Functions& functions = c.server.functions(shard);
   functions.sync();
   return functions;
 }
+Functions& functions_of(CommandContext& c) { return functions_of(c, c.shard()); }
 
 void call(CommandContext& c, bool read_only) {
   c.server.show_to_monitors(c);
@@ -39,18 +43,51 @@ void fcall_ro(CommandContext& c) { call(c, true); }
 
 // --- changes ---
 
-void adopt(CommandContext& c, Functions& functions, Library library) {
-  c.emit(Effect::put_library(library_image(library.name, library.code)));
-  functions.adopt(std::move(library));
+// Libraries for one shard, compiled and not in use yet.
+struct Compiled {
+  Shard* shard;
+  Functions* functions;
+  std::vector<Library> libraries = {};
+
+  void drop() {
+    for (Library& library : libraries) functions->drop(library);
+    libraries.clear();
+  }
+};
+
+void adopt(Compiled& compiled) {
+  for (Library& library : compiled.libraries) {
+    CommandContext::emit_on(*compiled.shard,
+                            Effect::put_library(library_image(library.name, library.code)));
+    compiled.functions->adopt(std::move(library));
+  }
 }
 
-void flush_libraries(CommandContext& c, Functions& functions) {
-  if (!functions.libraries().empty()) c.emit(Effect::erase_library({}));
+void flush_libraries(Shard& shard, Functions& functions) {
+  if (!functions.libraries().empty()) {
+    CommandContext::emit_on(shard, Effect::erase_library({}));
+  }
   functions.forget_all();
 }
 
+bool compile_new(Functions& functions, std::string_view code, bool replace, Compiled* compiled,
+                 std::string* error) {
+  std::string name;
+  std::string_view body;
+  if (!read_library_header(code, &name, &body, error)) return false;
+  if (!replace && functions.libraries().contains(name)) {
+    *error = "ERR Library '" + name + "' already exists";
+    return false;
+  }
+  Library library;
+  if (!functions.compile(code, &library, error)) return false;
+  const Function* clash = functions.clash(library);
+  if (clash != nullptr) *error = "ERR Function " + clash->name + " already exists";
+  compiled->libraries.push_back(std::move(library));
+  return clash == nullptr;
+}
+
 void load(CommandContext& c) {
-  Functions& functions = functions_of(c);
   bool replace = false;
   for (size_t i = 2; i + 1 < c.argc(); ++i) {
     if (!c.is(i, "REPLACE")) {
@@ -59,36 +96,39 @@ void load(CommandContext& c) {
     replace = true;
   }
   const std::string_view code = c.args[c.argc() - 1];
-  std::string name, error;
-  std::string_view body;
-  if (!read_library_header(code, &name, &body, &error)) return c.fail(error);
-  if (!replace && functions.libraries().contains(name)) {
-    return c.fail("ERR Library '" + name + "' already exists");
-  }
-  Library library;
-  if (!functions.compile(code, &library, &error)) return c.fail(error);
-  if (const Function* clash = functions.clash(library)) {
-    error = "ERR Function " + clash->name + " already exists";
-    functions.drop(library);
+  std::vector<Compiled> all;
+  std::string error;
+  for (Shard* shard : c.server.shards().served()) {
+    all.push_back({shard, &functions_of(c, *shard)});
+    if (compile_new(*all.back().functions, code, replace, &all.back(), &error)) continue;
+    for (Compiled& compiled : all) compiled.drop();
     return c.fail(error);
   }
-  adopt(c, functions, std::move(library));
+  const std::string name = all.front().libraries.front().name;
+  for (Compiled& compiled : all) adopt(compiled);
   c.reply.bulk(name);
 }
 
 void delete_library(CommandContext& c) {
-  Functions& functions = functions_of(c);
   const std::string name(c.args[2]);
-  if (!functions.libraries().contains(name)) return c.fail("ERR Library not found");
-  c.emit(Effect::erase_library(name));
-  functions.forget(name);
+  bool found = false;
+  for (Shard* shard : c.server.shards().served()) {
+    Functions& functions = functions_of(c, *shard);
+    if (!functions.libraries().contains(name)) continue;
+    CommandContext::emit_on(*shard, Effect::erase_library(name));
+    functions.forget(name);
+    found = true;
+  }
+  if (!found) return c.fail("ERR Library not found");
   c.reply.ok();
 }
 
 void flush(CommandContext& c) {
   const bool known = c.argc() == 2 || (c.argc() == 3 && (c.is(2, "SYNC") || c.is(2, "ASYNC")));
   if (!known) return c.fail("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
-  flush_libraries(c, functions_of(c));
+  for (Shard* shard : c.server.shards().served()) {
+    flush_libraries(*shard, functions_of(c, *shard));
+  }
   c.reply.ok();
 }
 
@@ -169,9 +209,9 @@ void stats(CommandContext& c) {
   c.reply.bulk("LUA");
   c.reply.map(2);
   c.reply.bulk("libraries_count");
-  c.reply.integer(static_cast<int64_t>(c.server.functions().libraries().size()));
+  c.reply.integer(static_cast<int64_t>(c.server.functions(c.shard()).libraries().size()));
   c.reply.bulk("functions_count");
-  c.reply.integer(static_cast<int64_t>(c.server.functions().count()));
+  c.reply.integer(static_cast<int64_t>(c.server.functions(c.shard()).count()));
 }
 
 void kill(CommandContext& c) { kill_script(c, false); }
@@ -225,20 +265,23 @@ void restore(CommandContext& c) {
   if (!restore_functions(c.args[2], c.options().resp_max_bulk_bytes, &codes)) {
     return c.fail("ERR failed loading functions payload");
   }
-  Functions& functions = functions_of(c);
-  std::vector<Library> libraries;
+  std::vector<Compiled> all;
   std::string error;
-  if (!compile_all(functions, codes, policy, &libraries, &error)) {
-    for (Library& library : libraries) functions.drop(library);
+  for (Shard* shard : c.server.shards().served()) {
+    all.push_back({shard, &functions_of(c, *shard)});
+    Compiled& last = all.back();
+    if (compile_all(*last.functions, codes, policy, &last.libraries, &error)) continue;
+    for (Compiled& compiled : all) compiled.drop();
     return c.fail(error);
   }
-  if (policy == Policy::kFlush) {
-    for (Library& library : libraries) functions.drop(library);  // their machine goes
-    flush_libraries(c, functions);
-    libraries.clear();
-    HF_ASSERT(compile_all(functions, codes, policy, &libraries, &error));
+  for (Compiled& compiled : all) {
+    if (policy == Policy::kFlush) {
+      compiled.drop();  // their machine goes
+      flush_libraries(*compiled.shard, *compiled.functions);
+      HF_ASSERT(compile_all(*compiled.functions, codes, policy, &compiled.libraries, &error));
+    }
+    adopt(compiled);
   }
-  for (Library& library : libraries) adopt(c, functions, std::move(library));
   c.reply.ok();
 }
 

@@ -259,7 +259,7 @@ void run(CommandContext& c, SearchCall call) {
     reply_found(c, call, found);
     return;
   }
-  ZsetBuilder result(c.keyspace.limits().hash_seed);
+  ZsetBuilder result(c.keyspace().limits().hash_seed);
   for (const Found& one : found) {
     result.set(one.member, call.store_distance ? one.distance / call.shape.unit : one.score);
   }

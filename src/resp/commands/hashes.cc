@@ -35,7 +35,7 @@ uint64_t size_of(const std::optional<Collection>& hash) { return hash ? hash_siz
 
 // After an edit; 0 when the key is gone.
 uint64_t size_now(CommandContext& c, const KeyRef& key) {
-  const Object* object = c.keyspace.find(c.db(), key);
+  const Object* object = c.keyspace().find(c.db(), key);
   return object == nullptr ? 0 : hash_size(object->collection());
 }
 

@@ -35,14 +35,14 @@ bool add_to_dense(CommandContext& c, const KeyRef& key) {
   IntScratch scratch;
   for (size_t i = 2; i < c.argc(); ++i) {
     // Looked up each time: an effect may move the value.
-    const std::string_view value = c.keyspace.find(c.db(), key)->string(scratch);
+    const std::string_view value = c.keyspace().find(c.db(), key)->string(scratch);
     const hll::Patch patch = hll::raised_dense(value, hll::place_of(c.args[i]));
     if (patch.bytes.empty()) continue;
     c.write_range(key, patch.offset, patch.bytes);
     changed = true;
   }
   if (!changed) return false;
-  const std::string_view value = c.keyspace.find(c.db(), key)->string(scratch);
+  const std::string_view value = c.keyspace().find(c.db(), key)->string(scratch);
   const char outdated = hll::outdated_byte(value);
   if (outdated != value[hll::kCountAt + 7]) {
     c.write_range(key, hll::kCountAt + 7, {&outdated, 1});
@@ -123,7 +123,7 @@ void pfcount_command(CommandContext& c) {
       return;
     }
     count = hll::estimate(registers);
-    if (!c.shard.failed()) c.write_range(key, hll::kCountAt, hll::count_bytes(count));
+    if (!c.shard().failed()) c.write_range(key, hll::kCountAt, hll::count_bytes(count));
   }
   c.reply.integer(static_cast<int64_t>(count));
 }

@@ -89,7 +89,7 @@ void touch_command(CommandContext& c) {
   for (size_t i = 1; i < c.argc(); ++i) {
     Object* object = c.find_read(c.key(i));
     if (object == nullptr) continue;
-    object->set_access(c.keyspace.access_clock());  // even under CLIENT NO-TOUCH
+    object->set_access(c.keyspace().access_clock());  // even under CLIENT NO-TOUCH
     ++touched;
   }
   c.reply.integer(touched);
@@ -142,9 +142,12 @@ void copy_command(CommandContext& c) {
       return;
     }
   }
+  if (target != 0 && c.server.shards().in_cluster()) {
+    return c.fail("ERR Copying to another database is not allowed in cluster mode");
+  }
   const KeyRef from = c.key(1);
   const KeyRef to = c.key(2);
-  const DbId db = c.keyspace.physical(target);
+  const DbId db = c.keyspace().physical(target);
   if (db == c.db() && from.bytes == to.bytes) {
     c.fail(errors::kSameObject);
     return;
@@ -160,9 +163,10 @@ void copy_command(CommandContext& c) {
 }
 
 void move_command(CommandContext& c) {
+  if (c.server.shards().in_cluster()) return c.fail("ERR MOVE is not allowed in cluster mode");
   int target;
   if (!database_argument(c, 2, &target)) return;
-  const DbId db = c.keyspace.physical(target);
+  const DbId db = c.keyspace().physical(target);
   if (db == c.db()) {
     c.fail(errors::kSameObject);
     return;

@@ -162,7 +162,7 @@ void lrem_command(CommandContext& c) {
   std::string& operands = c.operands();
   put_list_remove(operands, side, count, c.args[3]);
   c.edit(EffectType::kListRemove, key, operands);
-  const Object* after = c.keyspace.find(c.db(), key);
+  const Object* after = c.keyspace().find(c.db(), key);
   const uint64_t left = after == nullptr ? 0 : list_size(after->collection());
   c.reply.integer(static_cast<int64_t>(size - left));
   c.notify(NotifyClass::kList, "lrem", key);

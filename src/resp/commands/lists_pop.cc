@@ -81,7 +81,7 @@ void pop(CommandContext& c, ListSide side) {
 bool pop_first(CommandContext& c, std::span<const std::string_view> names, ListSide side,
                uint64_t count) {
   for (const std::string_view name : names) {
-    const KeyRef key = c.keyspace.key(name);
+    const KeyRef key = c.keyspace().key(name);
     const Object* object = c.find_write(key);
     if (object == nullptr) continue;
     if (!c.expect_type(object, ObjectType::kList)) return true;
@@ -149,7 +149,7 @@ bool parse_pop_many(CommandContext& c, size_t at, PopMany* what) {
 
 void move(CommandContext& c, const Object* source, ListSide from, ListSide to) {
   const KeyRef from_key = c.key(1);
-  const KeyRef to_key = c.keyspace.key(c.args[2]);
+  const KeyRef to_key = c.keyspace().key(c.args[2]);
   if (!c.expect_type(source, ObjectType::kList)) return;
   if (!c.expect_type(c.find_write(to_key), ObjectType::kList)) return;
   const Collection list = source->collection();

@@ -71,7 +71,7 @@ void memory_stats_command(CommandContext& c) {
   fields.number("clients.slaves", 0);
   fields.number("clients.normal", memory.clients);
   fields.number("cluster.links", 0);
-  fields.number("aof.buffer", c.shard.uncommitted_bytes());
+  fields.number("aof.buffer", uncommitted_bytes(c.server.shards()));
   fields.number("lua.caches", 0);
   fields.number("functions.caches", 0);
   reply_databases(c, memory);

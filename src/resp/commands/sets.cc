@@ -38,7 +38,7 @@ bool has(const std::optional<Collection>& set, std::string_view member) {
 
 // After an edit; 0 when the key is gone.
 uint64_t size_now(CommandContext& c, const KeyRef& key) {
-  const Object* object = c.keyspace.find(c.db(), key);
+  const Object* object = c.keyspace().find(c.db(), key);
   return object == nullptr ? 0 : set_size(object->collection());
 }
 

@@ -114,14 +114,14 @@ void combine(CommandContext& c, size_t first, bool difference, SetBuilder* resul
 }
 
 void reply_combined(CommandContext& c, bool difference) {
-  SetBuilder result(c.keyspace.limits());
+  SetBuilder result(c.keyspace().limits());
   bool ok;
   combine(c, 1, difference, &result, &ok);
   if (ok) reply_set(c, result.set());
 }
 
 void store_combined(CommandContext& c, bool difference, std::string_view event) {
-  SetBuilder result(c.keyspace.limits());
+  SetBuilder result(c.keyspace().limits());
   bool ok;
   combine(c, 2, difference, &result, &ok);
   if (ok) store(c, result.set(), event);
@@ -166,7 +166,7 @@ void sintercard_command(CommandContext& c) {
 void sinterstore_command(CommandContext& c) {
   Sets sets;
   if (!read_sets(c, 2, c.argc(), &sets)) return;
-  SetBuilder result(c.keyspace.limits());
+  SetBuilder result(c.keyspace().limits());
   intersect(sets, [&](std::string_view member) {
     result.add(member);
     return true;

@@ -26,7 +26,8 @@ bool parse_store(std::string_view text, StoreId* store) {
 
 // Null, and the error is replied, when this server is alone.
 const ReplicaCore* group_core(CommandContext& c) {
-  if (c.shard.replica() != nullptr) return &c.shard.replica()->core();
+  const bool alone = !c.has_shard() || c.shard().replica() == nullptr;
+  if (!alone) return &c.shard().replica()->core();
   c.fail("ERR this server is not a member of a group; see cluster.replication");
   return nullptr;
 }
@@ -89,7 +90,20 @@ void reply_member(CommandContext& c, const ReplicaCore& core, const Member& memb
   facts.number("rtt_usec", static_cast<uint64_t>(link.rtt_us));
 }
 
+// SHARD INFO [id]
 void info(CommandContext& c) {
+  if (c.argc() > 3) return c.fail();
+  Shard* asked = c.has_shard() ? &c.shard() : nullptr;
+  if (c.argc() == 3) {
+    int64_t id = 0;
+    if (!c.integer_between(2, 0, UINT32_MAX, &id)) return;
+    asked = c.server.shards().find(static_cast<ShardId>(id));
+    if (asked == nullptr)
+      return c.fail("ERR this server does not host shard " + std::to_string(id));
+    c.bind_all(*asked);
+  } else if (c.server.shards().all().size() > 1) {
+    return c.fail("ERR this server hosts several shards; name one of them");
+  }
   const ReplicaCore* core = group_core(c);
   if (core == nullptr) return;
   Membership members = core->membership();
@@ -105,10 +119,10 @@ void info(CommandContext& c) {
   facts.number("last", core->last().seq);
   facts.number("durable", core->durable());
   facts.number("commit", core->committed().seq);
-  facts.number("lease", c.shard.replica()->lease_valid() ? 1 : 0);
+  facts.number("lease", c.shard().replica()->lease_valid() ? 1 : 0);
   facts.number("trusted", core->trusted() ? 1 : 0);
   facts.number("whole", core->whole() ? 1 : 0);
-  facts.number("accepting", c.shard.accepts_writes() ? 1 : 0);
+  facts.number("accepting", c.shard().accepts_writes() ? 1 : 0);
   facts.number("write_quorum", core->write_quorum());
   c.reply.bulk("members");
   c.reply.array(members.voters.size() + members.learners.size());
@@ -133,7 +147,7 @@ void ask_coordinator(CommandContext& c, Status (ClusterAdmin::*what)(ShardId, No
   if (!node_argument(c, 2, &shard) || (c.argc() == 4 && !node_argument(c, 3, &node))) return;
   const Status done = (admin->*what)(shard, node);
   if (!done.ok()) return c.fail("ERR " + done.message());
-  c.observe(c.shard.last_seq());
+  c.observe(c.shard().last_seq());
   c.reply.ok();
 }
 
@@ -154,14 +168,14 @@ void handover(CommandContext& c) {
   if (c.server.hooks().group_peer) link = c.server.hooks().group_peer(node);
   const auto connected = std::find(voters.begin(), voters.end(), link.member);
   if (!link.up || connected == voters.end()) return c.fail(name + " is not connected");
-  c.shard.replica()->step(HandOver{*connected});
+  c.shard().replica()->step(HandOver{*connected});
   c.reply.ok();
 }
 
 void change(CommandContext& c, const ReplicaCore& core, const Membership& to) {
   const Status may = core.may_change(to);
   if (!may.ok()) return c.fail("ERR " + may.message());
-  c.shard.replica()->step(ChangeMembers{to});
+  c.shard().replica()->step(ChangeMembers{to});
   c.reply.ok();
 }
 
@@ -221,7 +235,7 @@ void help(CommandContext& c) {
           "    when it has nearly all of it.", "FAILOVER <shard> [<node>]",
           "    Of a coordinator: make a new view, without asking the primary.", "HANDOVER <node>",
           "    Let that member become the primary, without losing a write.",
-          "HANDOVER <shard> [<node>]", "    The same, of a coordinator.", "INFO",
+          "HANDOVER <shard> [<node>]", "    The same, of a coordinator.", "INFO [<id>]",
           "    Return this replica's role and log, and the members of its group.",
           "REMOVEMEMBER <node> [<store>]",
           "    Make the node's store a member no more. The store must be named if the node "
@@ -247,8 +261,8 @@ constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
 }
 
 constexpr CommandSpec kShard[] = {
-    row("info", 2, kLook, info,
-        "Returns the role and the log of this replica, and the members of its group."),
+    row("info", -2, kLook, info,
+        "Returns the role and the log of this replica, and the members of its group.", "[id]"),
     row("handover", -3, kChange, handover, "Lets another member become the primary.",
         "[shard] node"),
     row("failover", -3, kChange, failover,

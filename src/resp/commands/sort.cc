@@ -59,7 +59,7 @@ std::optional<std::string> lookup(CommandContext& c, std::string_view pattern,
   }
   std::string key(name.substr(0, star));
   key.append(element).append(name.substr(star + 1));
-  const Object* object = c.find_read(c.keyspace.key(key));
+  const Object* object = c.find_read(c.keyspace().key(key));
   if (object == nullptr) return std::nullopt;
   IntScratch scratch;
   if (field.empty()) {
@@ -76,6 +76,10 @@ std::optional<std::string> lookup(CommandContext& c, std::string_view pattern,
 
 // Patterns lead to keys that the arguments do not name: they take the right to read every key.
 bool may_use_patterns(CommandContext& c, std::string_view option) {
+  if (c.server.shards().in_cluster()) {  // they are of other slots
+    c.fail("ERR " + std::string(option) + " option of SORT denied in cluster mode.");
+    return false;
+  }
   const AclUser& user = *c.session.state.user;
   if (user.unrestricted() || user.check_with_all_keys(c.command, c.args, kKeyRO | kKeyAccess)) {
     return true;

@@ -68,7 +68,7 @@ bool check_trim(CommandContext& c, bool limit_given, StreamTrim* trim) {
   if (!limit_given && trim->whole_blocks) {
     // A hundred blocks.
     constexpr uint64_t kLeast = 10000, kMost = 1000000;
-    const uint64_t most_entries = c.keyspace.limits().stream_node_max_entries;
+    const uint64_t most_entries = c.keyspace().limits().stream_node_max_entries;
     trim->limit = most_entries == 0 ? kLeast : std::min(kMost, 100 * std::min(kMost, most_entries));
   }
   return true;

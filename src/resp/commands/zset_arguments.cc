@@ -82,7 +82,7 @@ void store_zset(CommandContext& c, const KeyRef& key, const ZsetBuilder& zset,
     }
   } else {
     std::string encoded;
-    zset.encode(c.keyspace.limits(), &encoded);
+    zset.encode(c.keyspace().limits(), &encoded);
     c.put_value(c.db(), key, ObjectType::kZset, encoded, 0);
     c.notify(NotifyClass::kZset, event, key);
   }

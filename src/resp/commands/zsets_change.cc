@@ -215,7 +215,7 @@ void zrem_command(CommandContext& c) {
   // A member may be named twice.
   uint64_t after = before - 1;
   if (c.argc() > 3) {
-    object = c.keyspace.find(c.db(), key);
+    object = c.keyspace().find(c.db(), key);
     after = object == nullptr ? 0 : Zset(object->collection()).size();
   }
   c.notify(NotifyClass::kZset, "zrem", key);

@@ -200,7 +200,7 @@ void combine(CommandContext& c, Combination call) {
     reply_count(c, call, inputs);
     return;
   }
-  ZsetBuilder result(c.keyspace.limits().hash_seed);
+  ZsetBuilder result(c.keyspace().limits().hash_seed);
   std::string_view event;
   switch (call.operation) {
     case Operation::kUnion:

@@ -112,7 +112,7 @@ void range(CommandContext& c, RangeCall call) {
   const Object* object = c.find_read(c.key(call.key()));
   if (!c.expect_type(object, ObjectType::kZset)) return;
   if (call.store) {
-    ZsetBuilder result(c.keyspace.limits().hash_seed);
+    ZsetBuilder result(c.keyspace().limits().hash_seed);
     if (object != nullptr) {
       const Zset zset(object->collection());
       visit_ranks(zset, ranks_of(zset, call, wanted), call.reverse(),

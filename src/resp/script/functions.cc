@@ -183,7 +183,10 @@ bool read_library_header(std::string_view code, std::string* name, std::string_v
   return false;
 }
 
-Functions::Functions(Server& server) : server_(server) { make_machine(); }
+Functions::Functions(Server& server, const Keyspace& keyspace)
+    : server_(server), keyspace_(keyspace) {
+  make_machine();
+}
 
 void Functions::make_machine() {
   machine_ = std::make_unique<LuaMachine>(server_);
@@ -279,7 +282,7 @@ void Functions::adopt(Library library) {
   forget(library.name);
   std::string name = library.name;
   index(libraries_.emplace(std::move(name), std::move(library)).first->second);
-  version_ = server_.keyspace().libraries_version();
+  version_ = keyspace_.libraries_version();
 }
 
 void Functions::forget(const std::string& name) {
@@ -289,20 +292,20 @@ void Functions::forget(const std::string& name) {
     drop(found->second);
     libraries_.erase(found);
   }
-  version_ = server_.keyspace().libraries_version();
+  version_ = keyspace_.libraries_version();
 }
 
 void Functions::forget_all() {
   by_name_.clear();
   libraries_.clear();
   make_machine();
-  version_ = server_.keyspace().libraries_version();
+  version_ = keyspace_.libraries_version();
 }
 
 void Functions::sync() {
-  if (version_ == server_.keyspace().libraries_version()) return;
+  if (version_ == keyspace_.libraries_version()) return;
   forget_all();
-  for (const auto& [name, code] : server_.keyspace().libraries()) {
+  for (const auto& [name, code] : keyspace_.libraries()) {
     Library library;
     std::string error;
     if (compile(code, &library, &error)) {

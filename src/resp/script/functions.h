@@ -35,7 +35,7 @@ struct Library {
 
 class Functions {
  public:
-  explicit Functions(Server& server);
+  Functions(Server& server, const Keyspace& keyspace);
 
   // Compiles what the keyspace has and this has not. Called before anything else is asked.
   void sync();
@@ -72,6 +72,7 @@ class Functions {
   void index(const Library& library);
 
   Server& server_;
+  const Keyspace& keyspace_;
   std::unique_ptr<LuaMachine> machine_;
   std::map<std::string, Library> libraries_;
   struct Place {

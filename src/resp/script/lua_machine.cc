@@ -90,7 +90,7 @@ bool LuaMachine::admit(CommandContext& c, uint32_t flags, bool read_only_command
     return false;
   }
   if ((flags & kScriptNoWrites) != 0) return true;
-  if (c.shard.failed()) {
+  if (c.shard().failed()) {
     c.fail(errors::kLogFailed);
     return false;
   }
@@ -121,6 +121,7 @@ void LuaMachine::run(CommandContext& c, uint32_t flags, bool read_only, bool eva
   now.read_only = read_only || (flags & kScriptNoWrites) != 0;
   now.allow_oom = (flags & kScriptAllowOom) != 0;
   now.out_of_memory = server_.out_of_memory();
+  now.any_slot = (flags & kScriptAllowCrossSlotKeys) != 0;
   now.start_ns = server_.clock().mono_ns();
   run_ = &now;
   server_.set_running_script(run_);
@@ -251,11 +252,34 @@ std::string LuaMachine::refusal(const Command& command) const {
   if (command.has(kWrite) && run_->read_only) {
     return "Write commands are not allowed from read-only scripts.";
   }
-  if (command.has(kWrite) && server_.shard().failed()) return "-" + std::string(errors::kLogFailed);
+  if (command.has(kWrite) && run_->context->shard().failed())
+    return "-" + std::string(errors::kLogFailed);
   // A script that has begun to write is not stopped half way.
   if (command.has(kDenyOom) && !run_->wrote && !run_->allow_oom) {
     if (run_->out_of_memory) return "-OOM command not allowed when used memory > 'maxmemory'.";
-    if (server_.shard().engine().out_of_space()) return "-" + std::string(errors::kDeviceFull);
+    if (run_->context->shard().engine().out_of_space())
+      return "-" + std::string(errors::kDeviceFull);
+  }
+  return {};
+}
+
+std::string LuaMachine::refusal_of_keys(const Command& command) {
+  const Route route = server_.route_of_keys(command, args_);
+  if (route.slot == Route::kNoSlot) return {};
+  constexpr const char* kOtherSlot =
+      "Script attempted to access keys that do not hash to the same slot";
+  if (route.crosses_slots) return kOtherSlot;
+  if (route.shard == nullptr || !route.shard->serves()) {
+    return "Script attempted to access a non local key in a cluster node";
+  }
+  CommandContext& context = *run_->context;
+  if (context.slot() == Route::kNoSlot) {
+    context.bind(static_cast<SlotId>(route.slot), *route.shard);
+  } else if (context.slot() != route.slot && !(run_->any_slot && &context.shard() == route.shard)) {
+    return kOtherSlot;
+  }
+  if (command.has(kWrite) && !context.shard().failed() && !context.shard().accepts_writes()) {
+    return "-" + std::string(errors::kNoReplicas);
   }
   return {};
 }
@@ -270,8 +294,9 @@ int LuaMachine::call_command(lua_State* lua, bool raise) {
   if (command != nullptr && !command->subcommands.empty() && args_.size() > 1) {
     command = command->subcommand(args_[1]);
   }
-  const std::string reason =
+  std::string reason =
       command == nullptr ? "Unknown Redis command called from script" : refusal(*command);
+  if (reason.empty() && server_.shards().in_cluster()) reason = refusal_of_keys(*command);
   if (!reason.empty()) {
     server_.count_refused(command, reason);
     push_error(lua, reason, true);

@@ -48,7 +48,8 @@ struct ScriptRun {
   bool allow_oom = false;
   bool out_of_memory = false;  // when it began
   bool wrote = false;
-  bool busy = false;  // over its time: others are served and refused
+  bool any_slot = false;  // of its shard, in a cluster
+  bool busy = false;      // over its time: others are served and refused
   bool killed = false;
   int64_t start_ns = 0;
 };
@@ -89,6 +90,8 @@ class LuaMachine {
   bool take_arguments(lua_State* lua);
   // Why the command may not run; empty when it may.
   std::string refusal(const Command& command) const;
+  // The same for its keys, in a cluster. The first ones that a script names decide on its shard.
+  std::string refusal_of_keys(const Command& command);
   void push_strings(std::span<const std::string_view> strings);
   void finish_run(CommandContext& c, int status, std::string_view name);
   void interrupt(lua_State* lua);

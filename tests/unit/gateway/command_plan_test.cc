@@ -19,22 +19,22 @@ TEST_CASE("command plans: every command of the table is routed, or refused on pu
     const bool expected =
         std::find(refused.begin(), refused.end(), command->full_name) != refused.end();
     INFO(command->full_name);
-    CHECK((plans.of(*command).route == Route::kRefused) == expected);
+    CHECK((plans.of(*command).route == CommandRoute::kRefused) == expected);
   }
   const auto route = [&](std::string_view name) {
     const Command* command = commands.find_full(name);
     REQUIRE(command != nullptr);
     return plans.of(*command).route;
   };
-  CHECK(route("get") == Route::kOneKey);
-  CHECK(route("sunion") == Route::kKeys);
-  CHECK(route("eval") == Route::kKeys);
-  CHECK(route("mget") == Route::kSplit);
-  CHECK(route("object|encoding") == Route::kOneKey);
-  CHECK(route("xinfo|stream") == Route::kOneKey);
-  CHECK(route("memory|usage") == Route::kOneKey);
-  CHECK(route("debug") == Route::kRefused);
-  CHECK(route("config|set") == Route::kRefused);
+  CHECK(route("get") == CommandRoute::kOneKey);
+  CHECK(route("sunion") == CommandRoute::kKeys);
+  CHECK(route("eval") == CommandRoute::kKeys);
+  CHECK(route("mget") == CommandRoute::kSplit);
+  CHECK(route("object|encoding") == CommandRoute::kOneKey);
+  CHECK(route("xinfo|stream") == CommandRoute::kOneKey);
+  CHECK(route("memory|usage") == CommandRoute::kOneKey);
+  CHECK(route("debug") == CommandRoute::kRefused);
+  CHECK(route("config|set") == CommandRoute::kRefused);
   CHECK(plans.of(*commands.find("set")).writes);
   CHECK_FALSE(plans.of(*commands.find("get")).writes);
   CHECK(plans.of(*commands.find("blpop")).waits);

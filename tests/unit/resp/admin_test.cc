@@ -78,26 +78,26 @@ TEST_CASE("monitor: shows what others do, in full, and hides secrets") {
 
 TEST_CASE("save and its relatives are checkpoints") {
   CommandFixture f;
-  const uint64_t before = f.server().shard().checkpoint().finished_count();
+  const uint64_t before = f.shard().checkpoint().finished_count();
   f.run({"SET", "k", "v"});
   TestClient& other = f.connect();
   other.send_raw("SAVE\r\nPING\r\n");
   f.advance_ms(100);
   CHECK(other.received() == "+OK\r\n+PONG\r\n");
-  CHECK(f.server().shard().checkpoint().finished_count() == before + 1);
+  CHECK(f.shard().checkpoint().finished_count() == before + 1);
   CHECK(f.run({"BGSAVE"}) == "+Background saving started\r\n");
   f.advance_ms(100);
   CHECK(f.run({"BGSAVE", "SCHEDULE"}) == "+Background saving started\r\n");
   f.advance_ms(100);
   CHECK(f.run({"BGREWRITEAOF"}) == "+Background append only file rewriting started\r\n");
   f.advance_ms(100);
-  CHECK(f.server().shard().checkpoint().finished_count() == before + 4);
+  CHECK(f.shard().checkpoint().finished_count() == before + 4);
   other.send_raw("DEBUG RELOAD\r\n");
   f.advance_ms(100);
   CHECK(other.received() == "+OK\r\n");
   CHECK(f.run({"BGSAVE", "x"}) == "-ERR syntax error\r\n");
   CHECK(f.run({"SAVE", "x"}) == "-ERR wrong number of arguments for 'save' command\r\n");
-  const int64_t finished = f.server().shard().checkpoint().finished_wall_ms() / 1000;
+  const int64_t finished = f.shard().checkpoint().finished_wall_ms() / 1000;
   CHECK(f.run({"LASTSAVE"}) == ":" + std::to_string(finished) + "\r\n");
 }
 
