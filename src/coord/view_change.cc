@@ -98,7 +98,10 @@ void ViewChange::choose(Actions* actions) {
   if (trusted < needed) return;
   const bool hears_preferred =
       testimonies_.contains(wanted_.preferred) || !record_.active.has(wanted_.preferred);
-  if (!hears_preferred && now_ - since_ns_ < options_.preferred_ns) return;
+  // Nobody waits for a shard's first view yet.
+  const int64_t wait_ns =
+      record_.active.epoch == 0 ? options_.give_up_ns / 2 : options_.preferred_ns;
+  if (!hears_preferred && now_ - since_ns_ < wait_ns) return;
   ShardRecord next = record_;
   next.forming = {record_.allocated, ViewPhase::kForming, *best, wanted_.members,
                   wanted_.write_quorum};

@@ -93,6 +93,10 @@ class Cluster:
     def view(self, shard=1):
         return self.admin("VIEW", "GET", shard)
 
+    def replica(self, name, shard=1):
+        """What a node says of its replica of the shard."""
+        return next(e for e in self.ask(name, "EPOCH") if e["shard"] == shard)
+
     def name_of(self, node):
         return next(n for n in self.servers if self.id(n) == node)
 
@@ -103,7 +107,7 @@ class Cluster:
             if view["phase"] != b"active":
                 return None
             name = self.name_of(view["primary"])
-            epoch = self.ask(name, "EPOCH")
+            epoch = self.replica(name, shard)
             return name if epoch["role"] == b"primary" and epoch["lease"] == 1 else None
         return wait_for(f"a primary of shard {shard}", attempt)
 
@@ -111,6 +115,8 @@ class Cluster:
         """Until every slot is served."""
         wait_for("every slot served", lambda: all(
             b"cluster_state:ok" in self.ask(n, "CLUSTER", "INFO") for n in self.storage()))
+        for view in self.admin("VIEW", "LIST")["views"]:
+            self.primary(view["shard"])
         return self.primary()
 
     def epoch(self, shard=1):
@@ -237,8 +243,9 @@ def test_a_cluster_is_placed_and_serves():
 
 def test_client_libraries_that_know_redis_cluster():
     from redis.cluster import RedisCluster
-    with Cluster() as cluster:
+    with Cluster(shards=2) as cluster:
         cluster.whole()
+        wait_for("primaries on two nodes", lambda: cluster.primary(1) != cluster.primary(2))
         client = RedisCluster(host="127.0.0.1", port=cluster.ports["s1"])
         for i in range(100):
             client.set(f"key{i}", i)
@@ -312,7 +319,7 @@ def test_data_goes_on_without_coordinators_and_views_stay():
         time.sleep(1.5)
         others = cluster.storage()
         for name in others:
-            check(cluster.ask(name, "EPOCH")["promised"] == epoch, f"{name} was fenced")
+            check(cluster.replica(name)["promised"] == epoch, f"{name} was fenced")
         for name in ("c1", "c2"):
             cluster.servers[name].start()
         wait_for("a later view", lambda: cluster.epoch() > epoch)
@@ -352,7 +359,7 @@ def test_a_node_that_lost_its_disk_gets_everything_again():
         cluster.servers[name].start()
         epoch = cluster.epoch()
         wait_for("another view", lambda: cluster.epoch() > epoch)
-        wait_for("the log", lambda: cluster.ask(name, "EPOCH")["commit"] >= 200)
+        wait_for("the log", lambda: cluster.replica(name)["commit"] >= 200)
         check_equal(cluster.admin("SHARD", "HANDOVER", 1, cluster.id(name)), "OK")
         wait_for("the handover", lambda: cluster.primary() == name)
         with cluster.client(name) as c:
