@@ -254,7 +254,7 @@ TEST_CASE("disk format: a record") {
   encode_record_at({3, 1, 258}, "key", "image", &bytes);
   seal_record(bytes, record_seed(kUuid, 6, 1 << 20));
   CHECK(hex(bytes) ==
-        "860e0b7f8300e8be"
+        "a413d60774d0dcb1"
         "28000000"
         "05000000"
         "03000000"
@@ -262,7 +262,7 @@ TEST_CASE("disk format: a record") {
         "01"
         "00"
         "03000000"
-        "00000000"
+        "8396c43e"
         "6b6579"
         "696d616765");
   Record record;

@@ -138,7 +138,8 @@ class World {
     const bool snapshot = std::holds_alternative<SnapshotChunk>(message.body);
     if (snapshot && lose_chunks != 0 && random.one_in(lose_chunks)) return;
     chunks += snapshot ? 1 : 0;
-    reactor.run_after(snapshot ? chunk_ms : 0, [this, message] {
+    const bool rest = std::holds_alternative<SnapshotEnd>(message.body);
+    reactor.run_after(snapshot || rest ? chunk_ms : 0, [this, message] {
       const auto to = nodes.find(message.to.node);
       if (to == nodes.end() || to->second->replica == nullptr) return;
       to->second->shard().replica()->receive(message);
