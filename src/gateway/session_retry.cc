@@ -235,30 +235,30 @@ bool GatewaySession::retry(int64_t now_ns) {
   std::sort(calls.begin(), calls.end(),
             [](const Call* a, const Call* b) { return a->sequence < b->sequence; });
   // Of one slot, all go to one connection, or those behind wait.
-  std::map<SlotId, const Backend*> sent;
+  const std::string kNowhere = "-";
+  std::map<SlotId, std::string> sent;
   std::vector<Call*> kept;
   for (Call* call : calls) {
-    const auto before = sent.find(call->slot);
-    const bool blocked = before != sent.end() && before->second == nullptr;
     const SlotId slot = call->slot;
+    const auto before = sent.find(slot);
+    const GatewayNode* owner = gateway_.topology().owner(slot);
+    const std::string to = !call->hint.empty() ? call->hint
+                           : owner != nullptr  ? owner->address
+                                               : "";
+    const bool behind = before != sent.end() && before->second != to;
     last_sent_ = nullptr;
-    const bool redirect_differs = before != sent.end() && before->second != nullptr &&
-                                  !call->hint.empty() && before->second->address() != call->hint;
-    if (blocked || redirect_differs || !resend(*call, now_ns)) {
+    if (behind || !resend(*call, now_ns)) {
       kept.push_back(call);
-      sent[slot] = nullptr;
+      sent[slot] = kNowhere;
     } else if (last_sent_ != nullptr) {
-      sent[slot] = last_sent_;
+      sent[slot] = last_sent_->address();
     }
     if (closing()) return false;
   }
   waiting_.insert(waiting_.end(), kept.begin(), kept.end());
-  if (waiting_.empty() && !closing()) {
-    generation_ = gateway_.topology().generation();
-    if (!resume_pending_) {
-      resume_pending_ = true;
-      gateway_.resume_later(*this);
-    }
+  if (waiting_.empty()) {
+    // Some may have gone to other nodes than new ones would: those come when these are answered.
+    wants_idle_ = true;
     wake();
   }
   return !waiting_.empty();

@@ -3,89 +3,11 @@
 
 #include <doctest/doctest.h>
 
-#include <deque>
-
-#include "resp/parser.h"
 #include "store/key.h"
-#include "tests/support/stream_ends.h"
-#include "tests/support/worlds.h"
+#include "tests/support/fake_node.h"
 
 namespace holdfast {
 namespace {
-
-std::string encoded(const std::vector<std::string_view>& words) {
-  std::string bytes;
-  append_command(&bytes, words);
-  return bytes;
-}
-
-// A storage node that answers as the test says.
-class FakeNode {
- public:
-  // Gives the answer; nothing: it is held back, and nothing else is answered either.
-  using Script = std::function<std::string(const std::vector<std::string>& args)>;
-
-  FakeNode(SimWorld& world, uint16_t port, Script script)
-      : world_(world), address_(Address::tcp("127.0.0.1", port)), script_(std::move(script)) {
-    open();
-  }
-
-  void open() {
-    auto listener = world_.net.listen(address_, {}, [this](std::unique_ptr<Conn> conn) {
-      ends_.push_back(std::make_unique<End>(*this, std::move(conn)));
-    });
-    REQUIRE(listener.ok());
-    listener_ = std::move(listener.value());
-  }
-  // Breaks all connections; `refuses`: and takes no new ones.
-  void cut(bool refuses) {
-    ends_.clear();
-    if (refuses) listener_.reset();
-  }
-  void set_script(Script script) {
-    script_ = std::move(script);
-    for (const auto& end : ends_) end->answer();
-  }
-  std::string address() const { return address_.to_string(); }
-  std::vector<std::string> seen;  // commands, words joined by blanks
-
- private:
-  struct End final : Peer {
-    End(FakeNode& node_in, std::unique_ptr<Conn> c) : Peer(std::move(c)), node(node_in) {}
-    void on_readable() override {
-      Peer::on_readable();
-      std::vector<std::string_view> args;
-      while (parser.parse(received, &parsed, &args, {}) == RequestParser::Outcome::kCommand) {
-        queued.emplace_back(args.begin(), args.end());
-        std::string line;
-        for (const std::string_view arg : args) {
-          line += (line.empty() ? "" : " ") + std::string(arg);
-        }
-        node.seen.push_back(line);
-        args.clear();
-      }
-      answer();
-    }
-    void answer() {
-      while (!queued.empty()) {
-        const std::string reply = node.script_(queued.front());
-        if (reply.empty()) return;
-        queued.pop_front();
-        send(reply);
-      }
-    }
-    FakeNode& node;
-    RequestParser parser;
-    size_t parsed = 0;
-    std::deque<std::vector<std::string>> queued;
-  };
-
-  SimWorld& world_;
-  Address address_;
-  Script script_;
-  std::unique_ptr<Listener> listener_;
-  std::vector<std::unique_ptr<End>> ends_;
-};
 
 // Each value is the node's name and the command, so that a test sees who answered what.
 FakeNode::Script named(const std::string& name) {
@@ -156,14 +78,6 @@ struct World {
     return got && peer.received == wanted;
   }
 };
-
-// Keys of node a and of node b.
-std::string key_of(char node, int number) {
-  for (int i = 0;; ++i) {
-    std::string key = "k" + std::to_string(number) + "-" + std::to_string(i);
-    if ((slot_of(key) < 8192) == (node == 'a')) return key;
-  }
-}
 
 }  // namespace
 
