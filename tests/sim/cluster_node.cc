@@ -151,7 +151,7 @@ void ClusterNode::step_wall(int64_t us) {
 
 Shard& ClusterNode::shard() { return *process_->shard; }
 
-const ElectedCore* ClusterNode::core() {
+const ReplicaCore* ClusterNode::core() {
   const Replica* replica = process_->shard->replica();
   return replica == nullptr ? nullptr : &replica->core();
 }

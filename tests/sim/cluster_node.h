@@ -72,7 +72,7 @@ class ClusterNode {
 
   // REQUIRES: running().
   Shard& shard();
-  const ElectedCore* core();  // null: alone
+  const ReplicaCore* core();  // null: alone
   bool accepts_writes() { return running() && shard().accepts_writes(); }
   // Sessions that wait until the primary is sure to be one.
   uint64_t waiting_for_lease();

@@ -32,7 +32,7 @@ struct World {
     ClusterMap map;
     map.revision = ++revision;
     for (NodeId id = 1; id <= 2; ++id) {
-      ClusterNode node;
+      NodeRecord node;
       node.id = id;
       node.resp_address = (id == 1) != swapped ? "127.0.0.1:7001" : "127.0.0.1:7002";
       map.nodes.push_back(node);

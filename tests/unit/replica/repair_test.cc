@@ -43,7 +43,7 @@ class World {
 
     Shard& shard() { return replica->shard; }
     Keyspace& keyspace() { return replica->keyspace; }
-    const ElectedCore& core() { return shard().replica()->core(); }
+    const ReplicaCore& core() { return shard().replica()->core(); }
     const RepairStats& repairs() { return shard().repairs()->stats(); }
     bool up() const { return replica != nullptr; }
   };
@@ -77,7 +77,7 @@ class World {
     node.shard().on_replaced([&node](std::string_view) { node.start_anew = true; });
     node.shard().on_deposed([&node] { node.start_anew = true; });
     node.shard().on_failure([](const Status& s) { FAIL(s.message()); });
-    node.recovered = node.shard().recover().status();
+    node.recovered = open_and_recover(node.shard()).status();
     REQUIRE_MESSAGE(node.recovered.ok(), node.recovered.message());
   }
   void stop(Node& node) {
@@ -547,7 +547,7 @@ TEST_CASE("repair: a single server refuses what a member of a group starts witho
   const auto refuses = [&](SimDisk& disk) {
     DiskEngine engine(w.reactor, disk, w.random, "store", kEngine);
     RandomReplica alone(w.reactor, engine);
-    const Result<RecoveryReport> recovered = alone.shard.recover();
+    const Result<RecoveryReport> recovered = open_and_recover(alone.shard);
     if (recovered.ok()) engine.close();
     return recovered.status();
   };
@@ -588,7 +588,7 @@ TEST_CASE("repair: superblocks: one copy is enough; without any, the start says 
   options.hooks.send = [](const Message&) {};
   {
     RandomReplica replica(w.reactor, *node.engine, std::move(options));
-    const Status status = replica.shard.recover().status();
+    const Status status = open_and_recover(replica.shard).status();
     CHECK(status.code() == Code::kCorrupt);
     CHECK(status.message().find("no superblock is whole") != std::string::npos);
     CHECK(status.message().find("SHARD ADDMEMBER") != std::string::npos);
