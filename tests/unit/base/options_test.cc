@@ -59,9 +59,18 @@ TEST_CASE("options: members of a group") {
   CHECK(accepted("cluster.members", " 3=[::1]:1/2 ") == "3=[::1]:1/2");
 }
 
+TEST_CASE("options: endpoints") {
+  for (const std::string_view wrong : {"h", ":1", "h:", "h:0", "h:65536", "h:1 x"}) {
+    CAPTURE(wrong);
+    Options options;
+    CHECK(set(options, "gateway.seeds", wrong).find("HOST:PORT") != std::string::npos);
+  }
+  CHECK(accepted("gateway.seeds", " [::1]:1 ") == "[::1]:1");
+}
+
 TEST_CASE("options: a value other than the default round-trips") {
   const std::pair<std::string_view, std::string_view> values[] = {
-      {"mode", "standalone"},
+      {"mode", "gateway"},
       {"resp.bind", "0.0.0.0 ::1 localhost *"},
       {"resp.port", "65535"},
       {"resp.unix_socket", "/run/holdfast.sock"},
@@ -93,7 +102,19 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"cluster.id", "7"},
       {"cluster.node", "2"},
       {"cluster.members", "1=127.0.0.1:7401/6381 2=host-b:7402/6382"},
+      {"cluster.coordinators", "1=127.0.0.1:7301/6371"},
+      {"cluster.listen", "127.0.0.1:7401"},
+      {"cluster.announce", "host-a:6381"},
+      {"cluster.shards", "4"},
+      {"cluster.replicas", "5"},
+      {"cluster.first_nodes", "6"},
       {"cluster.secret", "a \"b\""},
+      {"gateway.seeds", "127.0.0.1:6381 host-b:6382"},
+      {"gateway.user", "gate"},
+      {"gateway.password", "a \"b\""},
+      {"gateway.connections", "2"},
+      {"gateway.retry_ms", "0"},
+      {"gateway.queue_bytes", "65536"},
       {"script.busy_ms", "100"},
       {"slowlog.slower_than_us", "-1"},
       {"slowlog.max_len", "0"},
@@ -175,7 +196,8 @@ TEST_CASE("options: words") {
   CHECK(refusal("durability", "everysec") ==
         "\"everysec\" is not known; allowed: always, interval, none");
   CHECK(refusal("engine.type", "leveldb") == "\"leveldb\" is not known; allowed: disk, mem, rocks");
-  CHECK(refusal("mode", "gateway") == "\"gateway\" is not known; allowed: standalone");
+  CHECK(refusal("mode", "proxy") ==
+        "\"proxy\" is not known; allowed: standalone, storage, coordinator, gateway");
   CHECK(accepted("log.level", "notice") == "info");
   CHECK(accepted("log.level", "verbose") == "debug");
   CHECK(accepted("log.level", "WARNING") == "warning");
