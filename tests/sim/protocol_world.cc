@@ -386,10 +386,10 @@ void ProtocolWorld::coordinator_does(const ViewChange::Actions& actions) {
       record_ = record;
       primary_seen_ns_ = now_;
       note(kCoordinatorMember, "decides: active " + std::to_string(record.active.epoch) + " of " +
-                             name(record.active.primary) + ", allocated " +
-                             std::to_string(record.allocated) + ", forming " +
-                             std::to_string(record.forming.epoch) + " of " +
-                             name(record.forming.primary));
+                                   name(record.active.primary) + ", allocated " +
+                                   std::to_string(record.allocated) + ", forming " +
+                                   std::to_string(record.forming.epoch) + " of " +
+                                   name(record.forming.primary));
       ViewChange::Actions next;
       coordinator_->decided(now_, &next);
       coordinator_does(next);

@@ -1,4 +1,5 @@
-// ClusterCore, against nodes that do what they are told: placement, suspicion, replacement, operators.
+// ClusterCore, against nodes that do what they are told: placement, suspicion, replacement,
+// operators.
 #include "coord/cluster_core.h"
 
 #include <doctest/doctest.h>

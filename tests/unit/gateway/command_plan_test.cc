@@ -13,7 +13,7 @@ TEST_CASE("command plans: every command of the table is routed, or refused on pu
   // Containers are decided by their subcommands.
   const std::vector<std::string_view> refused = {
       "bgrewriteaof", "bgsave",    "debug", "pfselftest", "asking",  "failover", "monitor",
-      "move",         "replicaof", "save",  "shutdown",   "slaveof", "swapdb", "epoch"};
+      "move",         "replicaof", "save",  "shutdown",   "slaveof", "swapdb",   "epoch"};
   for (const auto& command : commands.commands()) {
     if (!command->subcommands.empty()) continue;
     const bool expected =
