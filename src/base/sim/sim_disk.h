@@ -17,8 +17,8 @@
 //    should have flushed stays unflushed, and that file says kPoisoned from then on. `lies`: it
 //    says ok from then on instead, as Linux does, and what failed never reaches the medium by
 //    itself;
-//  - set_capacity(), leave_room(): a write beyond it keeps a beginning of its sectors and fails with
-//    kNoSpace; reserving beyond it fails and changes nothing;
+//  - set_capacity(), leave_room(): a write beyond it keeps a beginning of its sectors and fails
+//    with kNoSpace; reserving beyond it fails and changes nothing;
 //  - set_delay(): asynchronous writes and reads take so long at most; stall_until(): none completes
 //    before that time;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
