@@ -22,12 +22,24 @@ DiskEngine::DiskEngine(Reactor& reactor, Disk& disk, Random& random, std::string
 
 DiskEngine::~DiskEngine() = default;
 
-void DiskEngine::close() {
-  while (failure_.ok() && wal_ != nullptr && !(wal_->idle() && queue_.empty())) {
+// Until all that was asked for is done, or the device does nothing any more: what is done asks for
+// more, a few times.
+bool DiskEngine::finish_writes() {
+  constexpr int kMostRounds = 1000;
+  const auto busy = [this] {
+    if (!failure_.ok() || data_->waits_for_space())
+      return false;  // what waits was not acknowledged
+    return !(wal_->idle() && queue_.empty());
+  };
+  for (int i = 0; i < kMostRounds && wal_ != nullptr && busy(); ++i) {
     data_writer_->drain();
     wal_writer_->drain();
-    if (data_->waits_for_space()) break;  // what waits was not acknowledged
   }
+  return wal_ == nullptr || !busy();
+}
+
+void DiskEngine::close() {
+  finish_writes();
   if (wal_ == nullptr) return;
   wal_->bear_witness();  // to all that was acknowledged
   data_writer_->drain();

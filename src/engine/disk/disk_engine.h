@@ -107,6 +107,7 @@ class DiskEngine final : public Engine {
 
   Status load();
   Status load_log();
+  bool finish_writes();
   Status load_empty();
   Status lower_durable(uint64_t block);
   Status replace_superblock(const disk::Superblock& superblock);

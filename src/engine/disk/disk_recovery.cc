@@ -189,10 +189,7 @@ Status DiskEngine::cut_log(ShardId shard, Seq last_kept) {
   wal_writer_->drain();
   if (!result.ok()) return result;
   truncate_suffix(shard, last_kept, done);
-  while (failure_.ok() && !(wal_->idle() && queue_.empty())) {
-    data_writer_->drain();
-    wal_writer_->drain();
-  }
+  if (!finish_writes()) return Status::io("the log's device completes no writes");
   return failure_.ok() ? result : failure_;
 }
 
