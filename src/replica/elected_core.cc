@@ -213,7 +213,11 @@ void ElectedCore::wait_for_leader() {
 }
 
 void ElectedCore::policy_tick() {
-  if (handing_over() == nullptr) transfer_sent_ = false;
+  if (handing_over() == nullptr && transfer_sent_) {
+    transfer_sent_ = false;
+    // Who was told to lead does not, and this epoch has no lease any more: the next one has.
+    if (leading() && may_campaign() && trusted() && !disk_stalled(now())) begin_election(true);
+  }
   if (leading()) {
     const int64_t since = now() - timing_.election_ns;
     if (led_since_ns() < since && !heard_from(write_quorum(), since)) {

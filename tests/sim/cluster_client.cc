@@ -103,6 +103,13 @@ void ClusterClient::watch() {
   });
 }
 
+std::string ClusterClient::state() const {
+  return "client " + std::to_string(number_) + (conn_ == nullptr ? " without a" : " with a") +
+         " connection to node " + std::to_string(node_ + 1) + (leaves_ ? ", leaves it" : "") +
+         ", waits for " + std::to_string(waiting_.size()) + " answers, has to ask " +
+         std::to_string(last_.size()) + " more";
+}
+
 void ClusterClient::pause_reading(int64_t ms) {
   if (conn_ == nullptr) return;
   conn_->want_read(false);

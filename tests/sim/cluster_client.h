@@ -39,6 +39,8 @@ class ClusterClient final : public ConnHandler {
     last_ = {last.begin(), last.end()};
   }
   bool finished() const { return finishing_ && last_.empty() && waiting_.empty(); }
+  // For a person.
+  std::string state() const;
   void pause_reading(int64_t ms);
   uint64_t moved() const { return moved_; }
   uint64_t timeouts() const { return timeouts_; }

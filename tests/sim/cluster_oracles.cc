@@ -107,12 +107,20 @@ bool ClusterWorld::converged() {
 void ClusterWorld::describe() {
   note("--- primaries:");
   for (const std::string& view : views_) note(view);
+  if (operator_ != nullptr && !operator_->idle()) note("the operator is not content");
+  for (const auto& client : clients_) {
+    if (calm_ && !client->finished()) note("unfinished: " + client->state());
+  }
   note("--- nodes:");
   for (const auto& node : nodes_) {
     std::string text = node->host() + (node->running() ? " runs" : " is down");
     if (node->running()) {
       text += ", last " + std::to_string(node->shard().last_seq()) + ", committed " +
               std::to_string(node->shard().commit_seq());
+    }
+    if (node->accepts_writes()) text += ", accepts writes";
+    if (node->running()) {
+      text += ", " + std::to_string(node->waiting_for_lease()) + " clients wait for a lease";
     }
     if (node->running() && node->core() != nullptr) {
       text += ", log to " + std::to_string(node->core()->last().seq) + ", " +

@@ -121,14 +121,21 @@ TEST_CASE("elected core: who told another to lead has no lease in that epoch any
   CHECK(f.core->lease_valid(f.now));
   f.step(HandOver{CoreFixture::member(3)});
   CHECK(f.take<TimeoutNow>().size() == 1);
-  // It is given up, but TimeoutNow may still be on its way.
-  for (int i = 0; i < 12; ++i) {
+  const Epoch epoch = f.core->epoch();
+  for (int i = 0; i < 9; ++i) {
     f.tick(50 * kMs);
     f.answer_heartbeats(2);
     f.sent.clear();
   }
-  CHECK(f.core->accepting(f.now));
   CHECK_FALSE(f.core->lease_valid(f.now));
+  // It is given up, but TimeoutNow may still be on its way: only another epoch has a lease again.
+  f.tick(100 * kMs);
+  CHECK(f.core->epoch() == epoch + 1);
+  const auto asked = f.take<VoteRequest>();
+  REQUIRE_FALSE(asked.empty());
+  CHECK(asked[0].transfer);
+  f.receive(2, epoch + 1, Vote{false, true});
+  CHECK(f.core->serving());
 }
 
 TEST_CASE("elected core: who cannot prove its log's end does not follow TimeoutNow") {
