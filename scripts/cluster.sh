@@ -103,7 +103,10 @@ write_config() {
   case $n in c*) echo "mode: coordinator" ;; g*) echo "mode: gateway" ;;
     *) [ "$coordinators" -eq 0 ] || echo "mode: storage" ;; esac
   printf '%s\n' "resp:" "  port: $(port_of "$n")" "data:" "  dir: $home/data"
-  case $n in c*) printf '%s\n' "engine:" "  wal_bytes: 16mb" "checkpoint:" "  log_bytes: 4mb" ;; esac
+  case $n in
+    c*) printf '%s\n' "engine:" "  wal_bytes: 16mb" "checkpoint:" "  log_bytes: 4mb" ;;
+    s*) printf '%s\n' "engine:" "  wal_bytes: 256mb" "checkpoint:" "  log_bytes: 64mb" ;;
+  esac
   printf '%s\n' "cluster:" "  node: $(id_of "$n")"
   if [ "$coordinators" -eq 0 ]; then
     printf '%s\n' "  replication: raft" "  members:"

@@ -185,9 +185,12 @@ void add_member(CommandContext& c) {
   NodeId node = 0;
   if (core == nullptr || !node_argument(c, 2, &node)) return;
   const std::string name = "ERR node " + std::to_string(node);
-  const auto& known = c.options().cluster_members;
+  const Options& options = c.options();
+  const bool coordinator = options.mode == Mode::kCoordinator;
+  const auto& known = coordinator ? options.cluster_coordinators : options.cluster_members;
   if (std::none_of(known.begin(), known.end(), [node](auto& one) { return one.node == node; })) {
-    return c.fail(name + " is not among cluster.members");
+    return c.fail(name + " is not among " +
+                  (coordinator ? "cluster.coordinators" : "cluster.members"));
   }
   GroupPeer link;
   if (c.server.hooks().group_peer) link = c.server.hooks().group_peer(node);
