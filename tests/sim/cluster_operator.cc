@@ -48,7 +48,7 @@ void ClusterOperator::look_later() {
 }
 
 void ClusterOperator::look() {
-  if (idle() && hand_over_ == 0) return;
+  if (idle() && !watches_ && hand_over_ == 0) return;
   if (conn_ == nullptr) {
     connect();
   } else if (asked_.empty()) {

@@ -40,9 +40,12 @@ class ClusterOperator final : public ConnHandler {
   void take_back(NodeId node) {
     if (out_.erase(node) != 0) content_ = false;
   }
+  // All are to be members. From now on it looks again and again: a change that it asked for in vain
+  // may still come to be, after a primary that knows nothing of it said that all is well (seed 830).
   void take_all_back() {
-    if (!out_.empty()) content_ = false;
+    content_ = false;
     out_.clear();
+    watches_ = true;
   }
   // The node's disk is gone, and with it that store.
   void replaced(const Member& gone) {
@@ -86,6 +89,7 @@ class ClusterOperator final : public ConnHandler {
   std::set<Member> gone_;
   NodeId hand_over_ = 0;  // 0: nobody
   bool content_ = true;   // a primary said that all is as it should be
+  bool watches_ = false;  // even when it is content
 };
 
 }  // namespace holdfast
