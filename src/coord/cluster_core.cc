@@ -55,7 +55,7 @@ void ClusterCore::report(const Member& from, const NodeReport& report, int64_t n
   now_ = now_ns;
   nodes_[from.node] = {from, report, now_ns, 0};
   if (!leading_) return;
-  note_nodes();
+  note_node(from.node, nodes_[from.node]);
   propose(actions);
 }
 
@@ -110,9 +110,10 @@ void ClusterCore::decided(int64_t now_ns, Actions* actions) {
 void ClusterCore::tick(int64_t now_ns, Actions* actions) {
   now_ = now_ns;
   if (!leading_) return;
-  note_nodes();
+  waits_for_.clear();
+  for (const auto& [id, heard] : nodes_) note_node(id, heard);
   bootstrap();
-  for (ClusterShard& shard : map_.shards) {
+  for (const ClusterShard& shard : map_.shards) {
     Shard& state = shards_[shard.id];
     ViewChange::Actions done;
     state.change->tick(now_, &done);
@@ -137,10 +138,24 @@ int64_t ClusterCore::silent_ns(NodeId node, int64_t now_ns) const {
 // It reported lately, with the store that the member has.
 bool ClusterCore::fresh(const Member& member) const {
   const auto found = nodes_.find(member.node);
-  if (found == nodes_.end() || found->second.member != member) return false;
-  const Node& node = found->second;
-  if (node.lost_ns != 0 && now_ - node.lost_ns >= options_.lost_ns) return false;
+  if (found == nodes_.end() || found->second.member != member || gone(member.node)) return false;
   return alive(member.node, options_.suspect_ns);
+}
+
+// Somebody who reports himself cannot reach it.
+bool ClusterCore::unreached(NodeId node) const {
+  return std::ranges::any_of(nodes_, [&](const auto& each) {
+    const auto& suspects = each.second.report.suspects;
+    return each.first != node && alive(each.first, options_.suspect_ns) &&
+           std::ranges::find(suspects, node) != suspects.end();
+  });
+}
+
+// Its connection broke, and it did not come back.
+bool ClusterCore::gone(NodeId node) const {
+  const auto found = nodes_.find(node);
+  return found != nodes_.end() && found->second.lost_ns != 0 &&
+         now_ - found->second.lost_ns >= options_.lost_ns;
 }
 
 const ReplicaReport* ClusterCore::replica_report(const Member& member, ShardId shard) const {
@@ -156,33 +171,23 @@ const NodeReport* ClusterCore::last_report(NodeId node) const {
   return found == nodes_.end() ? nullptr : &found->second.report;
 }
 
-bool ClusterCore::changing(ShardId shard) const {
-  const auto found = shards_.find(shard);
-  return found != shards_.end() && !found->second.change->idle();
-}
-
-// What the reports say of the nodes themselves.
-void ClusterCore::note_nodes() {
-  for (const auto& [id, heard] : nodes_) {
-    if (heard.report.address.empty()) continue;  // a gateway
-    NodeRecord* known = wished_.node(id);
-    if (known == nullptr) {
-      const auto at = std::ranges::find_if(wished_.nodes, [&](const auto& n) { return n.id > id; });
-      known = &*wished_.nodes.insert(at, NodeRecord{});
-      known->id = id;
-    }
-    NodeRecord now = *known;
-    now.store = heard.member.store;
-    now.address = heard.report.address;
-    now.resp_address = heard.report.resp_address;
-    if (now.state != NodeState::kDraining) {
-      const bool down = !alive(id, options_.down_ns);
-      now.state = down ? NodeState::kDown : NodeState::kUp;
-    }
-    if (now == *known) continue;
-    *known = now;
-    wish(of_node(id) + " is " + std::string(node_state_name(now.state)));
+// What a report says of the node itself.
+void ClusterCore::note_node(NodeId id, const Node& heard) {
+  if (heard.report.address.empty()) return;  // a gateway
+  NodeRecord* known = wished_.node(id);
+  if (known == nullptr) {
+    const auto at = std::ranges::find_if(wished_.nodes, [&](const auto& n) { return n.id > id; });
+    known = &*wished_.nodes.insert(at, NodeRecord{});
+    known->id = id;
   }
+  NodeState state = alive(id, options_.down_ns) ? NodeState::kUp : NodeState::kDown;
+  if (known->state == NodeState::kDraining) state = NodeState::kDraining;
+  const bool same = known->store == heard.member.store && known->state == state &&
+                    known->address == heard.report.address &&
+                    known->resp_address == heard.report.resp_address;
+  if (same) return;
+  *known = {id, heard.member.store, heard.report.address, heard.report.resp_address, state};
+  wish(of_node(id) + " is " + std::string(node_state_name(state)));
 }
 
 // --- a new cluster ---
@@ -203,7 +208,16 @@ void ClusterCore::bootstrap() {
   for (const NodeRecord& node : wished_.nodes) {
     if (fresh({node.id, node.store})) nodes.push_back({node.id, node.store});
   }
-  if (nodes.size() < std::max(first_nodes(), options_.replicas) || keeps_data_already()) return;
+  const size_t wanted = std::max(first_nodes(), options_.replicas);
+  if (nodes.size() < wanted) {
+    return waits("a new cluster: " + std::to_string(nodes.size()) + " of " +
+                 std::to_string(wanted) + " storage nodes report");
+  }
+  if (keeps_data_already()) {
+    return waits(
+        "nodes have data of a cluster that these coordinators do not know: start the coordinators "
+        "with their data, or empty the nodes' data.dir");
+  }
   for (uint32_t i = 0; i < options_.shards; ++i) {
     ClusterShard shard;
     shard.id = i + 1;
@@ -229,6 +243,9 @@ std::string ClusterCore::suspicion(const ClusterShard& shard, const Shard& state
   if (view.epoch == 0) return "its first view";
   if (shard.record.allocated > view.epoch) return "a change was not finished";
   if (!fresh(primary)) return of_node(primary.node) + " does not report";
+  if (!alive(primary.node, options_.unreached_ns) && unreached(primary.node)) {
+    return of_node(primary.node) + " is not reached by others, and does not report";
+  }
   const ReplicaReport* replica = replica_report(primary, shard.id);
   if (replica != nullptr && replica->stalled) return of_node(primary.node) + "'s device stalls";
   if (now_ - state.since_ns < kSettleNs) return {};
@@ -253,14 +270,18 @@ bool ClusterCore::hasty(Shard& state) const {
   return now_ - state.changes.back() < (int64_t{500'000'000} << more);
 }
 
-void ClusterCore::look_at(ClusterShard& shard, Shard& state, Actions* actions) {
+void ClusterCore::look_at(const ClusterShard& shard, Shard& state, Actions* actions) {
   const View& view = shard.record.active;
   const std::string why = suspicion(shard, state);
   if (!why.empty()) {
     const auto answers = static_cast<uint32_t>(
         std::ranges::count_if(view.members, [this](const Member& m) { return fresh(m); }));
-    const bool can = answers >= std::max(view.fence_quorum(), view.write_quorum);
-    if (!can || hasty(state)) return;
+    const uint32_t needed = std::max(view.fence_quorum(), view.write_quorum);
+    if (answers < needed) {
+      return waits(of_shard(shard.id) + ": " + why + ", and " + std::to_string(answers) +
+                   " of its members do, of the " + std::to_string(needed) + " that it takes");
+    }
+    if (!gone(view.primary.node) && hasty(state)) return;
     const Member preferred =
         view.epoch == 0 ? view.members[0] : choose_preferred(shard, view.primary.node);
     begin(shard, state, view.members, preferred, why, actions);
@@ -367,6 +388,11 @@ void ClusterCore::wish(std::string why) {
   why_ += why;
 }
 
+void ClusterCore::waits(std::string why) {
+  if (!waits_for_.empty()) waits_for_ += "; ";
+  waits_for_ += why;
+}
+
 void ClusterCore::propose(Actions* actions) {
   if (proposing_ || !dirty_) return;
   proposed_ = wished_;
@@ -379,37 +405,48 @@ void ClusterCore::propose(Actions* actions) {
 
 // --- operators ---
 
-Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+// The shard, if its view may be changed now.
+Result<ClusterShard> ClusterCore::idle_shard(ShardId id) const {
   const ClusterShard* shard = map_.shard(id);
   if (shard == nullptr) return Status::not_found("no such shard");
-  Shard& state = shards_[id];
-  if (!state.change->idle()) return Status::unavailable("its view is being changed");
-  const View& view = shard->record.active;
-  const auto member = std::ranges::find(view.members, to, &Member::node);
-  const Member target = to == 0                        ? choose_preferred(*shard, view.primary.node)
-                        : member == view.members.end() ? Member{}
-                                                       : *member;
-  if (!target.valid()) return Status::invalid("no member that can lead it");
-  if (target == view.primary) return Status::invalid("it is the primary already");
-  if (!fresh(target)) return Status::unavailable("that node does not report");
-  state.handover_asked_ns = now_;
+  if (!shards_.at(id).change->idle()) return Status::unavailable("its view is being changed");
+  return *shard;
+}
+
+// Who is to lead, of those who can: that node's member, or with 0 any but the present primary.
+Result<Member> ClusterCore::successor(const ClusterShard& shard, NodeId to) const {
+  const View& view = shard.record.active;
+  Member member = to == 0 ? choose_preferred(shard, view.primary.node) : Member{};
+  for (const Member& each : view.members) {
+    if (to != 0 && each.node == to) member = each;
+  }
+  if (!member.valid()) return Status::invalid("no member that can lead it");
+  if (!fresh(member)) return Status::unavailable("that node does not report");
+  return member;
+}
+
+Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  const Result<ClusterShard> shard = idle_shard(id);
+  if (!shard.ok()) return shard.status();
+  const Result<Member> target = successor(shard.value(), to);
+  if (!target.ok()) return target.status();
+  const View& view = shard.value().record.active;
+  if (target.value() == view.primary) return Status::invalid("it is the primary already");
+  shards_[id].handover_asked_ns = now_;
   actions->emplace_back(
-      Send{{id, view.epoch, kCoordinatorMember, view.primary, HandOverTo{target}}});
+      Send{{id, view.epoch, kCoordinatorMember, view.primary, HandOverTo{target.value()}}});
   return {};
 }
 
 Status ClusterCore::fail_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
   now_ = now_ns;
-  const ClusterShard* shard = map_.shard(id);
-  if (shard == nullptr) return Status::not_found("no such shard");
-  Shard& state = shards_[id];
-  if (!state.change->idle()) return Status::unavailable("its view is being changed");
-  const View& view = shard->record.active;
-  const auto member = std::ranges::find(view.members, to, &Member::node);
-  if (to != 0 && member == view.members.end()) return Status::invalid("not a member");
-  const Member preferred = to == 0 ? choose_preferred(*shard, view.primary.node) : *member;
-  begin(*shard, state, view.members, preferred, "an operator asked for it", actions);
+  const Result<ClusterShard> shard = idle_shard(id);
+  if (!shard.ok()) return shard.status();
+  const Result<Member> target = successor(shard.value(), to);
+  if (!target.ok()) return target.status();
+  begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(),
+        "an operator asked for it", actions);
   propose(actions);
   return {};
 }
@@ -421,7 +458,9 @@ Status ClusterCore::can_stop(NodeId node, int64_t now_ns) const {
     const bool member =
         std::ranges::any_of(view.members, [&](const Member& each) { return each.node == node; });
     if (!member) continue;
-    if (changing(shard.id)) return Status::unavailable(of_shard(shard.id) + " changes its view");
+    if (!shards_.at(shard.id).change->idle()) {
+      return Status::unavailable(of_shard(shard.id) + " changes its view");
+    }
     const auto others =
         static_cast<uint32_t>(std::ranges::count_if(view.members, [&](const Member& each) {
           const ReplicaReport* replica = replica_report(each, shard.id);

@@ -37,12 +37,13 @@ class ClusterCore {
     uint32_t replicas = 3;           //
     uint32_t first_nodes = 0;        // storage nodes that it waits for; 0: `replicas`
     int64_t suspect_ns = 250 * kMs;  // a primary that was not heard from for so long
-    // Its connection broke, and it did not report again within this time.
+    // Its connection broke, or others cannot reach it, and it did not report within this time.
     int64_t lost_ns = 60 * kMs;
+    int64_t unreached_ns = 120 * kMs;
     int64_t down_ns = 1000 * kMs;       // a node that was not heard from is marked so
     int64_t replace_ns = 30'000 * kMs;  // so long after that its copies are made elsewhere
     // More view changes of a shard than this within a minute: the next ones wait, a second at
-    // first, then twice as long each.
+    // first, then twice as long each. Not where the primary's process is gone for certain.
     size_t hasty_changes = 3;
     ViewChange::Options view_change = {};
   };
@@ -84,11 +85,12 @@ class ClusterCore {
   Status drain(NodeId node, bool on, int64_t now_ns, Actions* actions);
 
   const ClusterMap& map() const { return map_; }
+  // What does not go on, and why; empty: everything does. For operators.
+  const std::string& waits_for() const { return waits_for_; }
   // Null: it has not reported.
   const NodeReport* last_report(NodeId node) const;
   // Since when it was not heard from; negative: never.
   int64_t silent_ns(NodeId node, int64_t now_ns) const;
-  bool changing(ShardId shard) const;
 
  private:
   struct Node {
@@ -107,19 +109,24 @@ class ClusterCore {
 
   bool alive(NodeId node, int64_t within_ns) const;
   bool fresh(const Member& member) const;
+  bool unreached(NodeId node) const;
+  bool gone(NodeId node) const;
   const ReplicaReport* replica_report(const Member& member, ShardId shard) const;
   // Why the shard needs another primary; empty: it does not.
   std::string suspicion(const ClusterShard& shard, const Shard& state) const;
   bool hasty(Shard& state) const;
-  void look_at(ClusterShard& shard, Shard& state, Actions* actions);
+  void look_at(const ClusterShard& shard, Shard& state, Actions* actions);
+  Result<ClusterShard> idle_shard(ShardId shard) const;
+  Result<Member> successor(const ClusterShard& shard, NodeId to) const;
   bool replace_missing(const ClusterShard& shard, Shard& state, Actions* actions);
   Member choose_replacement(const ClusterShard& shard) const;
   Member choose_preferred(const ClusterShard& shard, NodeId not_this) const;
   void begin(const ClusterShard& shard, Shard& state, std::vector<Member> members, Member preferred,
              const std::string& why, Actions* actions);
   void run(ShardId shard, const ViewChange::Actions& done, Actions* actions);
-  void note_nodes();
+  void note_node(NodeId id, const Node& heard);
   void bootstrap();
+  void waits(std::string why);
   bool keeps_data_already() const;
   void propose(Actions* actions);
   void wish(std::string why);
@@ -137,6 +144,7 @@ class ClusterCore {
   bool proposing_ = false;
   bool dirty_ = false;  // wished_ is not what was proposed last
   std::string why_;
+  std::string waits_for_;
   std::vector<ShardId> deciding_;        // whose records are in the proposal on its way
   std::vector<ShardId> wants_decision_;  // whose are in wished_
   std::map<ShardId, Shard> shards_;

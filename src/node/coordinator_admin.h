@@ -32,7 +32,6 @@ class CoordinatorAdmin final : public ClusterAdmin {
   int64_t silent_ms(NodeId node) const override {
     return core().silent_ns(node, clock_.boot_ns()) / 1'000'000;
   }
-  bool changing(ShardId shard) const override { return core().changing(shard); }
   Status can_stop(NodeId node) const override { return core().can_stop(node, clock_.boot_ns()); }
   Status drain(NodeId node, bool on) override {
     return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {

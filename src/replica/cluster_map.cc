@@ -3,17 +3,16 @@
 
 #include <algorithm>
 
-#include "base/codec.h"
+#include "replica/field_codec.h"
 
 namespace holdfast {
 namespace {
 
 constexpr uint8_t kVersion = 1;
 // Above these a decoder believes nothing.
-constexpr uint64_t kMaxNodes = 4096;
-constexpr uint64_t kMaxShards = kSlotCount;
-constexpr uint64_t kMaxMembers = 64;
-constexpr uint64_t kMaxAddress = 256;
+constexpr size_t kMaxNodes = 4096;
+constexpr size_t kMaxShards = kSlotCount;
+constexpr size_t kMaxAddress = 256;
 
 template <typename Items, typename Id>
 auto find_by_id(Items& items, Id id) -> decltype(items.data()) {
@@ -21,91 +20,26 @@ auto find_by_id(Items& items, Id id) -> decltype(items.data()) {
   return at == items.end() ? nullptr : &*at;
 }
 
-void put(std::string& out, const Member& member) {
-  put_varint(out, member.node);
-  put_fixed(out, member.store);
-}
-
-void put(std::string& out, const View& view) {
-  put_varint(out, view.epoch);
-  put_fixed(out, view.phase);
-  put(out, view.primary);
-  put_varint(out, view.members.size());
-  for (const Member& member : view.members) put(out, member);
-  put_varint(out, view.write_quorum);
-}
-
-// Reads parts; anything out of its range makes done() false.
-class Parts {
- public:
-  explicit Parts(std::string_view bytes) : in_(bytes) {}
-
-  uint64_t at_most(uint64_t limit) {
-    const uint64_t value = in_.varint();
-    if (value > limit) valid_ = false;
-    return valid_ ? value : 0;
-  }
-  uint64_t count(uint64_t limit) { return at_most(std::min<uint64_t>(limit, in_.left())); }
-  template <typename T>
-  T fixed() {
-    return in_.fixed<T>();
-  }
-  std::string text() {
-    const std::string_view bytes = in_.sized_bytes();
-    if (bytes.size() > kMaxAddress) valid_ = false;
-    return std::string(valid_ ? bytes : std::string_view());
-  }
-  Member member() {
-    Member member;
-    member.node = static_cast<NodeId>(at_most(UINT32_MAX));
-    member.store = fixed<StoreId>();
-    return member;
-  }
-  View view() {
-    View view;
-    view.epoch = in_.varint();
-    view.phase = static_cast<ViewPhase>(choice(static_cast<uint8_t>(ViewPhase::kActive)));
-    view.primary = member();
-    view.members.resize(count(kMaxMembers));
-    for (Member& each : view.members) each = member();
-    view.write_quorum = static_cast<uint32_t>(at_most(view.members.size()));
-    return view;
-  }
-  uint8_t choice(uint8_t last) {
-    const auto value = fixed<uint8_t>();
-    if (value > last) valid_ = false;
-    return valid_ ? value : uint8_t{0};
-  }
-  uint64_t number() { return in_.varint(); }
-  bool done() const { return valid_ && in_.ok() && in_.at_end(); }
-
- private:
-  Reader in_;
-  bool valid_ = true;
-};
-
-NodeRecord read_node(Parts& in) {
-  NodeRecord node;
-  node.id = static_cast<NodeId>(in.at_most(UINT32_MAX));
+void get(Fields& in, NodeRecord& node) {
+  node.id = in.number32();
   node.store = in.fixed<StoreId>();
-  node.address = in.text();
-  node.resp_address = in.text();
-  node.state = static_cast<NodeState>(in.choice(static_cast<uint8_t>(NodeState::kDraining)));
-  return node;
+  node.address = in.text(kMaxAddress);
+  node.resp_address = in.text(kMaxAddress);
+  const auto state = in.fixed<uint8_t>();
+  in.require(state <= static_cast<uint8_t>(NodeState::kDraining));
+  node.state = static_cast<NodeState>(state);
 }
 
-ClusterShard read_shard(Parts& in) {
-  ClusterShard shard;
-  shard.id = static_cast<ShardId>(in.at_most(UINT32_MAX));
+void get(Fields& in, ClusterShard& shard) {
+  shard.id = in.number32();
   shard.slots.resize(in.count(kSlotCount));
   for (SlotRange& range : shard.slots) {
     range.first = static_cast<SlotId>(in.at_most(kSlotCount - 1));
     range.last = static_cast<SlotId>(in.at_most(kSlotCount - 1));
   }
-  shard.record.active = in.view();
+  get(in, shard.record.active);
   shard.record.allocated = in.number();
-  shard.record.forming = in.view();
-  return shard;
+  get(in, shard.record.forming);
 }
 
 }  // namespace
@@ -148,14 +82,14 @@ std::string encode_cluster_map(const ClusterMap& map) {
 }
 
 Result<ClusterMap> decode_cluster_map(std::string_view bytes) {
-  Parts in(bytes);
+  Fields in(bytes);
   if (in.fixed<uint8_t>() != kVersion) return Status::corrupt("cluster map: another version");
   ClusterMap map;
   map.revision = in.number();
   map.nodes.resize(in.count(kMaxNodes));
-  for (NodeRecord& node : map.nodes) node = read_node(in);
+  for (NodeRecord& node : map.nodes) get(in, node);
   map.shards.resize(in.count(kMaxShards));
-  for (ClusterShard& shard : map.shards) shard = read_shard(in);
+  for (ClusterShard& shard : map.shards) get(in, shard);
   if (!in.done()) return Status::corrupt("cluster map: not whole");
   return map;
 }

@@ -19,7 +19,6 @@
 
 namespace holdfast {
 
-inline constexpr size_t kMaxMembers = 64;  // of a view
 // Of the messages that overtake bulk (see urgent()): so many bytes of fields at most.
 inline constexpr size_t kMaxUrgentBytes = 4096;
 // An entry, a value or a row each have at most 32 bits for their length.

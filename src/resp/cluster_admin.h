@@ -29,7 +29,6 @@ class ClusterAdmin {
   // Null: it has not reported to this coordinator.
   virtual const NodeReport* report(NodeId node) const = 0;
   virtual int64_t silent_ms(NodeId node) const = 0;
-  virtual bool changing(ShardId shard) const = 0;
 
   virtual Status can_stop(NodeId node) const = 0;
   virtual Status drain(NodeId node, bool on) = 0;

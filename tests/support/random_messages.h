@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "replica/field_codec.h"
 #include "replica/message.h"
 #include "replica/message_codec.h"
 
