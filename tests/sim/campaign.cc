@@ -223,6 +223,7 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
       single = true;
     }
   }
+  if (stop && !single) seeds.clear();  // how many it takes, not whether it is remembered
   for (uint64_t seed = first; !single && seed < first + count; ++seed) seeds.push_back(seed);
   return Campaign(std::move(options), run).run(seeds, std::min(jobs, seeds.size()), single, stop);
 }

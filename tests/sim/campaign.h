@@ -2,7 +2,7 @@
 //
 //   PROGRAM [--seeds N] [--first S] [--seed S] [--jobs N] [--until-failure]
 //
-// --until-failure stops at the first seed that fails, and runs each once.
+// --until-failure stops at the first seed that fails, runs each once, and no remembered ones.
 //
 // A seed fails when an oracle is broken, when two runs of it differ, or when it ends its process.
 // A campaign of 50 seeds or more fails when a mark was never reached. Seeds that failed once, one a
