@@ -13,16 +13,8 @@ constexpr int64_t kSuspectNs = 1'000'000'000;
 
 }  // namespace
 
-ClusterAgent::ClusterAgent(Reactor& reactor, Net& net, Random& random, const Options& options,
-                           Hooks hooks, const PeerOptions& peers,
-                           std::function<Handshake::Nonce()> nonce)
-    : reactor_(reactor),
-      net_(net),
-      random_(random),
-      options_(options),
-      hooks_(std::move(hooks)),
-      peer_options_(peers),
-      nonce_(std::move(nonce)) {
+ClusterAgent::ClusterAgent(const NodeSystem& system, const Options& options, Hooks hooks)
+    : system_(system), reactor_(system.reactor), options_(options), hooks_(std::move(hooks)) {
   self_.node = options.cluster_node;
 }
 
@@ -83,8 +75,8 @@ Status ClusterAgent::start(StoreId store, const std::string& resp_address) {
   hooks.on_message = [this](const Message& message) { on_message(message); };
   hooks.on_link = [this](const Member& peer, bool up) { on_link(peer, up); };
   hooks.on_drained = [](NodeId) {};
-  peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), peer_options_,
-                                     std::move(hooks), nonce_);
+  peers_ = std::make_unique<PeerNet>(reactor_, system_.net, system_.random, std::move(identity),
+                                     system_.peers, std::move(hooks), system_.nonce);
   if (options_.mode == Mode::kStorage) {
     const Status listening = peers_->listen(Address::parse(options_.cluster_listen).value());
     if (!listening.ok()) return listening;
@@ -133,7 +125,8 @@ void ClusterAgent::on_message(const Message& message) {
   const auto* hand_over = std::get_if<HandOverTo>(&message.body);
   if (hand_over == nullptr) {
     replica.receive(message);
-  } else if (replica.core().serving() && replica.core().epoch() == message.epoch) {
+  } else if (message.from == kCoordinatorMember && replica.core().serving() &&
+             replica.core().epoch() == message.epoch) {
     replica.step(HandOver{hand_over->to});
   }
 }

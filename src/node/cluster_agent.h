@@ -14,10 +14,8 @@
 #include <set>
 #include <string>
 
-#include "base/net.h"
 #include "base/options.h"
-#include "base/random.h"
-#include "base/reactor.h"
+#include "node/node_system.h"
 #include "replica/cluster_map.h"
 #include "replica/peer_net.h"
 #include "replica/shard.h"
@@ -34,9 +32,8 @@ class ClusterAgent {
     std::function<void(const ClusterMap&)> map_changed;
   };
 
-  // All outlive the agent. `peers`, `nonce`: of its links; a simulation has its own.
-  ClusterAgent(Reactor& reactor, Net& net, Random& random, const Options& options, Hooks hooks,
-               const PeerOptions& peers = {}, std::function<Handshake::Nonce()> nonce = {});
+  // Both outlive the agent.
+  ClusterAgent(const NodeSystem& system, const Options& options, Hooks hooks);
   ~ClusterAgent();
   ClusterAgent(const ClusterAgent&) = delete;
   ClusterAgent& operator=(const ClusterAgent&) = delete;
@@ -72,13 +69,10 @@ class ClusterAgent {
   void report();
   void report_later();
 
+  const NodeSystem& system_;
   Reactor& reactor_;
-  Net& net_;
-  Random& random_;
   const Options& options_;
   const Hooks hooks_;
-  const PeerOptions peer_options_;
-  const std::function<Handshake::Nonce()> nonce_;
   Member self_;
   std::string resp_address_;
   std::unique_ptr<PeerNet> peers_;

@@ -33,16 +33,9 @@ Status check_durable(const Options& options) {
   return {};
 }
 
-Group::Group(Reactor& reactor, Net& net, Random& random, const Options& options,
-             const std::vector<GroupMember>& members, const PeerOptions& peers,
-             std::function<Handshake::Nonce()> nonce)
-    : reactor_(reactor),
-      net_(net),
-      random_(random),
-      options_(options),
-      members_(members),
-      peer_options_(peers),
-      nonce_(std::move(nonce)) {}
+Group::Group(const NodeSystem& system, const Options& options,
+             const std::vector<GroupMember>& members)
+    : system_(system), reactor_(system.reactor), options_(options), members_(members) {}
 
 Group::~Group() { *alive_ = false; }
 
@@ -55,6 +48,7 @@ Status Group::check(const Options& options, const std::vector<GroupMember>& memb
   }
   return check_durable(options);
 }
+
 ReplicaOptions Group::replica_options() const {
   ReplicaOptions replica;
   replica.self.node = options_.cluster_node;
@@ -81,8 +75,8 @@ Status Group::start(Shard& shard) {
     if (others_.on_link) others_.on_link(peer, up);
   };
   hooks.on_drained = [](NodeId) {};
-  peers_ = std::make_unique<PeerNet>(reactor_, net_, random_, std::move(identity), peer_options_,
-                                     std::move(hooks), nonce_);
+  peers_ = std::make_unique<PeerNet>(reactor_, system_.net, system_.random, std::move(identity),
+                                     system_.peers, std::move(hooks), system_.nonce);
   const GroupMember& own = *find_member(members_, options_.cluster_node);
   const Status listening = peers_->listen(Address::tcp(own.host, own.port));
   if (!listening.ok()) return listening;

@@ -15,10 +15,8 @@
 #include <memory>
 #include <string>
 
-#include "base/net.h"
 #include "base/options.h"
-#include "base/random.h"
-#include "base/reactor.h"
+#include "node/node_system.h"
 #include "replica/peer_net.h"
 #include "replica/shard.h"
 #include "resp/server.h"
@@ -27,11 +25,8 @@ namespace holdfast {
 
 class Group {
  public:
-  // All outlive the group. `peers`, `nonce`: of its links; a simulation has its own.
-  // `members`: of the options, the ones that this group is of.
-  Group(Reactor& reactor, Net& net, Random& random, const Options& options,
-        const std::vector<GroupMember>& members, const PeerOptions& peers = {},
-        std::function<Handshake::Nonce()> nonce = {});
+  // All outlive the group. `members`: of the options, the ones that this group is of.
+  Group(const NodeSystem& system, const Options& options, const std::vector<GroupMember>& members);
   ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -63,13 +58,10 @@ class Group {
   void promote_later();
   void promote();
 
+  const NodeSystem& system_;
   Reactor& reactor_;
-  Net& net_;
-  Random& random_;
   const Options& options_;
   const std::vector<GroupMember>& members_;
-  const PeerOptions peer_options_;
-  const std::function<Handshake::Nonce()> nonce_;
   Others others_;
   Shard* shard_ = nullptr;
   std::unique_ptr<PeerNet> peers_;

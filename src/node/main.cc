@@ -7,9 +7,10 @@
 #include "base/libevent_net.h"
 #include "base/libevent_reactor.h"
 #include "base/log.h"
+#include "base/real_disk.h"
 #include "node/cli.h"
 #include "node/config.h"
-#include "node/gateway_node.h"
+#include "node/gateway_process.h"
 #include "node/node.h"
 #include "node/status_command.h"
 
@@ -48,6 +49,39 @@ bool allow_files(uint64_t clients, std::string* message) {
   return false;
 }
 
+void say_ready(const std::vector<Address>& addresses) {
+  std::printf("ready: resp=%s\n", addresses.empty() ? "none" : addresses[0].to_string().c_str());
+  std::fflush(stdout);
+}
+
+// Runs nodes of that kind, one after the other, until one ends for good.
+template <typename Kind>
+int serve(Options options) {
+  ExitCode end = ExitCode::kAgain;
+  while (end == ExitCode::kAgain) {
+    LibeventReactor reactor;
+    reactor.set_poll(options.poll_us);
+    LibeventNet net(reactor);
+    RealDisk disk;
+    SeededRandom random(secure_seed());
+    NodeSystem system{reactor, net, disk, random, [&](ExitCode code, std::string_view) {
+                        end = code;
+                        reactor.stop();
+                      }};
+    system.facts = process_hooks();
+    Kind node(std::move(system), options);
+    reactor.add_signal(SIGTERM, [&node] { node.stop(); });
+    reactor.add_signal(SIGINT, [&node] { node.stop(); });
+    reactor.add_signal(SIGHUP, [] { reopen_log(); });
+    const Status started = node.start();
+    if (!started.ok()) return fail(exit_code_of(started), started.message());
+    say_ready(node.addresses());
+    reactor.run();
+    options = node.options();  // as CONFIG SET has left them
+  }
+  return static_cast<int>(end);
+}
+
 int run(const RunCommand& command) {
   Result<Options> options = load_config(command.config_path, command.overrides);
   if (!options.ok()) return fail(ExitCode::kConfig, options.status().message());
@@ -58,27 +92,8 @@ int run(const RunCommand& command) {
   const Status logging = configure_log(options.value().log);
   if (!logging.ok()) return fail(ExitCode::kUnavailable, logging.message());
   std::signal(SIGPIPE, SIG_IGN);
-  if (options.value().mode == Mode::kGateway) {
-    const Status ended = run_gateway(options.value());
-    return ended.ok() ? 0 : fail(exit_code_of(ended), ended.message());
-  }
-
-  ExitCode end = ExitCode::kAgain;
-  while (end == ExitCode::kAgain) {
-    LibeventReactor reactor;
-    reactor.set_poll(options.value().poll_us);
-    LibeventNet net(reactor);
-    Node node(reactor, net, options.value());
-    reactor.add_signal(SIGTERM, [&node] { node.stop(); });
-    reactor.add_signal(SIGINT, [&node] { node.stop(); });
-    reactor.add_signal(SIGHUP, [] { reopen_log(); });
-    const Status started = node.start();
-    if (!started.ok()) return fail(exit_code_of(started), started.message());
-    reactor.run();
-    end = node.exit_code();
-    options.value() = node.options();  // as CONFIG SET has left them
-  }
-  return static_cast<int>(end);
+  const bool gateway = options.value().mode == Mode::kGateway;
+  return gateway ? serve<GatewayProcess>(options.value()) : serve<Node>(options.value());
 }
 
 }  // namespace

@@ -4,15 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/log.h"
-#include "base/process.h"
-#include "engine/disk/disk_engine.h"
 #include "engine/mem_engine.h"
 #include "engine/rocks_engine.h"
 #include "node/config.h"
-#include "node/memory.h"
 
 namespace holdfast {
 namespace {
@@ -21,11 +17,11 @@ constexpr int64_t kDrainPollMs = 2;
 
 }  // namespace
 
-Node::Node(Reactor& reactor, Net& net, Options options)
-    : reactor_(reactor), net_(net), options_(std::move(options)), random_(secure_seed()) {}
+Node::Node(NodeSystem system, Options options)
+    : system_(std::move(system)), reactor_(system_.reactor), options_(std::move(options)) {}
 
 Node::~Node() {
-  if (exit_code_ == ExitCode::kAgain) engine_->close();  // the next one opens the store again
+  if (again_) engine_->close();  // the next one opens the store again
 }
 
 Status Node::make_engine() {
@@ -34,7 +30,7 @@ Status Node::make_engine() {
     engine_ = std::make_unique<MemEngine>();
     return {};
   }
-  const Status made = disk_.make_directory(options_.data_dir);
+  const Status made = system_.disk.make_directory(options_.data_dir);
   if (!made.ok()) return {made.code(), "data.dir " + options_.data_dir + ": " + made.message()};
   if (options_.durability != Durability::kAlways) {
     log_warning("durability is not 'always': an OK can be lost in a crash",
@@ -45,14 +41,15 @@ Status Node::make_engine() {
     rocks.durability = options_.durability;
     engine_ = std::make_unique<RocksEngine>(reactor_, options_.data_dir, rocks);
   } else {
-    DiskEngineOptions disk;
+    DiskEngineOptions disk = system_.engine;
     disk.wal_bytes = options_.engine_wal_bytes;
     disk.wait_for_media = options_.durability == Durability::kAlways;
     // A member of a group needs nobody's word for that: it goes on, and trusts its log no more.
     const bool alone =
         options_.replication == Replication::kNone && options_.mode == Mode::kStandalone;
     disk.accept_uncertain_tail = alone && options_.engine_accept_uncertain_tail;
-    engine_ = std::make_unique<DiskEngine>(reactor_, disk_, random_, options_.data_dir, disk);
+    engine_ = std::make_unique<DiskEngine>(reactor_, system_.disk, system_.random,
+                                           options_.data_dir, disk);
   }
   return {};
 }
@@ -63,7 +60,7 @@ Status Node::check() const {
       return ClusterAgent::check(options_);
     case Mode::kCoordinator:
       return Group::check(options_, options_.cluster_coordinators, "cluster.coordinators");
-    case Mode::kGateway:  // gateway_node.h
+    case Mode::kGateway:  // gateway_process.h
     case Mode::kStandalone:
       break;
   }
@@ -72,20 +69,21 @@ Status Node::check() const {
 }
 
 Status Node::start() {
-  const uint64_t startup_memory = memory_allocated();
   Status status = check();
   if (status.ok()) status = make_engine();
   if (status.ok()) status = open_shards();
-  if (status.ok()) status = make_server(startup_memory);
+  if (status.ok()) status = make_server();
   if (status.ok()) status = join();
-  if (status.ok()) announce();
-  return status;
+  if (!status.ok()) return status;
+  log_listening(addresses(), options_.resp_protected_mode,
+                server_->acl().default_user().no_password());
+  return {};
 }
 
 // A storage node hosts what its store holds, and what it is told to later; others have one shard.
 Status Node::open_shards() {
   const bool coordinator = options_.mode == Mode::kCoordinator;
-  const uint64_t seed = random_.next();
+  const uint64_t seed = system_.random.next();
   if (options_.mode == Mode::kStorage) {
     ClusterAgent::Hooks hooks;
     hooks.host = [this](ShardId id) {
@@ -93,12 +91,11 @@ Status Node::open_shards() {
       if (!hosted.ok()) log_failed(hosted);
     };
     hooks.map_changed = [this](const ClusterMap& map) { give_slots(map); };
-    agent_ = std::make_unique<ClusterAgent>(reactor_, net_, random_, options_, std::move(hooks));
+    agent_ = std::make_unique<ClusterAgent>(system_, options_, std::move(hooks));
     shards_ = std::make_unique<Shards>(seed);
   } else if (coordinator || options_.replication != Replication::kNone) {
     group_ = std::make_unique<Group>(
-        reactor_, net_, random_, options_,
-        coordinator ? options_.cluster_coordinators : options_.cluster_members);
+        system_, options_, coordinator ? options_.cluster_coordinators : options_.cluster_members);
   }
   const bool in_group = agent_ != nullptr || group_ != nullptr;
   const ShardId first = agent_ != nullptr ? 1 : 0;
@@ -120,13 +117,13 @@ Status Node::host(RecoveredShard found) {
   const ShardId id = found.shard;
   Hosted& hosted = hosted_[id];
   hosted.keyspace =
-      std::make_unique<Keyspace>(agent_ != nullptr ? shards_->hash_seed() : random_.next());
+      std::make_unique<Keyspace>(agent_ != nullptr ? shards_->hash_seed() : system_.random.next());
   hosted.keyspace->set_limits(options_.collections);
   ShardOptions shard;
   shard.id = id;
   shard.checkpoint_log_bytes = options_.checkpoint_log_bytes;
   shard.memory_is_short = [this] { return memory_is_short(); };
-  shard.random = &random_;
+  shard.random = &system_.random;
   shard.shares_store = agent_ != nullptr;
   if (agent_ != nullptr) {
     shard.replica = agent_->replica_options();
@@ -162,22 +159,11 @@ void Node::give_slots(const ClusterMap& map) {
   }
 }
 
-Status Node::make_server(uint64_t startup_memory) {
-  ServerHooks hooks;
+Status Node::make_server() {
+  ServerHooks hooks = system_.facts;
   hooks.shutdown = [this] { stop(); };
-  hooks.exit_now = [] {
-    log_warning("stopped by SHUTDOWN NOSAVE during a script");
-    std::_Exit(0);
-  };
-  hooks.rewrite = [this](const Options& options) { return rewrite_config(options, disk_); };
-  hooks.memory_used = memory_allocated;
-  hooks.allocator_name = memory_allocator_name;
-  hooks.allocator_stats = memory_allocator_report;
-  hooks.allocator_usage = memory_usage;
-  hooks.purge_memory = memory_purge;
-  hooks.process_usage = process_usage;
-  hooks.process = process_facts();
-  hooks.disk = &disk_;
+  hooks.rewrite = [this](const Options& options) { return rewrite_config(options, system_.disk); };
+  hooks.disk = &system_.disk;
   if (group_ != nullptr) {
     hooks.client_address = [this](NodeId node) { return group_->client_address(node); };
     hooks.group_peer = [this](NodeId node) { return group_->peer(node); };
@@ -188,8 +174,8 @@ Status Node::make_server(uint64_t startup_memory) {
     hooks.cluster_map = [this] { return &agent_->map(); };
     hooks.cluster_self = [this] { return agent_->self(); };
   }
-  hooks.startup_memory = startup_memory;
-  server_ = std::make_unique<Server>(reactor_, net_, random_, options_, *shards_, std::move(hooks));
+  server_ = std::make_unique<Server>(reactor_, system_.net, system_.random, options_, *shards_,
+                                     std::move(hooks));
   server_->on_log_failure([this](const Status& failure) { log_failed(failure); });
   const Status users = server_->load_users();
   return users.ok() ? server_->listen() : users;
@@ -228,21 +214,7 @@ Status Node::join() {
 // changes stays until a checkpoint.
 bool Node::memory_is_short() const {
   return options_.memory_limit > 0 &&
-         memory_allocated() + engine_->log_bytes() > options_.memory_limit / 4 * 3;
-}
-
-void Node::announce() {
-  const std::vector<Address> addresses = server_->addresses();
-  for (const Address& address : addresses) {
-    log_info("listening", {{"resp", address.to_string()}});
-    if (!address.is_loopback() && options_.resp_protected_mode &&
-        server_->acl().default_user().no_password()) {
-      log_warning("protected mode: clients on other hosts are refused; set resp.password",
-                  {{"resp", address.to_string()}});
-    }
-  }
-  std::printf("ready: resp=%s\n", addresses.empty() ? "none" : addresses[0].to_string().c_str());
-  std::fflush(stdout);
+         system_.facts.memory_used() + engine_->log_bytes() > options_.memory_limit / 4 * 3;
 }
 
 void Node::stop() {
@@ -279,7 +251,7 @@ void Node::drain(int64_t deadline_ns) {
   if ((committed && server_->drained()) || reactor_.clock().mono_ns() >= deadline_ns) {
     engine_->close();
     log_info("stopped");
-    reactor_.stop();
+    end(ExitCode::kOk, "stopped");
     return;
   }
   reactor_.run_after(kDrainPollMs, [this, deadline_ns] { drain(deadline_ns); });
@@ -290,18 +262,20 @@ void Node::drain(int64_t deadline_ns) {
 void Node::log_failed(const Status& status) {
   log_error("stopping: a write to the store failed; start again to recover",
             {{"reason", status.message()}});
-  exit_code_ = ExitCode::kIoError;
-  stopping_ = true;
-  reactor_.stop();
+  end(ExitCode::kIoError, status.message());
 }
 
 // What is in memory is not what is committed: the store is.
 void Node::start_anew(std::string_view why) {
   if (stopping_) return;
   log_warning("starting anew from the store", {{"reason", why}});
+  again_ = true;
+  end(ExitCode::kAgain, why);
+}
+
+void Node::end(ExitCode code, std::string_view why) {
   stopping_ = true;
-  exit_code_ = ExitCode::kAgain;
-  reactor_.stop();
+  system_.ended(code, why);
 }
 
 }  // namespace holdfast

@@ -2,7 +2,7 @@
 // elects its primary; a coordinator; a storage node. Each is an engine, shards on it, the links to
 // other nodes that it needs, and a RESP server.
 //
-// Start: engine -> recovery -> listeners -> "ready: resp=HOST:PORT" on standard output.
+// Start: engine -> recovery -> listeners -> other nodes.
 // Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, for at
 // most kHandOverMs; no new connections or requests; what was logged is committed and answered, for
 // at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
@@ -13,15 +13,13 @@
 #include <vector>
 
 #include "base/options.h"
-#include "base/random.h"
-#include "base/real_disk.h"
 #include "base/status.h"
 #include "coord/coordinator.h"
 #include "engine/engine.h"
 #include "node/cluster_agent.h"
 #include "node/coordinator_admin.h"
-#include "node/exit_codes.h"
 #include "node/group.h"
+#include "node/node_system.h"
 #include "replica/shards.h"
 #include "resp/server.h"
 
@@ -29,18 +27,22 @@ namespace holdfast {
 
 class Node {
  public:
-  // `reactor` and `net` outlive the node.
-  Node(Reactor& reactor, Net& net, Options options);
+  Node(NodeSystem system, Options options);
   ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
 
   // Recovers and starts to serve. The message of a failure is for the operator.
   Status start();
-  // Asks for an orderly stop; run() of the reactor returns when it is done.
+  // Asks for an orderly stop, whose end NodeSystem::ended tells.
   void stop();
-  // After the reactor ended. kAgain: destroy this node and make another one.
-  ExitCode exit_code() const { return exit_code_; }
-  Server& server() { return *server_; }
+  // Where clients are heard. REQUIRES: it has started, as for the next two.
+  std::vector<Address> addresses() const { return server_->addresses(); }
+  const Server& server() const { return *server_; }
+  Shards& shards() { return *shards_; }
   const Options& options() const { return options_; }
+  // Null: it leads no cluster, and never will.
+  const Coordinator* coordinator() const { return coordinator_.get(); }
 
  private:
   // A shard that this process hosts.
@@ -59,20 +61,18 @@ class Node {
   Status host(RecoveredShard found);
   void give_slots(const ClusterMap& map);
   Shard& only_shard() { return *hosted_.begin()->second.shard; }
-  Status make_server(uint64_t startup_memory);
+  Status make_server();
   Status join();
   bool memory_is_short() const;
-  void announce();
   void hand_over(int64_t deadline_ns);
   void drain(int64_t deadline_ns);
   void log_failed(const Status& status);
   void start_anew(std::string_view why);
+  void end(ExitCode code, std::string_view why);
 
+  const NodeSystem system_;
   Reactor& reactor_;
-  Net& net_;
   Options options_;
-  SeededRandom random_;
-  RealDisk disk_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Group> group_;         // null: no member of one that elects its primary
   std::unique_ptr<ClusterAgent> agent_;  // null: no storage node
@@ -82,7 +82,7 @@ class Node {
   std::unique_ptr<CoordinatorAdmin> admin_;   // its operators'
   std::unique_ptr<Server> server_;
   bool stopping_ = false;
-  ExitCode exit_code_ = ExitCode::kOk;
+  bool again_ = false;  // ended to start anew
 };
 
 }  // namespace holdfast

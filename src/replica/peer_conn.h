@@ -14,6 +14,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ struct PeerOptions {
   int64_t max_retry_ms = 1000;
   size_t max_queue_bytes = 64 << 20;
   bool lz4 = false;  // offered; used when both sides offer it
+  // Sees what is sent, before it is; null: nobody looks.
+  std::function<void(const Message&)> watch = {};
 };
 
 // Of all connections to one node, since it was added.

@@ -140,6 +140,7 @@ SendResult PeerNet::send_to(NodeId node, const Message& message) {
   const Member self = context_.identity.self;
   HF_ASSERT(message.from == self || message.from == kCoordinatorMember);
   HF_ASSERT(message.to.node == node || message.to == kCoordinatorMember);
+  if (context_.options.watch) context_.options.watch(message);
   if (node == self.node) {
     if (message.to.store != 0 && message.to.store != self.store) return SendResult::kOtherMember;
     Message own = message;

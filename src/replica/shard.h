@@ -174,6 +174,7 @@ class Shard final : private Replica::Owner {
 
   ShardId id() const { return options_.id; }
   Checkpoint& checkpoint() { return checkpoint_; }
+  const Checkpoint& checkpoint() const { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }
   Engine& engine() { return engine_; }
   const RecoveryReport& recovery() const { return recovery_; }

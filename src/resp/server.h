@@ -144,6 +144,7 @@ class Server {
   Shards& shards() { return shards_; }
   CommandTable& commands() { return commands_; }
   ServerStats& stats() { return stats_; }
+  const ServerStats& stats() const { return stats_; }
   SlowLog& slowlog() { return slowlog_; }
   LatencyMonitor& latency() { return latency_; }
   const ServerHooks& hooks() const { return hooks_; }

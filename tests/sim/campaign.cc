@@ -224,7 +224,14 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
     }
   }
   if (stop && !single) seeds.clear();  // how many it takes, not whether it is remembered
-  for (uint64_t seed = first; !single && seed < first + count; ++seed) seeds.push_back(seed);
+  for (uint64_t i = 0; !single && i < count; ++i) {
+    const bool second = options.second_kind != 0 && i % 2 == 1;
+    if (options.second_kind == 0) {
+      seeds.push_back(first + i);
+    } else {
+      seeds.push_back((second ? options.second_kind : 0) + first + i / 2);
+    }
+  }
   return Campaign(std::move(options), run).run(seeds, std::min(jobs, seeds.size()), single, stop);
 }
 

@@ -34,6 +34,8 @@ struct CampaignOptions {
   std::string seeds_file;          // remembered seeds
   std::vector<std::string> marks;  // that must be reached
   uint64_t seeds = 200;
+  // Not 0: every second seed counts from here.
+  uint64_t second_kind = 0;
 };
 
 using RunSeed = std::function<SeedResult(uint64_t seed)>;

@@ -75,7 +75,7 @@ void ClusterWorld::cut_off_from_members(ClusterNode& node, int64_t ms) {
 
 // What was told and is not on stable media is lost with the power that goes a moment later.
 void ClusterWorld::sends(ClusterNode& node, const Message& message) {
-  told_.sends(message);
+  seen_[message.shard].told.sends(message);
   if (calm_ || std::ranges::find(enabled_, kAfterVotes) == enabled_.end()) return;
   const auto* vote = std::get_if<Vote>(&message.body);
   const bool asks = std::holds_alternative<VoteRequest>(message.body);
@@ -103,22 +103,27 @@ void ClusterWorld::operator_fault(int kind) {
     case 32:
       fill_device(kind == 31 && primary() != nullptr ? *primary() : any());
       break;
-    default:
+    case 33:
       hand_over();
+      break;
+    default:
+      stop_in_order(kind == 34 && primary() != nullptr ? *primary() : any());
   }
 }
 
-// All nodes run, and every one of them knows of no other members than all of them. So nothing that
-// is committed says otherwise.
+// All nodes run, and nothing that is committed says that one of them is not a member, with the
+// store that it has. So the copies are as many as they are to be.
 bool ClusterWorld::all_is_well() {
+  if (coordinated()) return converged();
   if (operator_ == nullptr || !operator_->idle()) return false;
   for (const auto& node : nodes_) {
-    if (!node->running() || node->core() == nullptr) return false;
-    const Membership& members = node->core()->membership();
+    const ReplicaCore* core = node->core(0);
+    if (core == nullptr) return false;
+    const Membership& members = core->membership();
     if (!members.learners.empty() || members.voters.size() != nodes_.size()) return false;
     for (const auto& other : nodes_) {
       if (!other->running()) return false;
-      const Member member = other->core()->self();
+      const Member member = other->core(0)->self();
       if (std::ranges::find(members.voters, member) == members.voters.end()) return false;
     }
   }
@@ -127,7 +132,7 @@ bool ClusterWorld::all_is_well() {
 
 // For a while, and one at a time; two have to be left.
 void ClusterWorld::take_out() {
-  if (nodes_.size() < 3 || !all_is_well()) return;
+  if (operator_ == nullptr || nodes_.size() < 3 || !all_is_well()) return;
   ClusterNode& node = any();
   const NodeId id = node.number();
   note("the operator takes out " + node.host());
@@ -140,9 +145,10 @@ void ClusterWorld::take_out() {
 void ClusterWorld::replace_disk() {
   if (nodes_.size() < 3 || !all_is_well()) return;
   ClusterNode& node = any();
+  if (node.mode() == Mode::kCoordinator || node.mode() == Mode::kGateway) return;
   note(node.host() + " gets an empty disk");
   mark("disks replaced");
-  operator_->replaced(node.core()->self());
+  if (operator_ != nullptr) operator_->replaced(node.core(0)->self());
   node.lose_power();
   node.replace_disk();
   start_after(node, downtime());
@@ -156,6 +162,12 @@ void ClusterWorld::fill_device(ClusterNode& node) {
     note(node.host() + ": the device has room");
     node.disk().set_capacity(UINT64_MAX);
   });
+}
+
+void ClusterWorld::stop_in_order(ClusterNode& node) {
+  if (!node.running()) return;
+  note(node.host() + " is told to stop");
+  node.stop();
 }
 
 void ClusterWorld::hand_over() {

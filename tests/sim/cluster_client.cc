@@ -1,7 +1,7 @@
 // See cluster_client.h.
 #include "tests/sim/cluster_client.h"
 
-#include <cstdlib>
+#include <algorithm>
 
 #include "tests/sim/violation.h"
 
@@ -14,10 +14,11 @@ constexpr int64_t kRefusedMs = 150;  // until one who watches asks again
 
 }  // namespace
 
-ClusterClient::ClusterClient(uint32_t number, size_t nodes, SimReactor& reactor, Random& random,
-                             Workload& workload, const Manner& manner, Connect connect)
+ClusterClient::ClusterClient(uint32_t number, std::vector<std::string> servers, SimReactor& reactor,
+                             Random& random, Workload& workload, const Manner& manner,
+                             Connect connect)
     : number_(number),
-      nodes_(nodes),
+      servers_(std::move(servers)),
       reactor_(reactor),
       random_(random),
       workload_(workload),
@@ -25,7 +26,7 @@ ClusterClient::ClusterClient(uint32_t number, size_t nodes, SimReactor& reactor,
       connect_(std::move(connect)) {}
 
 void ClusterClient::start() {
-  node_ = manner_.watches ? number_ % nodes_ : random_.below(nodes_);
+  at_ = manner_.watches ? number_ % servers_.size() : random_.below(servers_.size());
   connect_soon();
   think();
   watch();
@@ -63,12 +64,12 @@ void ClusterClient::connect_soon() {
   connecting_ = true;
   reactor_.run_after(1 + static_cast<int64_t>(random_.below(50)), [this] {
     connecting_ = false;
-    connect(node_);
+    connect();
   });
 }
 
-void ClusterClient::connect(size_t node) {
-  conn_ = connect_(node);
+void ClusterClient::connect() {
+  conn_ = connect_(servers_[at_]);
   if (conn_ == nullptr) {
     disconnect();
     return;
@@ -84,7 +85,7 @@ void ClusterClient::disconnect() {
     if (waiting.again) last_.push_front(std::move(waiting.again));
   }
   waiting_.clear();
-  if (!leaves_ && !stays()) node_ = random_.below(nodes_);
+  if (!leaves_ && !stays()) at_ = random_.below(servers_.size());
   leaves_ = false;
   connect_soon();
 }
@@ -105,9 +106,9 @@ void ClusterClient::watch() {
 
 std::string ClusterClient::state() const {
   return "client " + std::to_string(number_) + (conn_ == nullptr ? " without a" : " with a") +
-         " connection to node " + std::to_string(node_ + 1) + (leaves_ ? ", leaves it" : "") +
-         ", waits for " + std::to_string(waiting_.size()) + " answers, has to ask " +
-         std::to_string(last_.size()) + " more";
+         " connection to " + servers_[at_] + (leaves_ ? ", leaves it" : "") + ", waits for " +
+         std::to_string(waiting_.size()) + " answers, has to ask " + std::to_string(last_.size()) +
+         " more";
 }
 
 void ClusterClient::pause_reading(int64_t ms) {
@@ -170,15 +171,15 @@ void ClusterClient::redirected(const Reply& reply) {
   if (!Workload::refused(reply) || stays()) return;
   const std::string code = reply.code();
   if (code == "MOVED") {  // MOVED 5 10.0.0.2:6379
-    const size_t host = reply.text.rfind(' ') + 1;
-    const size_t dot = reply.text.rfind('.');
-    if (host == 0 || dot == std::string::npos) throw Violation("who has moved? " + reply.text);
-    node_ = std::strtoull(reply.text.c_str() + dot + 1, nullptr, 10) - 1;
-    if (node_ >= nodes_) throw Violation("moved to nobody: " + reply.text);
+    const size_t begin = reply.text.rfind(' ') + 1;
+    const std::string host = reply.text.substr(begin, reply.text.rfind(':') - begin);
+    const auto found = std::ranges::find(servers_, host);
+    if (found == servers_.end()) throw Violation("moved to nobody: " + reply.text);
+    at_ = static_cast<size_t>(found - servers_.begin());
     ++moved_;
     leaves_ = true;
   } else if (code != "EXECABORT" && !leaves_) {
-    node_ = random_.below(nodes_);
+    at_ = random_.below(servers_.size());
     leaves_ = true;
   }
 }

@@ -25,11 +25,13 @@ class ClusterClient final : public ConnHandler {
     // Only reads, from one node whatever that says: it asks a primary that was deposed, too.
     bool watches = false;
   };
-  using Connect = std::function<std::unique_ptr<Conn>(size_t node)>;  // null: refused
+  // To that host; null: refused.
+  using Connect = std::function<std::unique_ptr<Conn>(const std::string& host)>;
 
-  // All references outlive it, but for events: it may be destroyed at any time.
-  ClusterClient(uint32_t number, size_t nodes, SimReactor& reactor, Random& random,
-                Workload& workload, const Manner& manner, Connect connect);
+  // `servers`: where it may ask. All references outlive it, but for events: it may be destroyed at
+  // any time.
+  ClusterClient(uint32_t number, std::vector<std::string> servers, SimReactor& reactor,
+                Random& random, Workload& workload, const Manner& manner, Connect connect);
 
   void start();
   // Asks for nothing more but this, one after the other, each until it is answered.
@@ -58,7 +60,7 @@ class ClusterClient final : public ConnHandler {
 
   void think();
   void ask();
-  void connect(size_t node);
+  void connect();
   void connect_soon();
   void disconnect();
   void take_replies();
@@ -67,7 +69,7 @@ class ClusterClient final : public ConnHandler {
   void watch();
 
   const uint32_t number_;
-  const size_t nodes_;
+  const std::vector<std::string> servers_;
   SimNodeReactor reactor_;
   Random& random_;
   Workload& workload_;
@@ -76,7 +78,7 @@ class ClusterClient final : public ConnHandler {
   std::unique_ptr<Conn> conn_;
   std::string out_, in_;
   std::deque<Waiting> waiting_;
-  size_t node_ = 0;
+  size_t at_ = 0;        // which server
   bool leaves_ = false;  // for another node, when all is answered
   bool connecting_ = false;
   bool finishing_ = false;

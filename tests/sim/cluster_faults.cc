@@ -21,8 +21,11 @@ void ClusterWorld::schedule_fault() {
 
 // Half of the seeds mix anything; the others are made for leases, votes, members, devices.
 void ClusterWorld::draw_faults() {
-  const std::vector<int> kMadeFor[] = {
-      {4, 16, 24, 25, 26, 26}, {0, 2, 8, 27, 28}, {0, 2, 14, 29, 30, 33}, {2, 3, 8, 10, 31, 32}};
+  const std::vector<int> kMadeFor[] = {{4, 16, 24, 25, 26, 26},
+                                       {0, 2, 8, 27, 28},
+                                       {0, 2, 14, 29, 30, 33},
+                                       {2, 3, 8, 10, 31, 32},
+                                       {0, 14, 15, 34, 34, 35}};
   if (nodes_.size() > 1 && random_.one_in(2)) {
     enabled_ = kMadeFor[random_.below(std::size(kMadeFor))];
     return;
@@ -34,7 +37,7 @@ void ClusterWorld::draw_faults() {
 }
 
 // Faults by number: 0-7 of processes, 8-13 of disks and clocks, 14-23 of the network, 24-28 aimed,
-// 29-33 what an operator does, or has to do with.
+// 29-35 what an operator does, or has to do with.
 void ClusterWorld::one_fault() {
   const int kind = enabled_[random_.below(enabled_.size())];
   ++faults_;

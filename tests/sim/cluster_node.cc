@@ -3,37 +3,42 @@
 
 #include <algorithm>
 
+#include "node/gateway_process.h"
+#include "node/node.h"
 #include "tests/sim/violation.h"
 
 namespace holdfast {
-namespace {
-
-constexpr const char* kDirectory = "store";
-
-}  // namespace
 
 std::string cluster_host(size_t node) { return "10.0.0." + std::to_string(node); }
 
-// In the order of Node's members: what is made last goes first.
+// What is made last goes first.
 struct ClusterNode::Process {
-  Process(ClusterNode& node, const Options& its_options)
+  explicit Process(ClusterNode& node)
       : reactor(node.reactor_, node.host_),
         net(node.net_.at(node.host_)),
-        options(its_options),
-        random(node.random_.next()),
-        engine(reactor, *node.disk_, random, kDirectory, node.knobs_.engine),
-        keyspace(random.next()) {}
+        random(node.random_.next()) {
+    NodeSystem system{reactor, *net, *node.disk_, random, node.hooks_.ended};
+    system.peers.lz4 = node.knobs_.lz4;
+    system.peers.watch = node.hooks_.sends;
+    system.nonce = [this] {
+      Handshake::Nonce nonce;
+      for (char& byte : nonce) byte = static_cast<char>(random.next());
+      return nonce;
+    };
+    system.engine.grow_bytes = node.knobs_.grow_bytes;
+    if (node.keeps_data()) {
+      keeper = std::make_unique<Node>(std::move(system), node.knobs_.options);
+    } else {
+      gateway = std::make_unique<GatewayProcess>(std::move(system), node.knobs_.options);
+    }
+  }
+  Status start() { return keeper != nullptr ? keeper->start() : gateway->start(); }
 
   SimNodeReactor reactor;
   std::unique_ptr<Net> net;
-  Options options;
   SeededRandom random;
-  DiskEngine engine;
-  Keyspace keyspace;
-  std::unique_ptr<Group> group;
-  std::unique_ptr<Shard> shard;
-  std::unique_ptr<Shards> shards;
-  std::unique_ptr<Server> server;
+  std::unique_ptr<Node> keeper;  // either this one
+  std::unique_ptr<GatewayProcess> gateway;
 };
 
 ClusterNode::ClusterNode(SimReactor& reactor, SimNet& net, uint64_t seed, Knobs knobs, Hooks hooks,
@@ -54,64 +59,33 @@ ClusterNode::Start ClusterNode::start() {
   ++life_;
   net_.power_on(host_);
   reactor_.set_running(host_);
-  auto process = std::make_unique<Process>(*this, knobs_.options);
-  Process& p = *process;
-  p.reactor.clock().drift(knobs_.drift_ppm);
-  p.reactor.clock().sleep_through(knobs_.boot_ns);
-  p.reactor.clock().step_wall(wall_step_us_);
-  const auto failed = [this](const char* what, const Status& status) {
+  auto process = std::make_unique<Process>(*this);
+  SimClock& clock = process->reactor.clock();
+  clock.drift(knobs_.drift_ppm);
+  clock.sleep_through(knobs_.boot_ns);
+  clock.step_wall(wall_step_us_);
+  if (const Status status = process->start(); !status.ok()) {
     const bool broken = status.code() == Code::kIo || status.code() == Code::kPoisoned;
     if (!disk_->powered() || broken) return Start::kDiskFailed;
     if (status.code() == Code::kNoSpace) return Start::kNoRoom;
-    throw Violation(host_ + ": " + what + ": " + status.message());
-  };
-  ShardOptions shard;
-  shard.checkpoint_log_bytes = p.options.checkpoint_log_bytes;
-  if (p.options.replication != Replication::kNone) {
-    PeerOptions peers;
-    peers.lz4 = knobs_.lz4;
-    p.group = std::make_unique<Group>(p.reactor, *p.net, p.random, p.options,
-                                      p.options.cluster_members, peers, [&p] {
-                                        Handshake::Nonce nonce;
-                                        for (char& byte : nonce)
-                                          byte = static_cast<char>(p.random.next());
-                                        return nonce;
-                                      });
-    shard.replica = p.group->replica_options();
-    shard.hooks.send = [this, send = p.group->hooks().send](const Message& message) {
-      hooks_.sends(message);
-      send(message);
-    };
-    shard.random = &p.random;
+    throw Violation(host_ + " does not start: " + status.message());
   }
-  Status status = disk_->make_directory(kDirectory);
-  if (!status.ok()) return failed("data.dir", status);
-  p.shard = std::make_unique<Shard>(p.reactor, p.engine, p.keyspace, std::move(shard));
-  p.shard->on_deposed([this] { hooks_.start_anew("deposed with uncommitted effects"); });
-  p.shard->on_replaced([this](std::string_view) { hooks_.start_anew("snapshots installed"); });
-  const Result<RecoveryReport> recovered = open_and_recover(*p.shard);
-  if (!recovered.ok()) return failed("recovery", recovered.status());
-  ServerHooks hooks;
-  if (p.group != nullptr) {
-    hooks.client_address = [&p](NodeId node) { return p.group->client_address(node); };
-    hooks.group_peer = [&p](NodeId node) { return p.group->peer(node); };
-  }
-  p.shards = std::make_unique<Shards>(*p.shard);
-  p.server =
-      std::make_unique<Server>(p.reactor, *p.net, p.random, p.options, *p.shards, std::move(hooks));
-  p.server->on_log_failure(hooks_.log_failed);
-  status = p.server->listen();
-  if (status.ok() && p.group != nullptr) status = p.group->start(*p.shard);
-  if (!status.ok()) return failed("listen", status);
   process_ = std::move(process);
-  recovered_seq_ = core() != nullptr ? core()->last().seq : p.shard->last_seq();
+  recovered_.clear();
+  for (const Shard* shard : shards()) {
+    const ReplicaCore* replica = core(shard->id());
+    recovered_[shard->id()] = replica != nullptr ? replica->last().seq : shard->last_seq();
+  }
   return Start::kOk;
 }
 
 void ClusterNode::count_process() {
-  known_before_ = std::max(known_before_, process_->shard->commit_seq());
-  marks_["replies held for a commit"] += process_->server->stats().replies_held;
-  marks_["checkpoints"] += process_->shard->checkpoint().finished_count();
+  for (const Shard* shard : shards()) {
+    may_show(shard->id(), shard->commit_seq());
+    marks_["checkpoints"] += shard->checkpoint().finished_count();
+  }
+  if (keeps_data())
+    marks_["replies held for a commit"] += process_->keeper->server().stats().replies_held;
 }
 
 void ClusterNode::kill() {
@@ -126,10 +100,13 @@ void ClusterNode::lose_power() {
   kill();
 }
 
-void ClusterNode::end_in_order() {
-  if (!running()) return;
-  process_->engine.close();
-  kill();
+void ClusterNode::stop() {
+  HF_ASSERT(running());
+  if (process_->keeper != nullptr) {
+    process_->keeper->stop();
+  } else {
+    process_->gateway->stop();
+  }
 }
 
 void ClusterNode::replace_disk() {
@@ -149,16 +126,35 @@ void ClusterNode::step_wall(int64_t us) {
   if (running()) process_->reactor.clock().step_wall(us);
 }
 
-Shard& ClusterNode::shard() { return *process_->shard; }
-
-const ReplicaCore* ClusterNode::core() {
-  const Replica* replica = process_->shard->replica();
-  return replica == nullptr ? nullptr : &replica->core();
+std::vector<Shard*> ClusterNode::shards() const {
+  if (!running() || !keeps_data()) return {};
+  return process_->keeper->shards().all();
 }
 
-uint64_t ClusterNode::waiting_for_lease() {
+Shard* ClusterNode::shard(ShardId id) const {
+  for (Shard* each : shards()) {
+    if (each->id() == id) return each;
+  }
+  return nullptr;
+}
+
+const ReplicaCore* ClusterNode::core(ShardId id) const {
+  const Shard* hosted = shard(id);
+  return hosted == nullptr || hosted->replica() == nullptr ? nullptr : &hosted->replica()->core();
+}
+
+const Coordinator* ClusterNode::coordinator() const {
+  return running() && keeps_data() ? process_->keeper->coordinator() : nullptr;
+}
+
+bool ClusterNode::accepts_writes() const {
+  return std::ranges::any_of(shards(), [](const Shard* each) { return each->accepts_writes(); });
+}
+
+uint64_t ClusterNode::waiting_for_lease() const {
+  if (!running() || !keeps_data()) return 0;
   uint64_t waiting = 0;
-  for (const auto& [id, session] : process_->server->sessions()) {
+  for (const auto& [id, session] : process_->keeper->server().sessions()) {
     if (session->block_reason() == BlockReason::kLease) ++waiting;
   }
   return waiting;

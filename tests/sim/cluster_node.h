@@ -1,5 +1,5 @@
 // ClusterNode: a node of a ClusterWorld: its machine (disk, clocks, network) and, while it runs,
-// its process: the same parts, joined in the same way, as src/node/node.h joins them.
+// its process, which is src/node/ with a simulated NodeSystem.
 //
 // A process ends by kill (what the system has, stays), by power loss (the disk keeps what it must),
 // by itself after a failed write, or to start anew when it was deposed with uncommitted effects or
@@ -7,18 +7,20 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/options.h"
 #include "base/random.h"
 #include "base/sim/sim_disk.h"
 #include "base/sim/sim_net.h"
 #include "base/sim/sim_reactor.h"
-#include "engine/disk/disk_engine.h"
-#include "node/group.h"
+#include "coord/coordinator.h"
+#include "node/exit_codes.h"
 #include "replica/shard.h"
-#include "resp/server.h"
 #include "tests/sim/campaign.h"
 
 namespace holdfast {
@@ -26,17 +28,16 @@ namespace holdfast {
 class ClusterNode {
  public:
   struct Knobs {
-    Options options;  // of the process
-    DiskEngineOptions engine;
+    Options options;          // of the process
+    uint64_t grow_bytes = 0;  // of the data file
     bool lz4 = false;
     int64_t drift_ppm = 0;
     int64_t boot_ns = 0;  // that its machine is older than the simulation
   };
   // Called in an event of the process, which must not be destroyed in it.
   struct Hooks {
-    std::function<void(const std::string& why)> start_anew;
-    std::function<void(const Status&)> log_failed;
-    // To another member, before it leaves.
+    std::function<void(ExitCode, std::string_view why)> ended;
+    // To another node, before it leaves.
     std::function<void(const Message&)> sends;
   };
   enum class Start : uint8_t {
@@ -55,9 +56,11 @@ class ClusterNode {
   Start start();
   void kill();
   void lose_power();
-  // As Node does it when it starts anew.
-  void end_in_order();
+  // As SIGTERM does; it ends later. REQUIRES: running().
+  void stop();
 
+  Mode mode() const { return knobs_.options.mode; }
+  bool keeps_data() const { return mode() != Mode::kGateway; }
   bool grouped() const { return knobs_.options.replication != Replication::kNone; }
   bool running() const { return process_ != nullptr; }
   // Counts the starts; tells whether the process is still the one that an event was meant for.
@@ -70,22 +73,33 @@ class ClusterNode {
   void pause_for(int64_t ns);
   void step_wall(int64_t us);
 
-  // REQUIRES: running().
-  Shard& shard();
-  const ReplicaCore* core();  // null: alone
-  bool accepts_writes() { return running() && shard().accepts_writes(); }
+  // Those that its process hosts; none when there is no process.
+  std::vector<Shard*> shards() const;
+  Shard* shard(ShardId id) const;             // null: not hosted now
+  const ReplicaCore* core(ShardId id) const;  // null: not hosted now, or alone
+  // Null: this process is no coordinator.
+  const Coordinator* coordinator() const;
+  bool accepts_writes() const;  // in any shard
   // Sessions that wait until the primary is sure to be one.
-  uint64_t waiting_for_lease();
-  // The newest entry of its log when it started.
-  Seq recovered_seq() const { return recovered_seq_; }
+  uint64_t waiting_for_lease() const;
+  // The newest entry of its log when it started; 0: it had none.
+  Seq recovered_seq(ShardId shard) const { return get(recovered_, shard); }
   // What its earlier processes, or whoever sent it a snapshot, knew to be committed. There may be
   // images as new as that, so before it has come there again, its contents are of no one seq.
-  Seq known_before() const { return known_before_; }
-  void may_show(Seq committed) { known_before_ = std::max(known_before_, committed); }
+  Seq known_before(ShardId shard) const { return get(known_before_, shard); }
+  const std::map<ShardId, Seq>& known_before() const { return known_before_; }
+  void may_show(ShardId shard, Seq committed) {
+    known_before_[shard] = std::max(known_before_[shard], committed);
+  }
 
  private:
   struct Process;
+  using Seqs = std::map<ShardId, Seq>;
 
+  static Seq get(const Seqs& seqs, ShardId shard) {
+    const auto found = seqs.find(shard);
+    return found == seqs.end() ? 0 : found->second;
+  }
   void count_process();
 
   SimReactor& reactor_;
@@ -98,8 +112,7 @@ class ClusterNode {
   std::unique_ptr<SimDisk> disk_;
   int64_t wall_step_us_ = 0;
   uint64_t life_ = 0;
-  Seq recovered_seq_ = 0;
-  Seq known_before_ = 0;
+  Seqs recovered_, known_before_;
   std::unique_ptr<Process> process_;
 };
 

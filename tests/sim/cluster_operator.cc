@@ -132,7 +132,7 @@ void ClusterOperator::send(Request request) {
 }
 
 void ClusterOperator::connect() {
-  conn_ = connect_(node_);
+  conn_ = connect_(cluster_host(node_ + 1));
   if (conn_ == nullptr) {
     node_ = random_.below(nodes_);
     return;

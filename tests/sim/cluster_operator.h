@@ -25,7 +25,7 @@ namespace holdfast {
 
 class ClusterOperator final : public ConnHandler {
  public:
-  using Connect = std::function<std::unique_ptr<Conn>(size_t node)>;  // 0, 1, ...
+  using Connect = std::function<std::unique_ptr<Conn>(const std::string& host)>;
 
   // All references outlive it, but for events.
   ClusterOperator(size_t nodes, SimReactor& reactor, Random& random, MarkCounts& marks,
@@ -41,7 +41,8 @@ class ClusterOperator final : public ConnHandler {
     if (out_.erase(node) != 0) content_ = false;
   }
   // All are to be members. From now on it looks again and again: a change that it asked for in vain
-  // may still come to be, after a primary that knows nothing of it said that all is well (seed 830).
+  // may still come to be, after a primary that knows nothing of it said that all is well (seed
+  // 830).
   void take_all_back() {
     content_ = false;
     out_.clear();

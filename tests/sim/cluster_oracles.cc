@@ -37,48 +37,54 @@ std::string first_difference(const std::map<std::string, uint64_t>& a,
 
 void ClusterWorld::look() {
   for (const auto& node : nodes_) {
-    if (node->running() && !node->shard().failed()) look_at(*node);
+    if (node->waiting_for_lease() > 0) mark("reads that waited for a lease");
+    for (Shard* shard : node->shards()) {
+      if (!shard->failed()) look_at(*node, *shard);
+    }
   }
+  look_at_map();
 }
 
-void ClusterWorld::look_at(ClusterNode& node) {
-  if (node.waiting_for_lease() > 0) mark("reads that waited for a lease");
-  const ReplicaCore* core = node.core();
-  if (core != nullptr) {
-    const LogPosition& committed = core->committed();
-    const auto [known, fresh] = ledger_.emplace(committed.seq, committed);
-    if (!fresh && known->second != committed) {
-      throw Violation("C2: " + node.host() + " committed another entry " +
-                      std::to_string(committed.seq) + " than was committed before");
-    }
-    if (core->serving() && core->epoch() > newest_epoch_) {
-      if (newest_epoch_ != 0) mark("failovers");
-      newest_epoch_ = core->epoch();
-    }
-    const bool follows = core->role() == Role::kBackup && node.life() > 1;
-    if (follows && core->committed().seq > node.recovered_seq()) mark("caught up by the log");
-  }
-  compare_contents(node);
-  watch_checkpoints(node);
+void ClusterWorld::look_at(const ClusterNode& node, Shard& shard) {
+  if (const ReplicaCore* core = node.core(shard.id())) look_at_log(node, shard, *core);
+  compare_contents(node, shard);
+  watch_checkpoints(node, shard);
 }
 
-void ClusterWorld::watch_checkpoints(ClusterNode& node) {
-  Seen& seen = seen_[node.host()];
-  const Seen now{node.life(), node.shard().commit_seq(),
-                 node.shard().checkpoint().finished_count()};
+void ClusterWorld::look_at_log(const ClusterNode& node, const Shard& shard,
+                               const ReplicaCore& core) {
+  Seen& seen = seen_[shard.id()];
+  const LogPosition& committed = core.committed();
+  const auto [known, fresh] = seen.ledger.emplace(committed.seq, committed);
+  if (!fresh && known->second != committed) {
+    throw Violation("C2: " + node.host() + " committed another entry " +
+                    std::to_string(committed.seq) + " of shard " + std::to_string(shard.id()) +
+                    " than was committed before");
+  }
+  if (core.serving() && core.epoch() > seen.newest_epoch) {
+    if (seen.newest_epoch != 0) mark("failovers");
+    seen.newest_epoch = core.epoch();
+  }
+  const bool follows = core.role() == Role::kBackup && node.life() > 1;
+  if (follows && committed.seq > node.recovered_seq(shard.id())) mark("caught up by the log");
+}
+
+void ClusterWorld::watch_checkpoints(const ClusterNode& node, const Shard& shard) {
+  Checkpoints& seen = checkpoints_[{node.host(), shard.id()}];
+  const Checkpoints now{node.life(), shard.commit_seq(), shard.checkpoint().finished_count()};
   if (now.life == seen.life && now.committed == seen.committed &&
-      now.checkpoints > seen.checkpoints + kIdleCheckpoints) {
+      now.finished > seen.finished + kIdleCheckpoints) {
     throw Violation("C6: " + node.host() + " takes checkpoints without end");
   }
   seen = now;
 }
 
 // A primary applies before it is committed: it can be compared when it is quiet.
-void ClusterWorld::compare_contents(ClusterNode& node) {
-  const Shard& shard = node.shard();
-  if (shard.last_seq() != shard.commit_seq() || shard.commit_seq() < node.known_before()) return;
-  auto hashes = hashes_of(node.shard().keyspace());
-  const auto [known, fresh] = contents_.try_emplace(shard.commit_seq());
+void ClusterWorld::compare_contents(const ClusterNode& node, Shard& shard) {
+  const Seq seq = shard.commit_seq();
+  if (shard.last_seq() != seq || seq < node.known_before(shard.id())) return;
+  auto hashes = hashes_of(shard.keyspace());
+  const auto [known, fresh] = seen_[shard.id()].contents.try_emplace(seq);
   if (fresh) {
     known->second = {node.host(), std::move(hashes)};
     return;
@@ -87,21 +93,92 @@ void ClusterWorld::compare_contents(ClusterNode& node) {
   const std::string difference = first_difference(known->second.hashes, hashes);
   if (!difference.empty()) {
     throw Violation("C3: " + known->second.host + " and " + node.host() +
-                    " have other contents at entry " + std::to_string(shard.commit_seq()) + ": " +
-                    difference);
+                    " have other contents at entry " + std::to_string(seq) + " of shard " +
+                    std::to_string(shard.id()) + ": " + difference);
   }
-  const std::string wrong = unsound(node.shard().keyspace());
+  const std::string wrong = unsound(shard.keyspace());
   if (!wrong.empty()) throw Violation("C3: " + node.host() + " is wrong about " + wrong);
 }
 
-bool ClusterWorld::converged() {
-  ClusterNode* leads = primary();
-  if (leads == nullptr || leads->shard().last_seq() != leads->shard().commit_seq()) return false;
-  if (operator_ != nullptr && !all_is_well()) return false;
-  return std::ranges::all_of(nodes_, [&](const auto& node) {
-    if (!node->running()) return false;
-    return node->shard().commit_seq() == leads->shard().commit_seq();
+// What the coordinators have committed, and whether the nodes act on nothing else.
+void ClusterWorld::look_at_map() {
+  const auto check = [&](ShardId id, const View& view) {
+    if (view.epoch == 0) return;
+    const auto [known, fresh] = seen_[id].views.emplace(view.epoch, view);
+    if (fresh || known->second == view) return;
+    throw Violation("C8: shard " + std::to_string(id) + " has two views of epoch " +
+                    std::to_string(view.epoch));
+  };
+  for (const auto& node : nodes_) {
+    if (node->coordinator() == nullptr || !node->coordinator()->leads()) continue;
+    for (const ClusterShard& shard : node->coordinator()->core().map().shards) {
+      check(shard.id, shard.record.active);
+      if (shard.record.active.epoch > 1) mark("views");
+    }
+  }
+  for (const auto& node : nodes_) {
+    if (node->mode() != Mode::kStorage) continue;
+    for (const Shard* shard : node->shards()) {
+      const ReplicaCore& core = *node->core(shard->id());
+      const auto& views = seen_[shard->id()].views;
+      const auto found = views.find(core.epoch());
+      if (core.role() != Role::kPrimary || found == views.end()) continue;
+      if (found->second.primary == core.self()) continue;
+      throw Violation("C8: " + node->host() + " leads shard " + std::to_string(shard->id()) +
+                      " in epoch " + std::to_string(core.epoch()) + ", which is another's");
+    }
+  }
+}
+
+// All that is logged is committed, and all members know it.
+bool ClusterWorld::converged(ShardId shard, const std::vector<Member>& members) {
+  const ClusterNode* leads = primary(shard);
+  if (leads == nullptr) return false;
+  const Seq seq = leads->shard(shard)->commit_seq();
+  if (leads->shard(shard)->last_seq() != seq) return false;
+  return std::ranges::all_of(members, [&](const Member& member) {
+    const ClusterNode& node = *nodes_[member.node - 1];
+    const ReplicaCore* core = node.core(shard);
+    return core != nullptr && core->self() == member && node.shard(shard)->commit_seq() == seq;
   });
+}
+
+bool ClusterWorld::converged() {
+  if (!std::ranges::all_of(nodes_, [](const auto& node) { return node->running(); })) return false;
+  if (!coordinated()) {
+    if (operator_ != nullptr && !all_is_well()) return false;
+    const ClusterNode* leads = primary(0);
+    if (leads == nullptr) return false;
+    if (operator_ == nullptr) return leads->shard(0)->last_seq() == leads->shard(0)->commit_seq();
+    return converged(0, leads->core(0)->membership().voters);
+  }
+  const ClusterCore* core = leading_coordinator();
+  if (core == nullptr || core->map().shards.empty()) return false;
+  const ClusterNode* leads = primary(0);
+  return leads != nullptr && converged(0, leads->core(0)->membership().voters) &&
+         std::ranges::all_of(core->map().shards, [&](const ClusterShard& shard) {
+           return converged(shard.id, shard.record.active.members);
+         });
+}
+
+std::string ClusterWorld::state(const ClusterNode& node) {
+  if (!node.running()) return node.host() + " is down";
+  std::string text = node.host() + " runs";
+  if (node.waiting_for_lease() > 0) {
+    text += ", " + std::to_string(node.waiting_for_lease()) + " clients wait for a lease";
+  }
+  for (const Shard* shard : node.shards()) {
+    text += "; shard " + std::to_string(shard->id()) + ": applied " +
+            std::to_string(shard->last_seq()) + ", committed " +
+            std::to_string(shard->commit_seq());
+    if (shard->accepts_writes()) text += ", accepts writes";
+    if (const ReplicaCore* core = node.core(shard->id())) {
+      text += ", log to " + std::to_string(core->last().seq) + ", " +
+              std::string(role_name(core->role())) + " in epoch " + std::to_string(core->epoch()) +
+              " of " + std::to_string(core->members().size());
+    }
+  }
+  return text;
 }
 
 void ClusterWorld::describe() {
@@ -112,23 +189,10 @@ void ClusterWorld::describe() {
     if (calm_ && !client->finished()) note("unfinished: " + client->state());
   }
   note("--- nodes:");
-  for (const auto& node : nodes_) {
-    std::string text = node->host() + (node->running() ? " runs" : " is down");
-    if (node->running()) {
-      text += ", last " + std::to_string(node->shard().last_seq()) + ", committed " +
-              std::to_string(node->shard().commit_seq());
-    }
-    if (node->accepts_writes()) text += ", accepts writes";
-    if (node->running()) {
-      text += ", " + std::to_string(node->waiting_for_lease()) + " clients wait for a lease";
-    }
-    if (node->running() && node->core() != nullptr) {
-      text += ", log to " + std::to_string(node->core()->last().seq) + ", " +
-              std::string(role_name(node->core()->role())) + " in epoch " +
-              std::to_string(node->core()->epoch()) + ", a group of " +
-              std::to_string(node->core()->members().size());
-    }
-    note(text);
+  for (const auto& node : nodes_) note(state(*node));
+  if (const ClusterCore* core = leading_coordinator()) {
+    note("the map has revision " + std::to_string(core->map().revision) +
+         (core->waits_for().empty() ? "" : ", waits: " + core->waits_for()));
   }
 }
 

@@ -27,7 +27,7 @@ void Told::sends(const Message& message) {
     durable = copied->durable;
   } else if (const auto* beat = std::get_if<HeartbeatOk>(&message.body)) {
     durable = beat->durable;
-  } else {
+  } else if (!std::holds_alternative<FenceOk>(message.body)) {
     return;
   }
   Words& words = words_[message.from];

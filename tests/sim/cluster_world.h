@@ -1,14 +1,17 @@
-// ClusterWorld: one seed's simulation of whole nodes: server, shard, replication, links, engine,
-// all real, on simulated disks, network and clocks; one to five nodes in a group that elects its
-// primary, or one alone; two to eight clients, others that only read and stay with one node each
-// whatever becomes of it, and an operator. Everything that happens follows from the seed.
+// ClusterWorld: one seed's simulation of whole nodes: src/node/ and all below it, on simulated
+// disks, network and clocks; two to eight clients, others that only read and stay with one node
+// each whatever becomes of it, and an operator. Everything that happens follows from the seed.
+//
+// Below kClusters a seed is of a group that elects its primary, of one to five nodes, or of one
+// node alone. From there on it is of a cluster: one or three coordinators, three to five storage
+// nodes with one or two shards, and gateways, which some of the clients go through.
 //
 // Faults, of which each seed turns on some: processes killed, power lost (of one, of all, in the
 // middle of a write, within recovery), failed, slow and stalled disks, pauses, partitions (also
 // one-way, also clogs opened in random order), resets, slow networks, wall clock steps, drifting
 // boot clocks, clients that stop reading, primaries that only their clients reach, power lost right
-// after a vote, full devices, disks that are replaced; members taken out and back, handovers. Small
-// logs and checkpoints, so that logs are released.
+// after a vote, full devices, disks that are replaced; members taken out and back, handovers,
+// processes that are stopped in order. Small logs and checkpoints, so that logs are released.
 //
 // Oracles:
 //   C1  the history of the clients is linearizable, its transactions strictly serializable
@@ -20,6 +23,7 @@
 //   C5  no assertion of the product is broken; a store is always recovered
 //   C6  no checkpoints without end when there is nothing new
 //   C7  what a store told the others, it knows in later lives (cluster_told.h)
+//   C8  a shard has one view of an epoch, whoever is asked; who leads in it, is its primary
 // A broken oracle throws Violation.
 #pragma once
 
@@ -43,6 +47,8 @@ namespace holdfast {
 
 class ClusterWorld {
  public:
+  static constexpr uint64_t kClusters = 1'000'000;
+
   explicit ClusterWorld(uint64_t seed);
   ~ClusterWorld();
 
@@ -59,29 +65,40 @@ class ClusterWorld {
   void logged(std::string_view message, std::initializer_list<LogField> fields);
 
  private:
-  void make_nodes();
+  // --- who is there: cluster_layout.cc ---
+  using Hosts = std::vector<std::string>;
+
+  void make_group();
+  void make_cluster();
+  void make_node(const ClusterNode::Knobs& knobs);
+  ClusterNode::Knobs draw_knobs();
   void make_clients();
-  void make_client(size_t number, const ClusterClient::Manner& manner);
+  void make_client(const ClusterClient::Manner& manner, const Hosts& servers);
   void make_operator();
-  std::function<std::unique_ptr<Conn>(size_t node)> connects_from(const std::string& host);
+  ClusterClient::Connect connects_from(const std::string& host);
+  bool coordinated() const { return nodes_.front()->mode() == Mode::kCoordinator; }
   void note(const std::string& what);
+  void note_primaries(const ClusterNode& node);
   void mark(const std::string& name) { ++marks_[name]; }
   int64_t up_to(int64_t most) { return static_cast<int64_t>(random_.below(uint64_t(most) + 1)); }
   void after(int64_t ms, std::function<void()> task) { reactor_.run_after(ms, std::move(task)); }
   ClusterNode& any() { return *nodes_[random_.below(nodes_.size())]; }
+  // Of some shard; null: no shard has one.
   ClusterNode* primary();
+  ClusterNode* primary(ShardId shard);
+  // Who leads the cluster, as far as it knows; null: nobody, or there are no coordinators.
+  const ClusterCore* leading_coordinator();
 
   // --- lives of processes ---
   void start(ClusterNode& node);
   void start_after(ClusterNode& node, int64_t ms);
   void kill(ClusterNode& node);
   void lose_power(ClusterNode& node);
-  void start_anew(ClusterNode& node, const std::string& why);
-  void log_failed(ClusterNode& node, const Status& status);
+  void ended(ClusterNode& node, ExitCode code, const std::string& why);
   int64_t downtime() { return 1 + up_to(random_.one_in(4) ? 4000 : 300); }
 
   // --- faults: cluster_faults.cc, cluster_aimed_faults.cc ---
-  static constexpr int kFaultKinds = 34;
+  static constexpr int kFaultKinds = 36;
   void draw_faults();
   void draw_weather();
   void schedule_fault();
@@ -104,14 +121,19 @@ class ClusterWorld {
   void replace_disk();
   void fill_device(ClusterNode& node);
   void hand_over();
+  void stop_in_order(ClusterNode& node);
   void heal();
 
   // --- oracles: cluster_oracles.cc ---
   void look();
-  void look_at(ClusterNode& node);
-  void compare_contents(ClusterNode& node);
-  void watch_checkpoints(ClusterNode& node);
+  void look_at(const ClusterNode& node, Shard& shard);
+  void look_at_log(const ClusterNode& node, const Shard& shard, const ReplicaCore& core);
+  void compare_contents(const ClusterNode& node, Shard& shard);
+  void watch_checkpoints(const ClusterNode& node, const Shard& shard);
+  void look_at_map();
   bool converged();
+  bool converged(ShardId shard, const std::vector<Member>& members);
+  std::string state(const ClusterNode& node);
   void calm();
 
   SimReactor reactor_;
@@ -123,8 +145,7 @@ class ClusterWorld {
   std::unique_ptr<Workload> workload_;
   std::vector<std::unique_ptr<ClusterNode>> nodes_;
   std::vector<std::unique_ptr<ClusterClient>> clients_;
-  std::unique_ptr<ClusterOperator> operator_;  // null: there is no group
-  Told told_;                                  // C7
+  std::unique_ptr<ClusterOperator> operator_;  // null: no group that elects its primary
   bool calm_ = false;
 
   // Knobs.
@@ -133,20 +154,27 @@ class ClusterWorld {
   int64_t chaos_ms_ = 1;
   bool rare_recovery_faults_ = false;
 
-  std::map<Seq, LogPosition> ledger_;  // C2
   struct Contents {
     std::string host;                        // who had them first
     std::map<std::string, uint64_t> hashes;  // of the values
   };
-  std::map<Seq, Contents> contents_;  // C3
+  // What was seen of a shard, on whichever node.
   struct Seen {
+    std::map<Seq, LogPosition> ledger;  // C2
+    std::map<Seq, Contents> contents;   // C3
+    Told told;                          // C7
+    std::map<Epoch, View> views;        // C8
+    Epoch newest_epoch = 0;
+    Epoch last_led = 0;  // what describe() tells of
+  };
+  std::map<ShardId, Seen> seen_;
+  struct Checkpoints {
     uint64_t life = 0;
     Seq committed = 0;
-    uint64_t checkpoints = 0;
+    uint64_t finished = 0;
   };
-  std::map<std::string, Seen> seen_;  // C6
-  Epoch newest_epoch_ = 0;
-  std::vector<std::string> views_;  // for describe()
+  std::map<std::pair<std::string, ShardId>, Checkpoints> checkpoints_;  // C6
+  std::vector<std::string> views_;                                      // for describe()
 };
 
 }  // namespace holdfast

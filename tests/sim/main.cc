@@ -57,8 +57,10 @@ const std::vector<std::string> kMarks = {
     "slow disks",
     "snapshots installed",
     "stalled disks",
+    "stopped in order",
     "suffixes truncated",
     "unknown outcomes",
+    "views",
     "wall clock steps",
     "writes failed",
 };
@@ -104,5 +106,6 @@ int main(int argc, char** argv) {
   holdfast::set_assert_handler(broken);
   holdfast::set_log_level(holdfast::LogLevel::kOff);
   holdfast::set_log_hook(logged);
-  return holdfast::run_campaign(argc, argv, {"sim", "tests/sim/seeds.txt", kMarks, 300}, run_seed);
+  return holdfast::run_campaign(
+      argc, argv, {"sim", "tests/sim/seeds.txt", kMarks, 300, ClusterWorld::kClusters}, run_seed);
 }

@@ -46,7 +46,7 @@ Workload::Workload(Random& random) : random_(random) {
   add("set", ObjectKind::kSet, some(2), 1);
   add("list", ObjectKind::kList, some(2), 1);
   for (uint64_t i = some(4); i > 0; --i) {
-    const std::string name = "log" + std::to_string(i);
+    const std::string name = "{log}" + std::to_string(i);
     lists_.emplace_back(transactions_.add_key(name), name);
   }
   stir_percent_ = some(40);
@@ -213,7 +213,7 @@ Asked Workload::transaction(uint32_t client, const std::vector<Step>& steps) {
 
 // What is not judged by itself: effects of all types, for the replicas.
 Asked Workload::stir() {
-  const std::string key = "stir" + std::to_string(random_.below(12));
+  const std::string key = "{stir" + std::to_string(random_.below(12)) + "}";
   const std::string number = std::to_string(random_.below(100));
   const std::string soon = std::to_string(1 + random_.below(3000));
   std::vector<std::string> words;
