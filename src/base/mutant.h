@@ -67,6 +67,15 @@ enum class Mutant {
   kCommitUnmatched,        // I4
   kTruncateOverlap,        // I26
   kReadWithoutLease,       // I21
+  // Of a cluster: what the simulation of whole nodes is to catch.
+  kOfClusters = 200,     //
+  kReplyBeforeCommit,    // I1
+  kReadUncommitted,      // I6
+  kActOnProposal,        // I13
+  kCountAnyStore,        // I16
+  kServeWithoutLease,    // I19
+  kTellMapWithoutLease,  // I19
+  kTakeOlderMap,         // I40
 };
 
 #ifdef HOLDFAST_MUTANTS

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace holdfast {
 namespace {
@@ -59,7 +60,7 @@ void Coordinator::look() {
     act(actions);
   }
   if (to_log_) log_proposal();
-  while (logged_ != 0 && shard_.commit_seq() >= logged_) {
+  while (logged_ != 0 && (shard_.commit_seq() >= logged_ || mutant(Mutant::kActOnProposal))) {
     logged_ = 0;
     ClusterCore::Actions actions;
     core_.decided(now_ns(), &actions);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/group.h"
 
 namespace holdfast {
@@ -132,7 +133,8 @@ void ClusterAgent::on_message(const Message& message) {
 }
 
 void ClusterAgent::take_map(const MapIs& message) {
-  if (message.revision <= map_.revision || message.map == nullptr) return;
+  const bool newer = message.revision > map_.revision || mutant(Mutant::kTakeOlderMap);
+  if (!newer || message.map == nullptr) return;
   Result<ClusterMap> decoded = decode_cluster_map(*message.map);
   if (!decoded.ok() || decoded.value().revision != message.revision) {
     log_warning("a cluster map that cannot be read", {{"why", decoded.status().message()}});

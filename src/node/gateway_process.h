@@ -28,6 +28,8 @@ class GatewayProcess {
   void stop();
   std::vector<Address> addresses() const { return gateway_->addresses(); }
   const Options& options() const { return options_; }
+  // Null: it asks seeds.
+  const ClusterMap* map() const { return agent_ == nullptr ? nullptr : &agent_->map(); }
 
  private:
   static constexpr int64_t kDrainMs = 5000;

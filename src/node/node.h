@@ -41,6 +41,8 @@ class Node {
   const Server& server() const { return *server_; }
   Shards& shards() { return *shards_; }
   const Options& options() const { return options_; }
+  // Null: it hears of none.
+  const ClusterMap* map() const { return agent_ == nullptr ? nullptr : &agent_->map(); }
   // Null: it leads no cluster, and never will.
   const Coordinator* coordinator() const { return coordinator_.get(); }
 

@@ -2,6 +2,7 @@
 #include "resp/context.h"
 
 #include "base/double_text.h"
+#include "base/mutant.h"
 #include "replica/shard.h"
 #include "resp/command_table.h"
 #include "resp/server.h"
@@ -107,7 +108,7 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
     server.fields_expired(db, key, emptied);
     return find(db, key, with_value);
   }
-  observe(object->mod_seq());
+  if (!mutant(Mutant::kReadUncommitted)) observe(object->mod_seq());
   observe(keyspace_->replaced_at(db));  // SWAPDB shows objects that are older than itself
   return object;
 }

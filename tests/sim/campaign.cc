@@ -210,7 +210,7 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
   std::vector<uint64_t> seeds = remembered(options.seeds_file);
   uint64_t count = options.seeds, first = 1;
   size_t jobs = std::max(1U, std::thread::hardware_concurrency());
-  bool single = false, stop = false;
+  bool single = false, stop = false, second_only = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view flag = argv[i];
     const uint64_t value = i + 1 < argc ? std::strtoull(argv[i + 1], nullptr, 10) : 0;
@@ -218,6 +218,7 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
     if (flag == "--first") first = value;
     if (flag == "--jobs") jobs = std::max<uint64_t>(1, value);
     if (flag == "--until-failure") stop = true;
+    if (flag == "--second-kind") second_only = true;
     if (flag == "--seed") {
       seeds = {value};
       single = true;
@@ -225,11 +226,13 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
   }
   if (stop && !single) seeds.clear();  // how many it takes, not whether it is remembered
   for (uint64_t i = 0; !single && i < count; ++i) {
-    const bool second = options.second_kind != 0 && i % 2 == 1;
-    if (options.second_kind == 0) {
+    const uint64_t second = options.second_kind;
+    if (second == 0) {
       seeds.push_back(first + i);
+    } else if (second_only) {
+      seeds.push_back(second + first + i);
     } else {
-      seeds.push_back((second ? options.second_kind : 0) + first + i / 2);
+      seeds.push_back((i % 2 == 1 ? second : 0) + first + i / 2);
     }
   }
   return Campaign(std::move(options), run).run(seeds, std::min(jobs, seeds.size()), single, stop);

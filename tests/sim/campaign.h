@@ -1,7 +1,8 @@
 // Campaign: runs many seeds of a simulation on all cores, each seed twice, and says what happened.
 //
-//   PROGRAM [--seeds N] [--first S] [--seed S] [--jobs N] [--until-failure]
+//   PROGRAM [--seeds N] [--first S] [--seed S] [--jobs N] [--until-failure] [--second-kind]
 //
+// --second-kind: only seeds of that (CampaignOptions).
 // --until-failure stops at the first seed that fails, runs each once, and no remembered ones.
 //
 // A seed fails when an oracle is broken, when two runs of it differ, or when it ends its process.

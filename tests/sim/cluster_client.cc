@@ -16,7 +16,7 @@ constexpr int64_t kRefusedMs = 150;  // until one who watches asks again
 
 ClusterClient::ClusterClient(uint32_t number, std::vector<std::string> servers, SimReactor& reactor,
                              Random& random, Workload& workload, const Manner& manner,
-                             Connect connect)
+                             ConnectTo connect)
     : number_(number),
       servers_(std::move(servers)),
       reactor_(reactor),
@@ -159,6 +159,7 @@ void ClusterClient::take_replies() {
     Waiting done = std::move(first);
     waiting_.pop_front();
     done.asked.answered(done.replies);
+    if (!done.replies.back().error()) ++acknowledged_;
     refused_ = stays() && Workload::refused(done.replies.back());
     for (const Reply& each : done.replies) redirected(each);
     if (done.again && Workload::refused(done.replies.back())) {
@@ -170,6 +171,9 @@ void ClusterClient::take_replies() {
 void ClusterClient::redirected(const Reply& reply) {
   if (!Workload::refused(reply) || stays()) return;
   const std::string code = reply.code();
+  if (code == "MOVED" && manner_.through_gateway) {
+    throw Violation("a gateway sends its client elsewhere: " + reply.text);
+  }
   if (code == "MOVED") {  // MOVED 5 10.0.0.2:6379
     const size_t begin = reply.text.rfind(' ') + 1;
     const std::string host = reply.text.substr(begin, reply.text.rfind(':') - begin);

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "base/net.h"
 #include "base/sim/sim_reactor.h"
+#include "tests/sim/asker.h"
 #include "tests/sim/workload.h"
 
 namespace holdfast {
@@ -24,14 +24,13 @@ class ClusterClient final : public ConnHandler {
     int64_t patience_ms = 1000;
     // Only reads, from one node whatever that says: it asks a primary that was deposed, too.
     bool watches = false;
+    bool through_gateway = false;  // where nobody is sent elsewhere
   };
-  // To that host; null: refused.
-  using Connect = std::function<std::unique_ptr<Conn>(const std::string& host)>;
 
   // `servers`: where it may ask. All references outlive it, but for events: it may be destroyed at
   // any time.
   ClusterClient(uint32_t number, std::vector<std::string> servers, SimReactor& reactor,
-                Random& random, Workload& workload, const Manner& manner, Connect connect);
+                Random& random, Workload& workload, const Manner& manner, ConnectTo connect);
 
   void start();
   // Asks for nothing more but this, one after the other, each until it is answered.
@@ -46,6 +45,9 @@ class ClusterClient final : public ConnHandler {
   void pause_reading(int64_t ms);
   uint64_t moved() const { return moved_; }
   uint64_t timeouts() const { return timeouts_; }
+  const Manner& manner() const { return manner_; }
+  // Of what it asked.
+  uint64_t acknowledged() const { return acknowledged_; }
 
   void on_readable() override;
   void on_writable() override;
@@ -74,7 +76,7 @@ class ClusterClient final : public ConnHandler {
   Random& random_;
   Workload& workload_;
   const Manner manner_;
-  const Connect connect_;
+  const ConnectTo connect_;
   std::unique_ptr<Conn> conn_;
   std::string out_, in_;
   std::deque<Waiting> waiting_;
@@ -84,7 +86,7 @@ class ClusterClient final : public ConnHandler {
   bool finishing_ = false;
   bool refused_ = false;  // one who watches was, just now
   std::deque<Ask> last_;
-  uint64_t moved_ = 0, timeouts_ = 0;
+  uint64_t moved_ = 0, timeouts_ = 0, acknowledged_ = 0;
 };
 
 }  // namespace holdfast

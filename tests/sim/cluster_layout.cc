@@ -99,8 +99,8 @@ void ClusterWorld::make_clients() {
     manner.pipeline = 1 + random_.below(slow ? 16 : 6);
     manner.patience_ms = 300 + up_to(slow ? 5000 : 2000);
     if (i == 0) manner.patience_ms = 100 + up_to(200);  // it is the first at a new primary
-    const bool plain = !gateways.empty() && !random_.one_in(3);
-    make_client(manner, plain ? gateways : servers);
+    manner.through_gateway = !gateways.empty() && !random_.one_in(3);
+    make_client(manner, manner.through_gateway ? gateways : servers);
   }
   if (servers.size() < 2) return;
   for (size_t i = random_.one_in(2) ? servers.size() : random_.below(2); i > 0; --i) {
@@ -121,11 +121,25 @@ void ClusterWorld::make_client(const ClusterClient::Manner& manner, const Hosts&
 }
 
 void ClusterWorld::make_operator() {
+  if (coordinated()) {
+    Hosts coordinators, nodes;
+    for (const auto& node : nodes_) {
+      if (node->mode() == Mode::kCoordinator) coordinators.push_back(node->host());
+      if (node->mode() == Mode::kStorage) nodes.push_back(std::to_string(node->number()));
+    }
+    for (uint64_t i = random_.below(4); i > 0; --i) {
+      coordinator_clients_.push_back(std::make_unique<CoordinatorClient>(
+          coordinators, nodes, reactor_, random_, marks_, map_told_,
+          connects_from("operator" + std::to_string(i))));
+    }
+    return;
+  }
+  if (!nodes_.front()->grouped()) return;
   operator_ = std::make_unique<ClusterOperator>(nodes_.size(), reactor_, random_, marks_,
                                                 connects_from("operator"));
 }
 
-ClusterClient::Connect ClusterWorld::connects_from(const std::string& host) {
+ConnectTo ClusterWorld::connects_from(const std::string& host) {
   return [net = std::shared_ptr<Net>(net_.at(host))](
              const std::string& server) -> std::unique_ptr<Conn> {
     auto conn = net->connect(Address::tcp(server, kRespPort));

@@ -147,6 +147,11 @@ const Coordinator* ClusterNode::coordinator() const {
   return running() && keeps_data() ? process_->keeper->coordinator() : nullptr;
 }
 
+const ClusterMap* ClusterNode::map() const {
+  if (!running()) return nullptr;
+  return keeps_data() ? process_->keeper->map() : process_->gateway->map();
+}
+
 bool ClusterNode::accepts_writes() const {
   return std::ranges::any_of(shards(), [](const Shard* each) { return each->accepts_writes(); });
 }

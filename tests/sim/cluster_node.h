@@ -79,6 +79,8 @@ class ClusterNode {
   const ReplicaCore* core(ShardId id) const;  // null: not hosted now, or alone
   // Null: this process is no coordinator.
   const Coordinator* coordinator() const;
+  // The one that it goes by; null: none.
+  const ClusterMap* map() const;
   bool accepts_writes() const;  // in any shard
   // Sessions that wait until the primary is sure to be one.
   uint64_t waiting_for_lease() const;

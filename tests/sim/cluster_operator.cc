@@ -31,12 +31,14 @@ std::string hex(StoreId store) {
 }  // namespace
 
 ClusterOperator::ClusterOperator(size_t nodes, SimReactor& reactor, Random& random,
-                                 MarkCounts& marks, Connect connect)
+                                 MarkCounts& marks, ConnectTo connect)
     : nodes_(nodes),
       reactor_(reactor),
       random_(random),
       marks_(marks),
-      connect_(std::move(connect)) {}
+      asker_(std::move(connect),
+             {[this](const Request& asked, const Reply& reply) { take(asked, reply); },
+              [this] { node_ = random_.below(nodes_); }}) {}
 
 void ClusterOperator::start() { look_later(); }
 
@@ -49,20 +51,28 @@ void ClusterOperator::look_later() {
 
 void ClusterOperator::look() {
   if (idle() && !watches_ && hand_over_ == 0) return;
-  if (conn_ == nullptr) {
-    connect();
-  } else if (asked_.empty()) {
-    send({"SHARD", "INFO"});
-  } else if (reactor_.clock().mono_ns() - asked_ns_ > kPatienceNs) {
-    disconnect();
+  if (!asker_.connected()) {
+    if (!asker_.connect(cluster_host(node_ + 1))) {
+      node_ = random_.below(nodes_);
+      return;
+    }
+    ask({"SHARD", "INFO"});
+  } else if (!asker_.waits()) {
+    ask({"SHARD", "INFO"});
+  } else if (reactor_.clock().mono_ns() - asker_.asked_ns() > kPatienceNs) {
+    asker_.disconnect();
+    node_ = random_.below(nodes_);
   }
+}
+
+void ClusterOperator::ask(Request request) {
+  asker_.ask(std::move(request), reactor_.clock().mono_ns());
 }
 
 // --- what is to be done ---
 
 // The store of a disk that is gone may be taken out before or after the new one is put in.
-std::optional<ClusterOperator::Request> ClusterOperator::next_step(
-    const std::vector<Listed>& members) {
+std::optional<Request> ClusterOperator::next_step(const std::vector<Listed>& members) {
   const auto remove = [](const Member& member) {
     return Request{"SHARD", "REMOVEMEMBER", std::to_string(member.node), hex(member.store)};
   };
@@ -87,7 +97,7 @@ void ClusterOperator::take_info(const Reply& info) {
   if (field(info, "role").text != "primary") {
     const auto leader = static_cast<size_t>(field(info, "leader").number);
     node_ = leader != 0 ? leader - 1 : random_.below(nodes_);
-    disconnect();
+    asker_.disconnect();
     return;
   }
   std::vector<Listed> members;
@@ -101,86 +111,23 @@ void ClusterOperator::take_info(const Reply& info) {
   const std::optional<Request> step = next_step(members);
   content_ = all_vote && !step;
   if (step) {
-    send(*step);
+    ask(*step);
   } else if (hand_over_ != 0) {
-    send({"SHARD", "HANDOVER", std::to_string(hand_over_)});
+    ask({"SHARD", "HANDOVER", std::to_string(hand_over_)});
     hand_over_ = 0;
   }
 }
 
-void ClusterOperator::take(const Reply& reply) {
-  const Request asked = std::exchange(asked_, {});
+void ClusterOperator::take(const Request& asked, const Reply& reply) {
   if (asked[1] == "INFO") {
     if (reply.error()) throw Violation("SHARD INFO: " + reply.text);
     take_info(reply);
   } else if (!reply.error()) {
     ++marks_["SHARD " + asked[1]];
   } else if (reply.code() == "MOVED" || reply.code() == "CLUSTERDOWN") {
-    disconnect();
+    asker_.disconnect();
   } else {
     ++marks_["SHARD refused"];  // as when another change is under way: later again
-  }
-}
-
-// --- the connection ---
-
-void ClusterOperator::send(Request request) {
-  asked_ = std::move(request);
-  asked_ns_ = reactor_.clock().mono_ns();
-  out_bytes_ += request_bytes(asked_);
-  conn_->want_write(true);
-}
-
-void ClusterOperator::connect() {
-  conn_ = connect_(cluster_host(node_ + 1));
-  if (conn_ == nullptr) {
-    node_ = random_.below(nodes_);
-    return;
-  }
-  conn_->set_handler(this);
-  send({"SHARD", "INFO"});
-}
-
-void ClusterOperator::disconnect() {
-  const bool in_vain = !asked_.empty();
-  conn_.reset();
-  out_bytes_.clear();
-  in_.clear();
-  asked_.clear();
-  if (in_vain) node_ = random_.below(nodes_);
-}
-
-void ClusterOperator::on_writable() {
-  while (!out_bytes_.empty()) {
-    const iovec part{out_bytes_.data(), out_bytes_.size()};
-    const IoResult result = conn_->writev(std::span(&part, 1));
-    if (result.kind == IoResult::kWouldBlock) return;
-    if (result.kind == IoResult::kClosed) {
-      disconnect();
-      return;
-    }
-    out_bytes_.erase(0, result.bytes);
-  }
-  conn_->want_write(false);
-}
-
-void ClusterOperator::on_readable() {
-  char buffer[4096];
-  while (true) {
-    const IoResult result = conn_->read(buffer, sizeof buffer);
-    if (result.kind == IoResult::kWouldBlock) break;
-    if (result.kind == IoResult::kClosed) {
-      disconnect();
-      return;
-    }
-    in_.append(buffer, result.bytes);
-  }
-  Reply reply;
-  while (const size_t length = parse_reply(in_, &reply)) {
-    in_.erase(0, length);
-    if (asked_.empty()) throw Violation("the operator is told what was not asked: " + reply.text);
-    take(reply);
-    if (conn_ == nullptr) return;
   }
 }
 

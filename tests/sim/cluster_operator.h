@@ -6,30 +6,25 @@
 // take out for a while.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/net.h"
 #include "base/random.h"
 #include "base/sim/sim_reactor.h"
 #include "replica/message.h"
+#include "tests/sim/asker.h"
 #include "tests/sim/campaign.h"
-#include "tests/sim/reply.h"
 
 namespace holdfast {
 
-class ClusterOperator final : public ConnHandler {
+class ClusterOperator {
  public:
-  using Connect = std::function<std::unique_ptr<Conn>(const std::string& host)>;
-
   // All references outlive it, but for events.
   ClusterOperator(size_t nodes, SimReactor& reactor, Random& random, MarkCounts& marks,
-                  Connect connect);
+                  ConnectTo connect);
 
   void start();
 
@@ -57,22 +52,16 @@ class ClusterOperator final : public ConnHandler {
   // A primary said that every node is a voter, and nobody else.
   bool idle() const { return content_ && out_.empty(); }
 
-  void on_readable() override;
-  void on_writable() override;
-
  private:
   struct Listed {
     Member member;
     bool votes;
   };
-  using Request = std::vector<std::string>;
 
   void look_later();
   void look();
-  void connect();
-  void disconnect();
-  void send(Request request);
-  void take(const Reply& reply);
+  void ask(Request request);
+  void take(const Request& asked, const Reply& reply);
   void take_info(const Reply& reply);
   std::optional<Request> next_step(const std::vector<Listed>& members);
 
@@ -80,12 +69,8 @@ class ClusterOperator final : public ConnHandler {
   SimNodeReactor reactor_;
   Random& random_;
   MarkCounts& marks_;
-  const Connect connect_;
-  std::unique_ptr<Conn> conn_;
-  std::string out_bytes_, in_;
+  Asker asker_;
   size_t node_ = 0;
-  Request asked_;  // empty: nothing
-  int64_t asked_ns_ = 0;
   std::set<NodeId> out_;
   std::set<Member> gone_;
   NodeId hand_over_ = 0;  // 0: nobody

@@ -117,6 +117,12 @@ void ClusterWorld::look_at_map() {
     }
   }
   for (const auto& node : nodes_) {
+    if (node->map() == nullptr) continue;
+    uint64_t& seen = revisions_[{node->host(), node->life()}];
+    if (node->map()->revision < seen) throw Violation("C8: " + node->host() + " took an older map");
+    seen = node->map()->revision;
+  }
+  for (const auto& node : nodes_) {
     if (node->mode() != Mode::kStorage) continue;
     for (const Shard* shard : node->shards()) {
       const ReplicaCore& core = *node->core(shard->id());
@@ -201,6 +207,7 @@ void ClusterWorld::calm() {
   note("the faults end");
   heal();
   if (operator_ != nullptr) operator_->take_all_back();
+  for (const auto& client : coordinator_clients_) client->change_nothing();
   for (size_t i = 0; i < clients_.size(); ++i) {
     clients_[i]->finish(workload_->final_reads(static_cast<uint32_t>(i)));
   }

@@ -20,7 +20,7 @@ ClusterWorld::ClusterWorld(uint64_t seed)
     make_cluster();
   }
   make_clients();
-  if (nodes_.front()->grouped()) make_operator();
+  make_operator();
   chaos_ms_ = 4000 + up_to(random_.one_in(4) ? 16'000 : 6000);
   fault_every_ms_ = 40 + up_to(1200);
   rare_recovery_faults_ = random_.one_in(2);
@@ -173,6 +173,7 @@ void ClusterWorld::run() {
   for (const auto& node : nodes_) start_after(*node, up_to(500));
   for (const auto& client : clients_) client->start();
   if (operator_ != nullptr) operator_->start();
+  for (const auto& client : coordinator_clients_) client->start();
   schedule_fault();
   while (now_ms() < chaos_ms_) {
     reactor_.run_for(kLookMs);
@@ -189,6 +190,9 @@ void ClusterWorld::run() {
   for (const auto& client : clients_) {
     marks_["clients sent elsewhere"] += client->moved();
     marks_["clients that waited in vain"] += client->timeouts();
+    if (client->manner().through_gateway) {
+      marks_["acknowledged through a gateway"] += client->acknowledged();
+    }
   }
 }
 

@@ -23,7 +23,9 @@
 //   C5  no assertion of the product is broken; a store is always recovered
 //   C6  no checkpoints without end when there is nothing new
 //   C7  what a store told the others, it knows in later lives (cluster_told.h)
-//   C8  a shard has one view of an epoch, whoever is asked; who leads in it, is its primary
+//   C8  a shard has one view of an epoch, whoever is asked; who leads in it, is its primary; no
+//       process goes back to an older map
+//   C9  what coordinators tell of the map is never older than what they told (cluster_admin.h)
 // A broken oracle throws Violation.
 #pragma once
 
@@ -36,6 +38,7 @@
 
 #include "base/log.h"
 #include "tests/sim/campaign.h"
+#include "tests/sim/cluster_admin.h"
 #include "tests/sim/cluster_client.h"
 #include "tests/sim/cluster_node.h"
 #include "tests/sim/cluster_operator.h"
@@ -75,7 +78,7 @@ class ClusterWorld {
   void make_clients();
   void make_client(const ClusterClient::Manner& manner, const Hosts& servers);
   void make_operator();
-  ClusterClient::Connect connects_from(const std::string& host);
+  ConnectTo connects_from(const std::string& host);
   bool coordinated() const { return nodes_.front()->mode() == Mode::kCoordinator; }
   void note(const std::string& what);
   void note_primaries(const ClusterNode& node);
@@ -146,6 +149,8 @@ class ClusterWorld {
   std::vector<std::unique_ptr<ClusterNode>> nodes_;
   std::vector<std::unique_ptr<ClusterClient>> clients_;
   std::unique_ptr<ClusterOperator> operator_;  // null: no group that elects its primary
+  CoordinatorClient::Told map_told_;           // C9
+  std::vector<std::unique_ptr<CoordinatorClient>> coordinator_clients_;
   bool calm_ = false;
 
   // Knobs.
@@ -174,6 +179,7 @@ class ClusterWorld {
     uint64_t finished = 0;
   };
   std::map<std::pair<std::string, ShardId>, Checkpoints> checkpoints_;  // C6
+  std::map<std::pair<std::string, uint64_t>, uint64_t> revisions_;      // C8, of each life
   std::vector<std::string> views_;                                      // for describe()
 };
 

@@ -17,6 +17,11 @@ namespace {
 using holdfast::ClusterWorld;
 
 const std::vector<std::string> kMarks = {
+    "NODE CAN-STOP",
+    "NODE DRAIN",
+    "SHARD FAILOVER",
+    "VIEW LIST",
+    "acknowledged through a gateway",
     "SHARD ADDMEMBER",
     "SHARD HANDOVER",
     "SHARD REMOVEMEMBER",
