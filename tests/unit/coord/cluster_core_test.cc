@@ -23,6 +23,7 @@ class World {
     Member member;
     bool up = true;
     std::map<ShardId, ReplicaReport> replicas;
+    std::vector<NodeId> suspects;
   };
 
   Node& add(NodeId id) {
@@ -51,6 +52,7 @@ class World {
     report.address = "h:" + std::to_string(100 + node.member.node);
     report.resp_address = "h:" + std::to_string(node.member.node);
     for (const auto& [id, replica] : node.replicas) report.replicas.push_back(replica);
+    report.suspects = node.suspects;
     ClusterCore::Actions actions;
     core.report(node.member, report, now, &actions);
     take(actions);
@@ -200,6 +202,43 @@ TEST_CASE("cluster core: a broken connection is suspicion, unless the node repor
   CHECK(world.primary(1) != lost);
 }
 
+TEST_CASE("cluster core: who is not reached by others is not waited for as long") {
+  for (const bool unreached : {false, true}) {
+    CAPTURE(unreached);
+    World world = placed(1, 3);
+    const NodeId bad = world.primary(1);
+    for (auto& [id, node] : world.nodes) {
+      if (unreached && id != bad) node.suspects = {bad};
+    }
+    world.run(1000);
+    CHECK(world.primary(1) == bad);  // it reports: what others say is not enough
+    world.nodes[bad].up = false;
+    world.run(200);
+    CHECK((world.primary(1) != bad) == unreached);
+  }
+}
+
+TEST_CASE("cluster core: it says what does not go on, and why") {
+  ClusterCore::Options options;
+  options.replicas = 3;
+  World world(options);
+  world.add(11);
+  world.add(12);
+  world.lead();
+  world.run(500);
+  CHECK(world.core.waits_for() == "a new cluster: 2 of 3 storage nodes report");
+  world.add(13).replicas[1] = {1, Role::kFenced, 7, 900, 900, false, false, false};
+  world.run(500);
+  CHECK(world.core.waits_for().starts_with("nodes have data of a cluster that these coordinators"));
+  world.nodes[13].replicas.clear();
+  world.run(500);
+  CHECK(world.core.waits_for().empty());
+  for (auto& [id, node] : world.nodes) node.up = id == world.nodes.rbegin()->first;
+  world.run(1000);
+  CHECK(world.core.waits_for().find("1 of its members do, of the 2 that it takes") !=
+        std::string::npos);
+}
+
 TEST_CASE("cluster core: a primary that stalls, or does not lead, or is not heard, is replaced") {
   for (const int fault : {0, 1, 2}) {
     CAPTURE(fault);
@@ -338,6 +377,20 @@ TEST_CASE("cluster core: views that change too often change slower") {
   }
   CHECK(changes >= 4);
   CHECK(changes <= 10);
+}
+
+TEST_CASE("cluster core: ... but not where the primary's process is gone") {
+  World world = placed(1, 3);
+  for (int i = 0; i < 12; ++i) {
+    CAPTURE(i);
+    const NodeId dead = world.primary(1);
+    world.nodes[dead].up = false;
+    world.core.link_lost(dead, world.now);
+    world.run(120);
+    CHECK(world.primary(1) != dead);
+    world.nodes[dead].up = true;
+    world.run(200);
+  }
 }
 
 }  // namespace holdfast

@@ -283,6 +283,42 @@ TEST_CASE("peer net: over real sockets, a heartbeat overtakes a large message") 
   CHECK(std::get<Prepare>(heard[1][1].body).entries->size() == 40 << 20);
 }
 
+TEST_CASE("peer net: nodes that are not known may connect where that is said, and are known then") {
+  const Quiet quiet;
+  SimWorld world(1);
+  Node a(world, identity(1)), b(world, identity(2)), stranger(world, identity(3, "a guess"));
+  b.peers->set_peer(1, address(1), 0, Dial::kWe);  // although its id is higher
+  stranger.peers->set_peer(1, address(1), 0, Dial::kWe);
+  world.reactor.run_for(3000);
+  CHECK(a.peers->nodes().empty());  // it has not said so
+  CHECK(!b.up(1));
+  a.peers->accept_unknown();
+  CHECK(world.run_until([&] { return a.up(2) && b.up(1); }));
+  CHECK(a.peers->nodes() == std::vector<NodeId>{2});
+  CHECK(a.send(2, prepare(7)) == SendResult::kQueued);
+  CHECK(world.run_until([&] { return b.prepared() == std::vector<Seq>{7}; }));
+  world.reactor.run_for(3000);
+  CHECK(!stranger.up(1));  // without the secret
+  // It never dials one of these: it does not know where they are.
+  world.net.reset(host(1), host(2));
+  CHECK(world.run_until([&] { return a.changes == "udu"; }));
+}
+
+TEST_CASE(
+    "peer net: who was silent for long is dialled at once when somebody says that it is there") {
+  const Quiet quiet;
+  SimWorld world(1);
+  Node a(world, identity(1));
+  a.peers->set_peer(2, address(2));
+  world.reactor.run_for(20'000);  // attempts are a second apart by now
+  Node b(world, identity(2));
+  b.peers->set_peer(1, address(1));
+  a.peers->hurry(2);
+  world.reactor.run_for(10);
+  CHECK(a.up(2));
+  CHECK(b.up(1));
+}
+
 TEST_CASE("peer net: the same seed gives the same run") {
   const auto run = [](uint64_t seed) {
     TwoNodes two(seed);

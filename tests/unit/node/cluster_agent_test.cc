@@ -1,0 +1,138 @@
+// ClusterAgent, between coordinators that are played by the test.
+#include "node/cluster_agent.h"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/sim/sim_disk.h"
+#include "engine/mem_engine.h"
+#include "tests/support/peer_nodes.h"
+
+namespace holdfast {
+namespace {
+
+using peer_nodes::address;
+using peer_nodes::host;
+using peer_nodes::identity;
+
+constexpr NodeId kSelf = 11;
+
+ClusterMap map_of(uint64_t revision, const Member& member) {
+  ClusterMap map;
+  map.revision = revision;
+  map.nodes.push_back(
+      {kSelf, member.store, host(kSelf) + ":7000", host(kSelf) + ":6379", NodeState::kUp});
+  ClusterShard shard;
+  shard.id = 1;
+  shard.slots = {{0, kSlotCount - 1}};
+  shard.record.active = {1, ViewPhase::kActive, member, {member}, 1};
+  map.shards.push_back(shard);
+  return map;
+}
+
+// A storage node's agent, and coordinators 1 and 2.
+struct Agent : peer_nodes::Quiet {
+  Agent()
+      : world(1),
+        net(world.net.at(host(kSelf))),
+        reactor(world.reactor),
+        system{reactor, *net, disk, world.random, [](ExitCode, std::string_view) {}},
+        first(world, identity(1)),
+        second(world, identity(2)) {
+    options.mode = Mode::kStorage;
+    options.cluster_id = peer_nodes::kCluster;
+    options.cluster_secret = "s3cret";
+    options.cluster_node = kSelf;
+    options.cluster_listen = host(kSelf) + ":7000";
+    options.cluster_coordinators = {{1, host(1), peer_nodes::kPort, 6379},
+                                    {2, host(2), peer_nodes::kPort, 6379}};
+    first.peers->accept_unknown();
+    second.peers->accept_unknown();
+    REQUIRE(ClusterAgent::check(options).ok());
+    agent = std::make_unique<ClusterAgent>(
+        system, options,
+        ClusterAgent::Hooks{[this](ShardId id) { hosted.push_back(id); },
+                            [this](const ClusterMap& map) { taken.push_back(map.revision); }});
+    REQUIRE(agent->start(kStore, "10.0.0.11:6379").ok());
+    REQUIRE(world.run_until([this] { return first.up(kSelf) && second.up(kSelf); }));
+  }
+  static std::vector<NodeReport> reports(const peer_nodes::Node& coordinator) {
+    std::vector<NodeReport> found;
+    for (const Message& message : coordinator.heard) {
+      if (const auto* report = std::get_if<NodeReport>(&message.body)) found.push_back(*report);
+    }
+    return found;
+  }
+  void tell(const peer_nodes::Node& by, const Member& from, const ClusterMap& map) {
+    auto bytes = std::make_shared<const std::string>(encode_cluster_map(map));
+    by.peers->send({0, 0, from, {kSelf, 0}, MapIs{map.revision, bytes}});
+    world.reactor.run_for(20);
+  }
+
+  static constexpr StoreId kStore = 0x77;
+
+  SimWorld world;
+  std::unique_ptr<Net> net;
+  SimNodeReactor reactor;
+  SimDisk disk{1};
+  Options options;
+  NodeSystem system;
+  peer_nodes::Node first, second;
+  std::vector<ShardId> hosted;
+  std::vector<uint64_t> taken;
+  std::unique_ptr<ClusterAgent> agent;
+};
+
+}  // namespace
+
+TEST_CASE("cluster agent: every coordinator hears reports, with what the node cannot reach") {
+  Agent a;
+  a.agent->suspect(12);
+  a.world.reactor.run_for(200);
+  for (const peer_nodes::Node* coordinator : {&a.first, &a.second}) {
+    const auto reports = Agent::reports(*coordinator);
+    REQUIRE(reports.size() >= 3);
+    CHECK(reports.back().address == "10.0.0.11:7000");
+    CHECK(reports.back().resp_address == "10.0.0.11:6379");
+    CHECK(reports.back().suspects == std::vector<NodeId>{12});
+  }
+  a.world.reactor.run_for(2000);  // it is suspected for a while
+  CHECK(Agent::reports(a.first).back().suspects.empty());
+}
+
+TEST_CASE("cluster agent: the newest map decides, and an older one is dropped (I40)") {
+  Agent a;
+  const Member self{kSelf, Agent::kStore};
+  a.tell(a.first, kCoordinatorMember, map_of(5, self));
+  a.tell(a.second, kCoordinatorMember, map_of(4, {12, 1}));
+  a.tell(a.second, kCoordinatorMember, map_of(5, {12, 1}));
+  CHECK(a.taken == std::vector<uint64_t>{5});
+  CHECK(a.agent->map().shards[0].primary() == self);
+  CHECK(a.hosted == std::vector<ShardId>{1});
+  CHECK(Agent::reports(a.second).back().revision <= 5);
+  a.tell(a.second, kCoordinatorMember, map_of(6, {12, 1}));
+  CHECK(a.taken == std::vector<uint64_t>{5, 6});
+}
+
+TEST_CASE("cluster agent: a map that another node tells, or that cannot be read, is not taken") {
+  Agent a;
+  a.tell(a.first, peer_nodes::member(1), map_of(5, {kSelf, Agent::kStore}));
+  CHECK(a.taken.empty());
+  auto damaged = std::make_shared<const std::string>(
+      encode_cluster_map(map_of(5, {kSelf, Agent::kStore})).substr(0, 20));
+  a.first.peers->send({0, 0, kCoordinatorMember, {kSelf, 0}, MapIs{5, damaged}});
+  a.world.reactor.run_for(20);
+  CHECK(a.taken.empty());
+  CHECK(a.hosted.empty());
+}
+
+TEST_CASE("cluster agent: a member with another store is not this node") {
+  Agent a;
+  a.tell(a.first, kCoordinatorMember, map_of(5, {kSelf, Agent::kStore + 1}));
+  CHECK(a.taken == std::vector<uint64_t>{5});
+  CHECK(a.hosted.empty());
+}
+
+}  // namespace holdfast
