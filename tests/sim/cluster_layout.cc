@@ -64,6 +64,7 @@ void ClusterWorld::make_cluster() {
   const auto gateways = static_cast<uint32_t>(random_.below(3));
   ClusterNode::Knobs knobs = draw_knobs();
   Options& options = knobs.options;
+  options.engine_wal_bytes = (512ULL << 10) << random_.below(3);  // there are many of them
   options.cluster_shards = 1 + static_cast<uint32_t>(random_.below(2));
   options.cluster_replicas = random_.one_in(4) ? 5 : 3;
   if (options.cluster_replicas > keepers) options.cluster_replicas = 3;
