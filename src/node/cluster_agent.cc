@@ -12,6 +12,25 @@ namespace {
 
 constexpr int64_t kSuspectNs = 1'000'000'000;
 
+bool listens_everywhere(const std::string& host) {
+  return host == "0.0.0.0" || host == "::" || host == "*";
+}
+
+// Clients are sent to this address: it has to be one that they can use.
+Status check_announced(const Options& options) {
+  const std::string& address = options.cluster_announce;
+  if (address.empty()) {
+    if (std::ranges::none_of(options.resp_bind, listens_everywhere)) return {};
+    return Status::invalid(
+        "cluster.announce: empty, and resp.bind names no address that others could use; allowed: "
+        "HOST:PORT");
+  }
+  const Result<Address> parsed = Address::parse(address);
+  if (parsed.ok() && !listens_everywhere(parsed.value().host)) return {};
+  return Status::invalid("cluster.announce: \"" + address +
+                         "\" is not an address that others can use; allowed: HOST:PORT");
+}
+
 }  // namespace
 
 ClusterAgent::ClusterAgent(const NodeSystem& system, const Options& options, Hooks hooks)
@@ -44,6 +63,7 @@ Status ClusterAgent::check(const Options& options) {
     return Status::invalid("cluster.listen: \"" + options.cluster_listen +
                            "\" is not an address; allowed: HOST:PORT");
   }
+  if (const Status announced = check_announced(options); !announced.ok()) return announced;
   return check_durable(options);
 }
 

@@ -88,7 +88,10 @@ Status Node::open_shards() {
     ClusterAgent::Hooks hooks;
     hooks.host = [this](ShardId id) {
       const Status hosted = host(recovered_shard({}, id));
-      if (!hosted.ok()) log_failed(hosted);
+      if (hosted.ok()) return;
+      log_error("stopping: a shard cannot be opened",
+                {{"shard", uint64_t{id}}, {"reason", hosted.message()}});
+      end(ExitCode::kIoError, hosted.message());
     };
     hooks.map_changed = [this](const ClusterMap& map) { give_slots(map); };
     agent_ = std::make_unique<ClusterAgent>(system_, options_, std::move(hooks));

@@ -87,6 +87,21 @@ struct Agent : peer_nodes::Quiet {
 
 }  // namespace
 
+TEST_CASE("cluster agent: clients are only sent to addresses that they can use") {
+  Agent a;
+  const auto check = [&](const std::string& bind, const std::string& announce) {
+    a.options.resp_bind = {bind};
+    a.options.cluster_announce = announce;
+    return ClusterAgent::check(a.options).message();
+  };
+  CHECK(check("127.0.0.1", "").empty());
+  CHECK(check("0.0.0.0", "10.0.0.11:6379").empty());
+  CHECK(check("0.0.0.0", "").starts_with("cluster.announce: empty, and resp.bind"));
+  CHECK(
+      check("127.0.0.1", "0.0.0.0:6379").starts_with("cluster.announce: \"0.0.0.0:6379\" is not"));
+  CHECK(check("127.0.0.1", "nowhere").starts_with("cluster.announce: \"nowhere\" is not"));
+}
+
 TEST_CASE("cluster agent: every coordinator hears reports, with what the node cannot reach") {
   Agent a;
   a.agent->suspect(12);
