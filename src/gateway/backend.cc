@@ -306,7 +306,7 @@ void Backend::take_piece(Call& call, std::string_view piece, bool done, int64_t 
 void Backend::close(std::string_view reason) {
   if (state_ == State::kClosed) return;
   const bool was_ready = state_ == State::kReady;
-  if (was_ready || !suspected_) {
+  if (!options_.quiet && (was_ready || !suspected_)) {
     log_info("connection to a node lost", {{"node", address_},
                                            {"reason", reason},
                                            {"connected", was_ready},

@@ -76,6 +76,7 @@ struct BackendOptions {
   std::string setup;     // commands to be sent once it is connected
   uint32_t setup_replies = 0;
   bool may_be_silent = false;  // commands that wait go over it
+  bool quiet = false;          // that it broke is told by its owner
   // RESP3 pushes; null: they are dropped.
   std::function<void(std::string_view push)> on_push;
   // It broke, with or without commands on it.

@@ -112,7 +112,9 @@ void MapPoller::stop() {
 }
 
 void MapPoller::poll_now() {
-  if (!stopped_ && call_ == nullptr) schedule(0);
+  if (stopped_ || call_ != nullptr) return;
+  const int64_t since_ms = (context_.reactor.clock().mono_ns() - asked_ns_) / 1'000'000;
+  schedule(std::max<int64_t>(0, kAgainMs - since_ms));
 }
 
 // The earliest that was asked for counts.
@@ -148,11 +150,12 @@ void MapPoller::ask() {
     BackendOptions options;
     options.user = user_;
     options.password = password_;
+    options.quiet = true;
     backend_ = std::make_unique<Backend>(context_, known_[at_ % known_.size()], options);
   }
   call_ = context_.calls.take();
   call_->sink = this;
-  call_->started_ns = now_ns;
+  call_->started_ns = asked_ns_ = now_ns;
   backend_->send(*call_, kQuestion, false);
   schedule(kEveryMs);
 }
@@ -196,6 +199,11 @@ void MapPoller::note(ClusterMap map, bool unsharded) {
 void MapPoller::on_refused(Call& call, const NodeRefusal&, std::string_view) { on_lost(call); }
 
 void MapPoller::on_lost(Call& call) {
+  const int64_t now_ns = context_.reactor.clock().mono_ns();
+  if (said_ns_ == 0 || now_ns - said_ns_ > kSayAgainNs) {
+    said_ns_ = now_ns;
+    log_warning("a node cannot be asked who serves what", {{"node", backend_->address()}});
+  }
   finish(call);
   next_node();
   schedule(kAgainMs);

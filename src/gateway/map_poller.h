@@ -48,7 +48,8 @@ class MapPoller final : public ReplySink {
 
  private:
   static constexpr int64_t kEveryMs = 1000;
-  static constexpr int64_t kAgainMs = 20;  // after one that cannot be asked, or poll_now()
+  static constexpr int64_t kAgainMs = 20;  // between two questions, at least
+  static constexpr int64_t kSayAgainNs = 5'000'000'000;
   static constexpr int64_t kAnswerNs = 1'000'000'000;
 
   void schedule(int64_t delay_ms);
@@ -69,6 +70,8 @@ class MapPoller final : public ReplySink {
   std::string answer_;
   TimerId timer_ = 0;
   int64_t due_ns_ = 0;
+  int64_t asked_ns_ = 0;  // when it asked last
+  int64_t said_ns_ = 0;   // when it last said that it cannot; 0: never
   uint64_t answers_ = 0;
   bool stopped_ = true;
 };

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include "gateway/gateway.h"
 #include "gateway/map_poller.h"
+#include "tests/support/worlds.h"
 
 namespace holdfast {
 namespace {
@@ -69,6 +71,19 @@ TEST_CASE("topology: a shard without a primary has slots that nobody serves") {
   CHECK(topology.owner(8191) != nullptr);
   CHECK(topology.owner(8192) == nullptr);
   CHECK_FALSE(topology.complete());
+}
+
+TEST_CASE("map poller: seeds that refuse are asked again and again, but not in a rush") {
+  SimWorld sim{1};
+  Options options;
+  options.resp_port = 7000;
+  options.gateway_seeds = {"127.0.0.1:7001"};  // where nobody is
+  Gateway gateway(sim.reactor, sim.net, sim.random, options, {});
+  REQUIRE(gateway.listen().ok());
+  sim.reactor.run_for(1000);
+  const uint64_t tries = gateway.context().stats.backend_breaks;
+  CHECK(tries >= 20);
+  CHECK(tries <= 51);
 }
 
 TEST_CASE("map poller: CLUSTER SLOTS becomes a map") {
