@@ -441,12 +441,32 @@ Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* ac
 
 Status ClusterCore::fail_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
   now_ = now_ns;
+  return change_view(id, to, "an operator asked for it", actions);
+}
+
+Status ClusterCore::compare_and_set(ShardId id, Epoch expected, NodeId to, int64_t now_ns,
+                                    Actions* actions) {
+  now_ = now_ns;
+  const ClusterShard* shard = map_.shard(id);
+  if (shard == nullptr) return Status::not_found("no such shard");
+  const View& active = shard->record.active;
+  if (active.epoch != expected) {
+    return Status::stale(of_shard(id) + " is at epoch " + std::to_string(active.epoch) + ", not " +
+                         std::to_string(expected));
+  }
+  if (active.primary.node == to) return Status::invalid("it is the primary already");
+  return change_view(
+      id, to, "an operator set " + of_node(to) + ", expecting epoch " + std::to_string(expected),
+      actions);
+}
+
+Status ClusterCore::change_view(ShardId id, NodeId to, const std::string& why, Actions* actions) {
   const Result<ClusterShard> shard = idle_shard(id);
   if (!shard.ok()) return shard.status();
   const Result<Member> target = successor(shard.value(), to);
   if (!target.ok()) return target.status();
-  begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(),
-        "an operator asked for it", actions);
+  begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(), why,
+        actions);
   propose(actions);
   return {};
 }

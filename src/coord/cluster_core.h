@@ -79,6 +79,10 @@ class ClusterCore {
   Status hand_over(ShardId shard, NodeId to, int64_t now_ns, Actions* actions);
   // A new view without asking the present primary.
   Status fail_over(ShardId shard, NodeId to, int64_t now_ns, Actions* actions);
+  // The same if the shard's active epoch is still the expected one; else kStale, and nothing is
+  // done. So one who has looked decides by what he saw, and of several the first.
+  Status compare_and_set(ShardId shard, Epoch expected, NodeId to, int64_t now_ns,
+                         Actions* actions);
   // Whether the cluster goes on without that node, with the loss of no write quorum; ok: yes.
   Status can_stop(NodeId node, int64_t now_ns) const;
   // While draining, a node is nobody's primary as far as that can be, and gets no new copies.
@@ -118,6 +122,7 @@ class ClusterCore {
   void look_at(const ClusterShard& shard, Shard& state, Actions* actions);
   Result<ClusterShard> idle_shard(ShardId shard) const;
   Result<Member> successor(const ClusterShard& shard, NodeId to) const;
+  Status change_view(ShardId id, NodeId to, const std::string& why, Actions* actions);
   bool replace_missing(const ClusterShard& shard, Shard& state, Actions* actions);
   Member choose_replacement(const ClusterShard& shard) const;
   Member choose_preferred(const ClusterShard& shard, NodeId not_this) const;

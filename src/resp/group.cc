@@ -180,6 +180,8 @@ void Server::serving_changed(Shard& shard, bool serves) {
   }
   for (const auto& [id, session] : sessions_) {
     if (!session->waits_by_command()) continue;
+    const bool reads_map = session->block_reason() == BlockReason::kMap;
+    if (reads_map && hooks_.admin == nullptr) continue;  // whoever leads, this node knows the map
     const KeyWait* wait = session->key_wait();
     const bool concerned = wait != nullptr
                                ? &wait->shard == &shard

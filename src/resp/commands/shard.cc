@@ -10,6 +10,7 @@
 #include "replica/replica.h"
 #include "resp/cluster_admin.h"
 #include "resp/commands/families.h"
+#include "resp/commands/operator_rows.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
@@ -245,47 +246,23 @@ void help(CommandContext& c) {
           "has two."});
 }
 
-constexpr uint32_t kLook = kAdmin | kNoScript | kLoading | kStale;
-constexpr uint32_t kChange = kLook | kNoMulti;
-constexpr std::string_view kSince = "0.1.0";  // of Holdfast: Redis has none of this
-
-constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
-                          void (*handler)(CommandContext&), std::string_view summary,
-                          std::string_view syntax = {}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .handler = handler,
-          .group = "cluster",
-          .since = kSince,
-          .complexity = "O(N) where N is the number of members",
-          .summary = summary,
-          .syntax = syntax};
-}
-
 constexpr CommandSpec kShard[] = {
-    row("info", -2, kLook, info,
-        "Returns the role and the log of this replica, and the members of its group.", "[id]"),
-    row("handover", -3, kChange, handover, "Lets another member become the primary.",
-        "[shard] node"),
-    row("failover", -3, kChange, failover,
-        "Makes a new view of a shard, without asking its primary.", "shard [node]"),
-    row("addmember", 3, kChange, add_member,
-        "Makes the store of a connected node a member of the group.", "node"),
-    row("removemember", -3, kChange, remove_member, "Makes a store a member of the group no more.",
-        "node [store]"),
-    row("help", 2, kLoading | kStale, help,
-        "Returns helpful text about the different subcommands."),
+    operator_row("info", -2, kOperatorLook, info,
+                 "Returns the role and the log of this replica, and the members of its group.",
+                 "[id]"),
+    operator_row("handover", -3, kOperatorChange, handover,
+                 "Lets another member become the primary.", "[shard] node"),
+    operator_row("failover", -3, kOperatorChange, failover,
+                 "Makes a new view of a shard, without asking its primary.", "shard [node]"),
+    operator_row("addmember", 3, kOperatorChange, add_member,
+                 "Makes the store of a connected node a member of the group.", "node"),
+    operator_row("removemember", -3, kOperatorChange, remove_member,
+                 "Makes a store a member of the group no more.", "node [store]"),
+    operator_help(help),
 };
 
 constexpr CommandSpec kCommands[] = {
-    {.name = "shard",
-     .arity = -2,
-     .group = "cluster",
-     .since = kSince,
-     .complexity = "Depends on subcommand.",
-     .summary = "A container for commands about a group of replicas.",
-     .subcommands = kShard},
+    operator_container("shard", "A container for commands about a group of replicas.", kShard),
 };
 
 }  // namespace
