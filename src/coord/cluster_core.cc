@@ -142,13 +142,18 @@ bool ClusterCore::fresh(const Member& member) const {
   return alive(member.node, options_.suspect_ns);
 }
 
-// Somebody who reports himself cannot reach it.
-bool ClusterCore::unreached(NodeId node) const {
-  return std::ranges::any_of(nodes_, [&](const auto& each) {
+// How many of those who report themselves cannot reach it.
+int64_t ClusterCore::missed_by(NodeId node, int64_t now_ns) const {
+  return std::ranges::count_if(nodes_, [&](const auto& each) {
     const auto& suspects = each.second.report.suspects;
-    return each.first != node && alive(each.first, options_.suspect_ns) &&
+    return each.first != node && silent_ns(each.first, now_ns) < options_.suspect_ns &&
            std::ranges::find(suspects, node) != suspects.end();
   });
+}
+
+int64_t ClusterCore::failure_reports(NodeId node, int64_t now_ns) const {
+  const bool silent = silent_ns(node, now_ns) >= options_.suspect_ns;
+  return missed_by(node, now_ns) + (silent ? 1 : 0);
 }
 
 // Its connection broke, and it did not come back.
@@ -243,7 +248,7 @@ std::string ClusterCore::suspicion(const ClusterShard& shard, const Shard& state
   if (view.epoch == 0) return "its first view";
   if (shard.record.allocated > view.epoch) return "a change was not finished";
   if (!fresh(primary)) return of_node(primary.node) + " does not report";
-  if (!alive(primary.node, options_.unreached_ns) && unreached(primary.node)) {
+  if (!alive(primary.node, options_.unreached_ns) && missed_by(primary.node, now_) > 0) {
     return of_node(primary.node) + " is not reached by others, and does not report";
   }
   const ReplicaReport* replica = replica_report(primary, shard.id);

@@ -95,6 +95,9 @@ class ClusterCore {
   const NodeReport* last_report(NodeId node) const;
   // Since when it was not heard from; negative: never.
   int64_t silent_ns(NodeId node, int64_t now_ns) const;
+  // Of those who report lately, how many say that they do not reach the node; and one more if this
+  // coordinator does not hear it.
+  int64_t failure_reports(NodeId node, int64_t now_ns) const;
 
  private:
   struct Node {
@@ -113,7 +116,7 @@ class ClusterCore {
 
   bool alive(NodeId node, int64_t within_ns) const;
   bool fresh(const Member& member) const;
-  bool unreached(NodeId node) const;
+  int64_t missed_by(NodeId node, int64_t now_ns) const;
   bool gone(NodeId node) const;
   const ReplicaReport* replica_report(const Member& member, ShardId shard) const;
   // Why the shard needs another primary; empty: it does not.

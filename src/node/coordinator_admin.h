@@ -33,6 +33,9 @@ class CoordinatorAdmin final : public ClusterAdmin {
   int64_t silent_ms(NodeId node) const override {
     return core().silent_ns(node, clock_.boot_ns()) / 1'000'000;
   }
+  int64_t failure_reports(NodeId node) const override {
+    return core().failure_reports(node, clock_.boot_ns());
+  }
   Status can_stop(NodeId node) const override { return core().can_stop(node, clock_.boot_ns()); }
   Status drain(NodeId node, bool on) override {
     return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {

@@ -279,6 +279,11 @@ bool Shard::exact() {
   return exact_;
 }
 
+bool Shard::shows_committed() {
+  return replica_ != nullptr && !serves_ && replica_->core().whole() && !repairs_->holds_up() &&
+         exact();
+}
+
 // Without its whole state this replica may follow, and nothing else.
 void Shard::set_whole(bool whole) {
   if (replica_->core().whole() != whole) replica_->step(StateWhole{whole});

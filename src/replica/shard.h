@@ -115,6 +115,9 @@ class Shard final : private Replica::Owner {
   const Repairs* repairs() const { return repairs_.get(); }
   // Commands of clients may run, as far as the lease allows.
   bool serves() const { return serves_; }
+  // It follows, and its keyspace is what the log had made of it at some commit, not older than what
+  // was committed when it started: it may be shown to who does not ask for the newest.
+  bool shows_committed();
   // The connection to a member is gone.
   void disconnected(const Member& member);
   // What is there may be read now: nobody else can have changed it. To be asked after a command has

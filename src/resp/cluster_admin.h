@@ -31,6 +31,8 @@ class ClusterAdmin {
   // Null: it has not reported to this coordinator.
   virtual const NodeReport* report(NodeId node) const = 0;
   virtual int64_t silent_ms(NodeId node) const = 0;
+  // How many say that they do not reach the node; this coordinator is one if it does not.
+  virtual int64_t failure_reports(NodeId node) const = 0;
 
   virtual Status can_stop(NodeId node) const = 0;
   virtual Status drain(NodeId node, bool on) = 0;

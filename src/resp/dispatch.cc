@@ -91,7 +91,7 @@ std::string Server::refusal(Session& session, const Command& command,
   }
   const uint32_t flags = session.effective_flags(command);
   if (route.shard == nullptr || route.shard->replica() != nullptr || route.crosses_slots) {
-    std::string reason = not_served(route, flags, command, args);
+    std::string reason = not_served(session, route, flags, command, args);
     if (!reason.empty()) return reason;
   }
   // Whatever is queued takes memory.
@@ -284,6 +284,10 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   } catch (const ValueUnreadable&) {
     context.reply.output().rewind(start);
     context.reply.error(errors::kUnreadable);
+  } catch (const AskPrimary&) {
+    context.reply.output().rewind(start);
+    const Route route{.shard = &context.shard(), .slot = context.slot()};
+    context.reply.error(moved(route, command, context.args));
   }
   Session& session = context.session;
   if (session.tracking != nullptr) tracking_.remember(session, command, context.args);

@@ -313,8 +313,8 @@ class Server {
                          std::span<const std::string_view> args);
   bool may_look_everywhere(const Command& command) const;
   // Why the command may not run here; empty when it may.
-  std::string not_served(const Route& route, uint32_t flags, const Command& command,
-                         std::span<const std::string_view> args) const;
+  std::string not_served(const Session& session, const Route& route, uint32_t flags,
+                         const Command& command, std::span<const std::string_view> args) const;
   std::string moved(const Route& route, const Command& command,
                     std::span<const std::string_view> args) const;
   void serving_changed(Shard& shard, bool serves);

@@ -64,7 +64,8 @@ struct SessionState {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool no_evict = false;
   bool no_touch = false;
-  AclUser* user = nullptr;  // never null in a session; Server::reset_user() sets it
+  bool reads_backups = false;  // READONLY
+  AclUser* user = nullptr;     // never null in a session; Server::reset_user() sets it
   std::string name;
 };
 

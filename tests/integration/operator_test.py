@@ -89,6 +89,76 @@ def test_a_view_is_watched():
         check(time.monotonic() - begun < 2, "an older revision was waited for")
 
 
+def node_id(cluster, name):
+    return cluster.ask(name, "CLUSTER", "MYID").decode()
+
+
+def test_backups_answer_reads_after_readonly_and_nothing_else():
+    with Cluster(storage=4) as cluster:  # one of which has no copy
+        primary = cluster.whole()
+        moved = f"MOVED 7629 127.0.0.1:{cluster.ports[primary]}"
+        members = [cluster.name_of(m["node"]) for m in cluster.view()["members"]]
+        with cluster.client(primary) as c:
+            c("SET", "k", "v1")
+            c("SET", "gone{k}", "x", "PX", 300)
+            c("HSET", "h{k}", "f", 1, "g", 2)
+            c("HPEXPIRE", "h{k}", 100000, "FIELDS", 1, "f")
+            c("PFADD", "p{k}", "a", "b")
+            c("XADD", "s{k}", "1-1", "f", "v")
+            last = cluster.replica(primary)["commit"]
+        for name in cluster.storage():
+            with cluster.client(name) as c:
+                if name == primary:
+                    check_equal(c("READONLY"), "OK")
+                    check_equal(c("GET", "k"), b"v1")
+                    continue
+                check_equal(c.error("GET", "k"), moved)
+                check_equal(c("READONLY"), "OK")
+                if name not in members:
+                    check_equal(c.error("GET", "k"), moved, "a node without a copy")
+                    continue
+                wait_for("the log", lambda: cluster.replica(name)["commit"] >= last)
+                check_equal(c("GET", "k"), b"v1")
+                check_equal(c("HGET", "h{k}", "g"), b"2")
+                check_equal(c("PFCOUNT", "p{k}"), 2)
+                check_equal(len(c("XREAD", "BLOCK", 5000, "STREAMS", "s{k}", "0")), 1)
+                check_equal(c.error("XREAD", "BLOCK", 5000, "STREAMS", "s{k}", "9-9").split()[0],
+                            "MOVED")
+                time.sleep(0.35)
+                check_equal(c("GET", "gone{k}"), None)
+                check_equal(c("MULTI"), "OK")
+                check_equal(c("GET", "k"), "QUEUED")
+                check_equal(c("STRLEN", "k"), "QUEUED")
+                check_equal(c("EXEC"), [b"v1", 2])
+                for write in (("SET", "k", "no"), ("DEL", "k"), ("EVAL_RO", "return 1", 1, "k"),
+                              ("WATCH", "k"), ("GETDEL", "k")):
+                    check_equal(c.error(*write), moved, write[0])
+                check("flags=r" in c("CLIENT", "INFO").decode(), "no flag")
+                check_equal(c("READWRITE"), "OK")
+                check_equal(c.error("GET", "k"), moved)
+                c("READONLY")
+                c("RESET")
+                check_equal(c.error("GET", "k"), moved)
+        backup = next(n for n in members if n != primary)
+        with cluster.client(backup) as c, cluster.client(primary) as p:
+            c("READONLY")
+            for number in range(300):  # never anything else than what was written, never backwards
+                p("SET", "k", number)
+                check(c("GET", "k") in (b"v1", *(str(n).encode() for n in range(number + 1))), "k")
+            wait_for("the last write", lambda: c("GET", "k") == b"299")
+        # Whoever asks for failures: the coordinators count, the others know what was decided.
+        victim = node_id(cluster, backup)
+        check_equal(cluster.ask(primary, "CLUSTER", "COUNT-FAILURE-REPORTS", victim), 0)
+        check_equal(cluster.admin("CLUSTER", "COUNT-FAILURE-REPORTS", victim), 0)
+        with cluster.client(primary) as c:
+            check_equal(c.error("CLUSTER", "COUNT-FAILURE-REPORTS", "x"), "ERR Unknown node x")
+        cluster.servers[backup].kill()
+        wait_for("the coordinator's count", lambda: cluster.admin(
+            "CLUSTER", "COUNT-FAILURE-REPORTS", victim) == 1)
+        wait_for("the verdict", lambda: cluster.ask(
+            primary, "CLUSTER", "COUNT-FAILURE-REPORTS", victim) == 1)
+
+
 def test_what_a_cluster_waits_for_is_told():
     with Cluster() as cluster:
         primary = cluster.whole()

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "replica/replica.h"
-#include "resp/cluster_admin.h"
 #include "resp/commands/families.h"
+#include "resp/commands/known_map.h"
 #include "resp/commands/operator_rows.h"
 #include "resp/context.h"
 #include "resp/facts.h"
@@ -16,28 +16,6 @@
 
 namespace holdfast {
 namespace {
-
-// Null, and the error is replied: this server knows of no cluster.
-const ClusterMap* known_map(CommandContext& c) {
-  const ServerHooks& hooks = c.server.hooks();
-  if (hooks.admin != nullptr && !hooks.admin->leads()) {
-    const std::string leader = hooks.admin->leader_address();
-    c.fail(leader.empty() ? "CLUSTERDOWN The coordinators have no leader" : "MOVED 0 " + leader);
-    return nullptr;
-  }
-  if (hooks.admin != nullptr) return &hooks.admin->map();
-  const ClusterMap* map = hooks.cluster_map ? hooks.cluster_map() : nullptr;
-  if (map == nullptr)
-    c.fail("ERR this server is not part of a cluster with coordinators; see mode");
-  return map;
-}
-
-ClusterAdmin* leading_admin(CommandContext& c) {
-  if (known_map(c) == nullptr) return nullptr;
-  ClusterAdmin* admin = c.server.hooks().admin;
-  if (admin == nullptr) c.fail("ERR only coordinators do this; see cluster.coordinators");
-  return admin;
-}
 
 bool id_argument(CommandContext& c, size_t i, uint32_t* id) {
   int64_t number = 0;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "replica/replica.h"
-#include "resp/cluster_admin.h"
 #include "resp/commands/families.h"
+#include "resp/commands/known_map.h"
 #include "resp/commands/operator_rows.h"
 #include "resp/context.h"
 #include "resp/facts.h"
@@ -135,13 +135,8 @@ void info(CommandContext& c) {
 
 // SHARD HANDOVER|FAILOVER shard [node], of a coordinator.
 void ask_coordinator(CommandContext& c, Status (ClusterAdmin::*what)(ShardId, NodeId)) {
-  ClusterAdmin* admin = c.server.hooks().admin;
-  if (admin == nullptr) return c.fail("ERR only coordinators do this; see cluster.coordinators");
-  if (!admin->leads()) {
-    const std::string leader = admin->leader_address();
-    return c.fail(leader.empty() ? "CLUSTERDOWN The coordinators have no leader"
-                                 : "MOVED 0 " + leader);
-  }
+  ClusterAdmin* admin = leading_admin(c);
+  if (admin == nullptr) return;
   ShardId shard = 0;
   NodeId node = 0;
   if (c.argc() > 4) return c.fail();

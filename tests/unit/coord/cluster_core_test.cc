@@ -346,6 +346,25 @@ TEST_CASE("cluster core: a view is set only by who knows the epoch that holds") 
   }));
 }
 
+TEST_CASE("cluster core: who misses a node is counted") {
+  World world = placed(1, 3);
+  world.run(300);
+  CHECK(world.core.failure_reports(11, world.now) == 0);
+  NodeReport gateway;  // without an address: no storage node
+  gateway.suspects = {11};
+  ClusterCore::Actions actions;
+  world.core.report({40, 0}, gateway, world.now, &actions);
+  CHECK(world.core.failure_reports(11, world.now) == 1);
+  CHECK(world.core.failure_reports(12, world.now) == 0);
+  world.nodes[11].up = false;
+  world.run(200);
+  world.core.report({40, 0}, gateway, world.now, &actions);
+  world.run(100);
+  CHECK(world.core.failure_reports(11, world.now) == 2);
+  world.run(500);  // the gateway was not heard from for so long
+  CHECK(world.core.failure_reports(11, world.now) == 1);
+}
+
 TEST_CASE("cluster core: can-stop counts the copies that stay") {
   World world = placed(1, 3);
   world.run(300);
