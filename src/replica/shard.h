@@ -150,6 +150,10 @@ class Shard final : private Replica::Owner {
 
   Seq last_seq() const { return last_.seq; }
   Seq commit_seq() const { return committed_.last.seq; }
+  // The oldest entry that the log has still; 0: it has none that is committed.
+  Seq first_logged() const;
+  // Visits committed entries from..to. kNotFound: not all of them are kept. Waits for the device.
+  Status read_committed(Seq from, Seq to, const Engine::EntryVisitor& visit);
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
   // Bytes logged and not committed: the reason to stop reading from clients.

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/quoted.h"
 #include "resp/commands/pubsub.h"
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
@@ -18,43 +19,6 @@
 
 namespace holdfast {
 namespace {
-
-// A quoted, printable form: what MONITOR shows.
-void append_quoted(std::string_view arg, std::string* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out->push_back('"');
-  for (const char c : arg) {
-    const auto byte = static_cast<unsigned char>(c);
-    switch (c) {
-      case '\\':
-      case '"':
-        out->append({'\\', c});
-        break;
-      case '\n':
-        out->append("\\n");
-        break;
-      case '\r':
-        out->append("\\r");
-        break;
-      case '\t':
-        out->append("\\t");
-        break;
-      case '\a':
-        out->append("\\a");
-        break;
-      case '\b':
-        out->append("\\b");
-        break;
-      default:
-        if (byte >= 0x20 && byte < 0x7f) {
-          out->push_back(c);
-        } else {
-          out->append({'\\', 'x', kHex[byte >> 4], kHex[byte & 15]});
-        }
-    }
-  }
-  out->push_back('"');
-}
 
 // It tells a client of a cluster where else to ask, or to ask otherwise.
 bool is_redirection(std::string_view reason) {

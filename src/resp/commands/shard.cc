@@ -11,6 +11,7 @@
 #include "resp/commands/families.h"
 #include "resp/commands/known_map.h"
 #include "resp/commands/operator_rows.h"
+#include "resp/commands/which_shard.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
@@ -94,17 +95,7 @@ void reply_member(CommandContext& c, const ReplicaCore& core, const Member& memb
 // SHARD INFO [id]
 void info(CommandContext& c) {
   if (c.argc() > 3) return c.fail();
-  Shard* asked = c.has_shard() ? &c.shard() : nullptr;
-  if (c.argc() == 3) {
-    int64_t id = 0;
-    if (!c.integer_between(2, 0, UINT32_MAX, &id)) return;
-    asked = c.server.shards().find(static_cast<ShardId>(id));
-    if (asked == nullptr)
-      return c.fail("ERR this server does not host shard " + std::to_string(id));
-    c.bind_all(*asked);
-  } else if (c.server.shards().all().size() > 1) {
-    return c.fail("ERR this server hosts several shards; name one of them");
-  }
+  if (!bind_shard(c, c.argc() == 3 ? 2 : 0)) return;
   const ReplicaCore* core = group_core(c);
   if (core == nullptr) return;
   Membership members = core->membership();
