@@ -23,6 +23,7 @@ enum class Code : uint8_t {
   kNoSpace,      // the device or a quota is full
   kCorrupt,      // bytes read back do not pass their check
   kUnavailable,  // may work later
+  kStale,        // what the caller goes by has changed meanwhile
   kPoisoned,     // a flush failed earlier: nothing may be promised any more
 };
 
@@ -35,6 +36,7 @@ class [[nodiscard]] Status {
   static Status not_found(std::string m) { return {Code::kNotFound, std::move(m)}; }
   static Status io(std::string m) { return {Code::kIo, std::move(m)}; }
   static Status corrupt(std::string m) { return {Code::kCorrupt, std::move(m)}; }
+  static Status stale(std::string m) { return {Code::kStale, std::move(m)}; }
   static Status unavailable(std::string m) { return {Code::kUnavailable, std::move(m)}; }
   // `what` plus the text of `error_number` (errno); the code follows from it.
   static Status from_errno(std::string what, int error_number);

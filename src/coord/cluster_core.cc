@@ -144,13 +144,18 @@ bool ClusterCore::fresh(const Member& member) const {
   return alive(member.node, options_.suspect_ns);
 }
 
-// Somebody who reports himself cannot reach it.
-bool ClusterCore::unreached(NodeId node) const {
-  return std::ranges::any_of(nodes_, [&](const auto& each) {
+// How many of those who report themselves cannot reach it.
+int64_t ClusterCore::missed_by(NodeId node, int64_t now_ns) const {
+  return std::ranges::count_if(nodes_, [&](const auto& each) {
     const auto& suspects = each.second.report.suspects;
-    return each.first != node && alive(each.first, options_.suspect_ns) &&
+    return each.first != node && silent_ns(each.first, now_ns) < options_.suspect_ns &&
            std::ranges::find(suspects, node) != suspects.end();
   });
+}
+
+int64_t ClusterCore::failure_reports(NodeId node, int64_t now_ns) const {
+  const bool silent = silent_ns(node, now_ns) >= options_.suspect_ns;
+  return missed_by(node, now_ns) + (silent ? 1 : 0);
 }
 
 // Its connection broke, and it did not come back.
@@ -245,7 +250,7 @@ std::string ClusterCore::suspicion(const ClusterShard& shard, const Shard& state
   if (view.epoch == 0) return "its first view";
   if (shard.record.allocated > view.epoch) return "a change was not finished";
   if (!fresh(primary)) return of_node(primary.node) + " does not report";
-  if (!alive(primary.node, options_.unreached_ns) && unreached(primary.node)) {
+  if (!alive(primary.node, options_.unreached_ns) && missed_by(primary.node, now_) > 0) {
     return of_node(primary.node) + " is not reached by others, and does not report";
   }
   const ReplicaReport* replica = replica_report(primary, shard.id);
@@ -443,12 +448,32 @@ Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* ac
 
 Status ClusterCore::fail_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
   now_ = now_ns;
+  return change_view(id, to, "an operator asked for it", actions);
+}
+
+Status ClusterCore::compare_and_set(ShardId id, Epoch expected, NodeId to, int64_t now_ns,
+                                    Actions* actions) {
+  now_ = now_ns;
+  const ClusterShard* shard = map_.shard(id);
+  if (shard == nullptr) return Status::not_found("no such shard");
+  const View& active = shard->record.active;
+  if (active.epoch != expected) {
+    return Status::stale(of_shard(id) + " is at epoch " + std::to_string(active.epoch) + ", not " +
+                         std::to_string(expected));
+  }
+  if (active.primary.node == to) return Status::invalid("it is the primary already");
+  return change_view(
+      id, to, "an operator set " + of_node(to) + ", expecting epoch " + std::to_string(expected),
+      actions);
+}
+
+Status ClusterCore::change_view(ShardId id, NodeId to, const std::string& why, Actions* actions) {
   const Result<ClusterShard> shard = idle_shard(id);
   if (!shard.ok()) return shard.status();
   const Result<Member> target = successor(shard.value(), to);
   if (!target.ok()) return target.status();
-  begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(),
-        "an operator asked for it", actions);
+  begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(), why,
+        actions);
   propose(actions);
   return {};
 }

@@ -79,6 +79,10 @@ class ClusterCore {
   Status hand_over(ShardId shard, NodeId to, int64_t now_ns, Actions* actions);
   // A new view without asking the present primary.
   Status fail_over(ShardId shard, NodeId to, int64_t now_ns, Actions* actions);
+  // The same if the shard's active epoch is still the expected one; else kStale, and nothing is
+  // done. So one who has looked decides by what he saw, and of several the first.
+  Status compare_and_set(ShardId shard, Epoch expected, NodeId to, int64_t now_ns,
+                         Actions* actions);
   // Whether the cluster goes on without that node, with the loss of no write quorum; ok: yes.
   Status can_stop(NodeId node, int64_t now_ns) const;
   // While draining, a node is nobody's primary as far as that can be, and gets no new copies.
@@ -91,6 +95,9 @@ class ClusterCore {
   const NodeReport* last_report(NodeId node) const;
   // Since when it was not heard from; negative: never.
   int64_t silent_ns(NodeId node, int64_t now_ns) const;
+  // Of those who report lately, how many say that they do not reach the node; and one more if this
+  // coordinator does not hear it.
+  int64_t failure_reports(NodeId node, int64_t now_ns) const;
 
  private:
   struct Node {
@@ -109,7 +116,7 @@ class ClusterCore {
 
   bool alive(NodeId node, int64_t within_ns) const;
   bool fresh(const Member& member) const;
-  bool unreached(NodeId node) const;
+  int64_t missed_by(NodeId node, int64_t now_ns) const;
   bool gone(NodeId node) const;
   const ReplicaReport* replica_report(const Member& member, ShardId shard) const;
   // Why the shard needs another primary; empty: it does not.
@@ -118,6 +125,7 @@ class ClusterCore {
   void look_at(const ClusterShard& shard, Shard& state, Actions* actions);
   Result<ClusterShard> idle_shard(ShardId shard) const;
   Result<Member> successor(const ClusterShard& shard, NodeId to) const;
+  Status change_view(ShardId id, NodeId to, const std::string& why, Actions* actions);
   bool replace_missing(const ClusterShard& shard, Shard& state, Actions* actions);
   Member choose_replacement(const ClusterShard& shard) const;
   Member choose_preferred(const ClusterShard& shard, NodeId not_this) const;

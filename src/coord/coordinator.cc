@@ -33,8 +33,21 @@ void Coordinator::tick_later() {
     ClusterCore::Actions actions;
     core_.tick(now_ns(), &actions);
     act(actions);
+    tell_what_waits();
     tick_later();
   });
+}
+
+void Coordinator::tell_what_waits() {
+  const std::string waits = core_.leading() ? core_.waits_for() : std::string();
+  if (waits == told_) return;
+  told_ = waits;
+  if (!core_.leading()) return;
+  if (waits.empty()) {
+    log_info("the cluster waits for nothing any more");
+  } else {
+    log_warning("the cluster waits", {{"for", waits}});
+  }
 }
 
 // Whether this coordinator leads, and what of its proposals is committed, is seen at the end of

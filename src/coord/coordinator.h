@@ -52,6 +52,7 @@ class Coordinator {
   int64_t now_ns() const { return reactor_.clock().boot_ns(); }
   void tick_later();
   void look();
+  void tell_what_waits();
   void act(const ClusterCore::Actions& actions);
   void log_proposal();
   void publish();
@@ -66,6 +67,7 @@ class Coordinator {
   bool to_log_ = false;  // the proposal is not in the log yet: it took no writes
   Seq logged_ = 0;       // the proposal's entry; 0: none is on its way
   Bytes encoded_;        // the committed map
+  std::string told_;     // what it waits for, as it was logged last
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

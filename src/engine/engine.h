@@ -176,6 +176,8 @@ class Engine {
   virtual void append(ShardId shard, LogGroup group, Done done) = 0;
   // Visits entries from..to (both included). kNotFound when the range is not kept.
   virtual Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) = 0;
+  // The oldest entry that is kept; 0: none is.
+  virtual Seq first_logged(ShardId) const { return 0; }
   // Removes every entry above `last_kept`; done when the removal itself is durable.
   virtual void truncate_suffix(ShardId shard, Seq last_kept, Done done) = 0;
   // Entries up to `seq` are no longer needed. REQUIRES: a finished checkpoint covers them (E5).

@@ -84,6 +84,12 @@ uint64_t MemEngine::log_bytes_of(ShardId shard) const {
   return found == shards_.end() ? 0 : found->second.log_bytes;
 }
 
+Seq MemEngine::first_logged(ShardId shard) const {
+  const auto found = shards_.find(shard);
+  const bool any = found != shards_.end() && !found->second.log.empty();
+  return any ? found->second.log.begin()->first : 0;
+}
+
 void MemEngine::save_hard_state(ShardId shard, const HardState& hard_state, Done done) {
   if (keep_) shards_[shard].hard_state = hard_state;
   done({});

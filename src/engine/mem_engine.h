@@ -41,6 +41,7 @@ class MemEngine final : public Engine {
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override { return stats_.log_bytes; }
   uint64_t log_bytes_of(ShardId shard) const override;
+  Seq first_logged(ShardId shard) const override;
   EngineStats stats() const override { return stats_; }
 
  private:

@@ -313,6 +313,11 @@ uint64_t RocksEngine::log_bytes_of(ShardId shard) const {
   return found == shards_.end() ? 0 : found->second.log.bytes();
 }
 
+Seq RocksEngine::first_logged(ShardId shard) const {
+  const auto found = shards_.find(shard);
+  return found == shards_.end() ? 0 : found->second.log.first();
+}
+
 EngineStats RocksEngine::stats() const {
   EngineStats stats = stats_;
   stats.log_bytes = log_bytes();

@@ -61,6 +61,7 @@ class RocksEngine final : public Engine {
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
   uint64_t log_bytes_of(ShardId shard) const override;
+  Seq first_logged(ShardId shard) const override;
   EngineStats stats() const override;
 
   const StoreUuid& store_uuid() const { return store_.uuid; }

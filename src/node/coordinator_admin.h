@@ -28,9 +28,13 @@ class CoordinatorAdmin final : public ClusterAdmin {
   std::vector<std::pair<uint64_t, std::string>> history(size_t most) const override {
     return coordinator_.history(most);
   }
+  const std::string& waits_for() const override { return core().waits_for(); }
   const NodeReport* report(NodeId node) const override { return core().last_report(node); }
   int64_t silent_ms(NodeId node) const override {
     return core().silent_ns(node, clock_.boot_ns()) / 1'000'000;
+  }
+  int64_t failure_reports(NodeId node) const override {
+    return core().failure_reports(node, clock_.boot_ns());
   }
   Status can_stop(NodeId node) const override { return core().can_stop(node, clock_.boot_ns()); }
   Status drain(NodeId node, bool on) override {
@@ -46,6 +50,11 @@ class CoordinatorAdmin final : public ClusterAdmin {
   Status fail_over(ShardId shard, NodeId to) override {
     return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {
       return core.fail_over(shard, to, now_ns, actions);
+    });
+  }
+  Status compare_and_set(ShardId shard, Epoch expected, NodeId to) override {
+    return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {
+      return core.compare_and_set(shard, expected, to, now_ns, actions);
     });
   }
 

@@ -7,6 +7,7 @@
 #include "base/real_disk.h"
 #include "engine/disk/inspect.h"
 #include "node/exit_codes.h"
+#include "store/entry_text.h"
 
 namespace holdfast {
 
@@ -17,8 +18,11 @@ int run_inspect(const InspectCommand& command) {
     const bool wanted = !command.quiet || line.starts_with("PROBLEM");
     if (wanted) std::printf("%s\n", line.c_str());
   };
+  const Keyspace none(0);  // effects are only shown, so any hash of their keys will do
+  InspectOptions options{.log = command.log, .records = command.records};
+  options.entry_lines = [&none](std::string_view entry) { return entry_lines(entry, none); };
   const Result<StoreReport> report =
-      inspect_store(reactor, disk, command.directory, {command.log, command.records}, print);
+      inspect_store(reactor, disk, command.directory, options, print);
   if (!report.ok()) {
     std::fprintf(stderr, "holdfast: %s\n", report.status().message().c_str());
     const bool damaged = report.status().code() == Code::kCorrupt;

@@ -279,6 +279,11 @@ bool Shard::exact() {
   return exact_;
 }
 
+bool Shard::shows_committed() {
+  return replica_ != nullptr && !serves_ && replica_->core().whole() && !repairs_->holds_up() &&
+         exact();
+}
+
 // Without its whole state this replica may follow, and nothing else.
 void Shard::set_whole(bool whole) {
   if (replica_->core().whole() != whole) replica_->step(StateWhole{whole});
@@ -293,6 +298,35 @@ void Shard::on_log_damaged(const Status& status) {
   if (serves_ || failed() || deposed_) return;
   deposed_ = true;
   if (on_replaced_) on_replaced_("its log is damaged");
+}
+
+// --- what is in the log, for operators ---
+
+Seq Shard::first_logged() const {
+  const Seq first =
+      replica_ != nullptr ? replica_->core().tail().base().seq + 1 : engine_.first_logged(id());
+  return first <= commit_seq() ? first : 0;
+}
+
+Status Shard::read_committed(Seq from, Seq to, const Engine::EntryVisitor& visit) {
+  const Seq first = first_logged();
+  if (first == 0 || from < first || to > commit_seq() || from > to) {
+    return Status::not_found("the log does not hold these entries");
+  }
+  if (replica_ == nullptr) return engine_.read_log(id(), from, to, visit);
+  constexpr uint64_t kBytes = 256 << 10;  // what is committed may be on other devices than this
+  for (Seq next = from; next <= to;) {
+    const Result<LogSlice> slice = replica_->core().tail().slice(next, kBytes);
+    if (!slice.ok()) return slice.status();
+    bool more = true;
+    visit_entries(*slice.value().entries, [&](const EntryHeader& header, std::string_view entry) {
+      more = header.seq <= to && visit(header.seq, entry);
+      return more;
+    });
+    if (!more) break;
+    next = slice.value().last.seq + 1;
+  }
+  return {};
 }
 
 void Shard::disconnected(const Member& member) {

@@ -115,6 +115,9 @@ class Shard final : private Replica::Owner {
   const Repairs* repairs() const { return repairs_.get(); }
   // Commands of clients may run, as far as the lease allows.
   bool serves() const { return serves_; }
+  // It follows, and its keyspace is what the log had made of it at some commit, not older than what
+  // was committed when it started: it may be shown to who does not ask for the newest.
+  bool shows_committed();
   // The connection to a member is gone.
   void disconnected(const Member& member);
   // What is there may be read now: nobody else can have changed it. To be asked after a command has
@@ -147,6 +150,10 @@ class Shard final : private Replica::Owner {
 
   Seq last_seq() const { return last_.seq; }
   Seq commit_seq() const { return committed_.last.seq; }
+  // The oldest entry that the log has still; 0: it has none that is committed.
+  Seq first_logged() const;
+  // Visits committed entries from..to. kNotFound: not all of them are kept. Waits for the device.
+  Status read_committed(Seq from, Seq to, const Engine::EntryVisitor& visit);
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
   // Bytes logged and not committed: the reason to stop reading from clients.

@@ -24,6 +24,7 @@ std::string flags_of(const Session& session) {
   if (session.closing()) flags.push_back('c');
   if (session.conn().peer().is_unix()) flags.push_back('U');
   if (session.state.no_evict) flags.push_back('e');
+  if (session.state.reads_backups) flags.push_back('r');
   if (session.state.no_touch) flags.push_back('T');
   return flags.empty() ? "N" : flags;
 }

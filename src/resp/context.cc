@@ -98,12 +98,13 @@ Object* CommandContext::find(DbId db, const KeyRef& key, bool with_value) {
     if (!shard_->failed() && shard_->serves()) {
       server.key_expires(db, key);
       shard_->emit(Effect::erase(db, key));
+      ++server.stats().expired_keys;
     }
-    ++server.stats().expired_keys;
     return nullptr;
   }
   if (object->type() == ObjectType::kHash && !object->cold() && !shard_->failed() &&
-      hash_next_expiry_ms(object->collection()) <= now_ms && shard_->serves()) {
+      hash_next_expiry_ms(object->collection()) <= now_ms) {
+    if (!shard_->serves()) throw AskPrimary{};  // its fields are deleted there first
     const bool emptied = shard_->expire_fields(db, key, *object, now_ms);
     server.fields_expired(db, key, emptied);
     return find(db, key, with_value);
@@ -140,6 +141,7 @@ void CommandContext::block_on(std::span<const std::string_view> keys, int64_t ti
                               const AwaitedKeys& awaited,
                               std::span<const std::string_view> args_then) {
   HF_ASSERT(may_block());
+  if (!shard_->serves()) throw AskPrimary{};  // nobody is told here what comes
   waits_ = true;
   if (KeyWait* wait = session.key_wait()) {
     wait->found_nothing = true;  // its time runs on
@@ -156,6 +158,7 @@ void CommandContext::publish_event(std::string_view event, DbId db, const KeyRef
 std::string& CommandContext::operands() { return server.operands(); }
 
 void CommandContext::emit(const Effect& effect) {
+  if (!shard_->serves()) throw AskPrimary{};
   if (!has_key(effect.type)) {
     shard_->emit(effect);
     return;

@@ -11,6 +11,9 @@
 // as absent and is erased by a logged effect, and the reply waits until everything it observed is
 // committed. Whole-database reads call observe_database(). A value that is on the device only is
 // read when it is needed; if it can't be, ValueUnreadable ends the command with an error.
+//
+// On a backup (READONLY) a command reads what is applied there and changes nothing: what has
+// expired is absent, and the primary's to erase.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +34,9 @@ namespace holdfast {
 
 class Server;
 class Session;
+
+// Thrown by a context on a backup when only the primary can answer; ends the command with MOVED.
+struct AskPrimary {};
 
 class CommandContext {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/quoted.h"
 #include "resp/commands/pubsub.h"
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
@@ -18,43 +19,6 @@
 
 namespace holdfast {
 namespace {
-
-// A quoted, printable form: what MONITOR shows.
-void append_quoted(std::string_view arg, std::string* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out->push_back('"');
-  for (const char c : arg) {
-    const auto byte = static_cast<unsigned char>(c);
-    switch (c) {
-      case '\\':
-      case '"':
-        out->append({'\\', c});
-        break;
-      case '\n':
-        out->append("\\n");
-        break;
-      case '\r':
-        out->append("\\r");
-        break;
-      case '\t':
-        out->append("\\t");
-        break;
-      case '\a':
-        out->append("\\a");
-        break;
-      case '\b':
-        out->append("\\b");
-        break;
-      default:
-        if (byte >= 0x20 && byte < 0x7f) {
-          out->push_back(c);
-        } else {
-          out->append({'\\', 'x', kHex[byte >> 4], kHex[byte & 15]});
-        }
-    }
-  }
-  out->push_back('"');
-}
 
 // It tells a client of a cluster where else to ask, or to ask otherwise.
 bool is_redirection(std::string_view reason) {
@@ -91,7 +55,7 @@ std::string Server::refusal(Session& session, const Command& command,
   }
   const uint32_t flags = session.effective_flags(command);
   if (route.shard == nullptr || route.shard->replica() != nullptr || route.crosses_slots) {
-    std::string reason = not_served(route, flags, command, args);
+    std::string reason = not_served(session, route, flags, command, args);
     if (!reason.empty()) return reason;
   }
   // Whatever is queued takes memory.
@@ -284,6 +248,10 @@ void Server::run(CommandContext& context, int64_t* clock_ns) {
   } catch (const ValueUnreadable&) {
     context.reply.output().rewind(start);
     context.reply.error(errors::kUnreadable);
+  } catch (const AskPrimary&) {
+    context.reply.output().rewind(start);
+    const Route route{.shard = &context.shard(), .slot = context.slot()};
+    context.reply.error(moved(route, command, context.args));
   }
   Session& session = context.session;
   if (session.tracking != nullptr) tracking_.remember(session, command, context.args);

@@ -23,6 +23,14 @@ bool needs_data(uint32_t flags, const Command& command) {
   });
 }
 
+// After READONLY, a follower shows what it has applied, all of which is committed. What changes is
+// not told to it as to a primary: a client that caches must ask there. Scripts run there, too.
+bool backup_answers(const Session& session, Shard& shard, uint32_t flags) {
+  const bool reads = (flags & kReadonly) != 0 && (flags & (kWrite | kNoMandatoryKeys)) == 0;
+  return session.state.reads_backups && reads && session.tracking == nullptr &&
+         shard.shows_committed();
+}
+
 }  // namespace
 
 // --- where a command runs ---
@@ -91,7 +99,8 @@ std::string Server::moved(const Route& route, const Command& command,
   return "MOVED " + std::to_string(slot) + " " + address;
 }
 
-std::string Server::not_served(const Route& route, uint32_t flags, const Command& command,
+std::string Server::not_served(const Session& session, const Route& route, uint32_t flags,
+                               const Command& command,
                                std::span<const std::string_view> args) const {
   if (!needs_data(flags, command)) return {};
   if (options_.mode == Mode::kCoordinator) {
@@ -103,6 +112,7 @@ std::string Server::not_served(const Route& route, uint32_t flags, const Command
     return !shard.failed() && !shard.accepts_writes();
   };
   if (route.shard != nullptr || route.slot != Route::kNoSlot) {
+    if (route.shard != nullptr && backup_answers(session, *route.shard, flags)) return {};
     if (route.shard == nullptr || !route.shard->serves()) return moved(route, command, args);
     return writes && cannot_write(*route.shard) ? std::string(errors::kNoReplicas) : std::string();
   }
@@ -181,6 +191,8 @@ void Server::serving_changed(Shard& shard, bool serves) {
   }
   for (const auto& [id, session] : sessions_) {
     if (!session->waits_by_command()) continue;
+    const bool reads_map = session->block_reason() == BlockReason::kMap;
+    if (reads_map && hooks_.admin == nullptr) continue;  // whoever leads, this node knows the map
     const KeyWait* wait = session->key_wait();
     const bool concerned = wait != nullptr
                                ? &wait->shard == &shard

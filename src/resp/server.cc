@@ -178,6 +178,7 @@ void Server::turn_end() {
   tracking_.broadcast();
   const Dependency entries = entries_of_turn();
   if (deliveries_.pending()) deliveries_.settle(entries);
+  if (!lookers_.empty()) ask_lookers();
   flush_sessions();
   free_sessions();
   bool behind = false, garbage = false;
@@ -198,6 +199,18 @@ Dependency Server::entries_of_turn() {
     hosted->told = last;
   }
   return all;
+}
+
+void Server::ask_lookers() {
+  std::erase_if(lookers_, [this](const auto& looker) {
+    Session* waiting = session(looker.first);
+    if (waiting == nullptr || waiting->closing()) return true;
+    if (waiting->block_reason() != BlockReason::kMap) return true;
+    if (!looker.second(*waiting)) return false;
+    waiting->flush_soon();
+    waiting->unblock();
+    return true;
+  });
 }
 
 void Server::flush_sessions() {

@@ -188,6 +188,12 @@ class Server {
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
+  // For a session that has blocked itself (BlockReason::kMap): at the end of each turn `answered`
+  // is asked, until it has replied and says so.
+  using Answered = std::function<bool(Session& waiting)>;
+  void look_each_turn(const Session& session, Answered answered) {
+    lookers_[session.id()] = std::move(answered);
+  }
   // True while sessions must not read: the log is too far behind.
   bool reading_paused() const { return reading_paused_ || stopping_; }
 
@@ -308,8 +314,8 @@ class Server {
                          std::span<const std::string_view> args);
   bool may_look_everywhere(const Command& command) const;
   // Why the command may not run here; empty when it may.
-  std::string not_served(const Route& route, uint32_t flags, const Command& command,
-                         std::span<const std::string_view> args) const;
+  std::string not_served(const Session& session, const Route& route, uint32_t flags,
+                         const Command& command, std::span<const std::string_view> args) const;
   std::string moved(const Route& route, const Command& command,
                     std::span<const std::string_view> args) const;
   void serving_changed(Shard& shard, bool serves);
@@ -323,6 +329,7 @@ class Server {
   void accept(std::unique_ptr<Conn> conn);
   void refuse(Conn& conn, std::string_view error);
   void turn_end();
+  void ask_lookers();
   void flush_sessions();
   void free_sessions();
   void on_commit(const Shard& shard);
@@ -399,6 +406,7 @@ class Server {
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit
   std::vector<uint64_t> monitors_;
+  std::map<uint64_t, Answered> lookers_;  // by session; one that waits no more is dropped
   WatchedKeys watched_keys_{shards_};
   std::unique_ptr<Scripts> scripts_;  // made at the first use
   ScriptRun* running_script_ = nullptr;

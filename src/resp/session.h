@@ -40,7 +40,7 @@ class Server;
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
 // kLease: a primary that is not sure to be one.
 // kMemory: memory to be freed. kRoom: the same, for values that are to be read. kKeys: keys that
-// have what a command waits for.
+// have what a command waits for. kMap: a newer map of the cluster.
 enum class BlockReason : uint8_t {
   kNone,
   kWait,
@@ -51,7 +51,8 @@ enum class BlockReason : uint8_t {
   kValues,
   kMemory,
   kRoom,
-  kKeys
+  kKeys,
+  kMap
 };
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
@@ -63,7 +64,8 @@ struct SessionState {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool no_evict = false;
   bool no_touch = false;
-  AclUser* user = nullptr;  // never null in a session; Server::reset_user() sets it
+  bool reads_backups = false;  // READONLY
+  AclUser* user = nullptr;     // never null in a session; Server::reset_user() sets it
   std::string name;
 };
 
@@ -136,7 +138,8 @@ class Session final : public ConnHandler {
   bool has_block_timeout() const { return block_timer_ != 0; }
   // As the client asked for: WAIT, BLPOP, ... It can be unblocked by another.
   bool waits_by_command() const {
-    return block_reason_ == BlockReason::kWait || block_reason_ == BlockReason::kKeys;
+    return block_reason_ == BlockReason::kWait || block_reason_ == BlockReason::kKeys ||
+           block_reason_ == BlockReason::kMap;
   }
   // Stops parsing until unblock(). After `timeout_ms` (<= 0: never) `on_timeout` runs, which writes
   // the reply; the session is then unblocked.

@@ -67,6 +67,7 @@ class ScriptedEngine final : public Engine {
     return mem_.visit_records(s, v);
   }
   uint64_t log_bytes() const override { return mem_.log_bytes(); }
+  Seq first_logged(ShardId s) const override { return mem_.first_logged(s); }
   uint64_t log_bytes_of(ShardId s) const override { return mem_.log_bytes_of(s); }
   EngineStats stats() const override { return mem_.stats(); }
 

@@ -514,6 +514,11 @@ uint64_t DiskEngine::log_bytes_of(ShardId shard) const {
   return found == logs_.end() ? 0 : found->second.bytes();
 }
 
+Seq DiskEngine::first_logged(ShardId shard) const {
+  const auto found = logs_.find(shard);
+  return found == logs_.end() ? 0 : found->second.first();
+}
+
 // A quarter of the ring for the log of each of: the older checkpoint, the newest one, the one that
 // should be on its way, and what arrives meanwhile. A checkpoint gives free what the one before it
 // kept, so when room is short another one helps even if little was logged since the last. On a full

@@ -84,6 +84,7 @@ class DiskEngine final : public Engine {
   Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
   uint64_t log_bytes() const override;
   uint64_t log_bytes_of(ShardId shard) const override;
+  Seq first_logged(ShardId shard) const override;
   bool wants_checkpoint(ShardId shard) const override;
   bool wants_pause() const override;
   bool out_of_space() const override;

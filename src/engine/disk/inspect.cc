@@ -196,8 +196,16 @@ class Inspector {
       bytes = read.value();
     }
     const Status whole =
-        split_group(record.first, record.last, bytes, [](Seq, std::string_view) { return true; });
+        split_group(record.first, record.last, bytes, [this](Seq, std::string_view entry) {
+          one_entry(entry);
+          return true;
+        });
     if (!whole.ok()) problem(name + ": " + whole.message());
+  }
+
+  void one_entry(std::string_view entry) {
+    if (!options_.log || !options_.entry_lines) return;
+    for (const std::string& line : options_.entry_lines(entry)) print_("    " + line);
   }
 
   void large_values(std::string_view payload) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/disk.h"
@@ -13,7 +14,10 @@
 namespace holdfast {
 
 struct InspectOptions {
-  bool log = false;      // print every record of the log
+  bool log = false;  // print every record of the log
+  // With `log`, each entry too, in the lines that this makes of it: an engine knows nothing of what
+  // is in entries. May be empty.
+  std::function<std::vector<std::string>(std::string_view entry)> entry_lines = {};
   bool records = false;  // print every record of the checkpoint
 };
 

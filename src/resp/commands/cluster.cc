@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "resp/commands/families.h"
+#include "resp/commands/known_map.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
 #include "resp/server.h"
+#include "resp/session.h"
 #include "store/key.h"
 
 namespace holdfast {
@@ -315,14 +317,26 @@ void links(CommandContext& c) {
   c.reply.array_was(late, count);
 }
 
-// Nobody votes on failures here.
+// CLUSTER COUNT-FAILURE-REPORTS node-id: nobody votes on failures here, the coordinators decide:
+// one of them says how many of those who report to it, and whether itself, miss the node. Who only
+// has the map knows what was decided.
 void count_failure_reports(CommandContext& c) {
-  if (cluster(c) != nullptr) c.reply.integer(0);
+  const ClusterAdmin* admin = c.server.hooks().admin;
+  const ClusterMap* map = admin != nullptr ? known_map(c) : cluster(c);
+  if (map == nullptr) return;
+  const auto node = std::ranges::find_if(map->nodes, [&c](const NodeRecord& each) {
+    return node_name({each.id, each.store}) == c.args[2];
+  });
+  if (node == map->nodes.end()) return c.fail("ERR Unknown node " + std::string(c.args[2]));
+  if (admin != nullptr) return c.reply.integer(admin->failure_reports(node->id));
+  c.reply.integer(node->state == NodeState::kDown ? 1 : 0);
 }
 
 void help(CommandContext& c) {
   reply_help(
-      c, {"COUNTKEYSINSLOT <slot>",
+      c, {"COUNT-FAILURE-REPORTS <node-id>",
+          "    Return number of failure reports for <node-id>.",
+          "COUNTKEYSINSLOT <slot>",
           "    Return the number of keys in <slot>.",
           "GETKEYSINSLOT <slot> <count>",
           "    Return key names stored by current node in a slot.",
@@ -348,9 +362,15 @@ void help(CommandContext& c) {
           "    start, end, master and replicas IP addresses, ports and ids"});
 }
 
-// Backups answer nothing yet, so both are agreed to: reads go to the primary as ever.
-void read_mode(CommandContext& c) {
+void asking(CommandContext& c) {
   if (cluster(c) != nullptr) c.reply.ok();
+}
+
+// After READONLY backups answer reads too; see Server::not_served.
+void read_mode(CommandContext& c) {
+  if (cluster(c) == nullptr) return;
+  c.session.state.reads_backups = c.is(0, "readonly");
+  c.reply.ok();
 }
 
 constexpr uint32_t kChange = kAdmin | kStale | kNoAsyncLoading;
@@ -434,8 +454,8 @@ constexpr CommandSpec kSubcommands[] = {
 };
 
 constexpr CommandSpec connection_row(std::string_view name, uint32_t flags,
-                                     std::string_view summary) {
-  CommandSpec spec = row(name, 1, flags, "3.0.0", "O(1)", summary, {}, read_mode);
+                                     std::string_view summary, void (*handler)(CommandContext&)) {
+  CommandSpec spec = row(name, 1, flags, "3.0.0", "O(1)", summary, {}, handler);
   spec.categories = kCatConnection;
   return spec;
 }
@@ -448,11 +468,11 @@ constexpr CommandSpec kCommands[] = {
      .complexity = "Depends on subcommand.",
      .summary = "A container for Redis Cluster commands.",
      .subcommands = kSubcommands},
-    connection_row("asking", kFast, "Sent by cluster clients after an -ASK redirect"),
+    connection_row("asking", kFast, "Sent by cluster clients after an -ASK redirect", asking),
     connection_row("readonly", kLoading | kStale | kFast,
-                   "Enables read queries for a connection to a cluster replica node"),
+                   "Enables read queries for a connection to a cluster replica node", read_mode),
     connection_row("readwrite", kLoading | kStale | kFast,
-                   "Disables read queries for a connection to a cluster replica node"),
+                   "Disables read queries for a connection to a cluster replica node", read_mode),
 };
 
 }  // namespace

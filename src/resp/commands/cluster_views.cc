@@ -5,37 +5,17 @@
 #include <string>
 
 #include "replica/replica.h"
-#include "resp/cluster_admin.h"
 #include "resp/commands/families.h"
+#include "resp/commands/known_map.h"
+#include "resp/commands/operator_rows.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
 #include "resp/server.h"
+#include "resp/session.h"
 
 namespace holdfast {
 namespace {
-
-// Null, and the error is replied: this server knows of no cluster.
-const ClusterMap* known_map(CommandContext& c) {
-  const ServerHooks& hooks = c.server.hooks();
-  if (hooks.admin != nullptr && !hooks.admin->leads()) {
-    const std::string leader = hooks.admin->leader_address();
-    c.fail(leader.empty() ? "CLUSTERDOWN The coordinators have no leader" : "MOVED 0 " + leader);
-    return nullptr;
-  }
-  if (hooks.admin != nullptr) return &hooks.admin->map();
-  const ClusterMap* map = hooks.cluster_map ? hooks.cluster_map() : nullptr;
-  if (map == nullptr)
-    c.fail("ERR this server is not part of a cluster with coordinators; see mode");
-  return map;
-}
-
-ClusterAdmin* leading_admin(CommandContext& c) {
-  if (known_map(c) == nullptr) return nullptr;
-  ClusterAdmin* admin = c.server.hooks().admin;
-  if (admin == nullptr) c.fail("ERR only coordinators do this; see cluster.coordinators");
-  return admin;
-}
 
 bool id_argument(CommandContext& c, size_t i, uint32_t* id) {
   int64_t number = 0;
@@ -60,11 +40,11 @@ std::string slots_text(const ClusterShard& shard) {
 
 // --- VIEW ---
 
-void reply_view(CommandContext& c, const ClusterMap& map, const ClusterShard& shard) {
+void reply_view(ReplyWriter& reply, const ClusterMap& map, const ClusterShard& shard) {
   const ShardRecord& record = shard.record;
-  const Facts facts{c.reply};
+  const Facts facts{reply};
   const bool forms = record.forming.epoch != 0;
-  c.reply.map(9);
+  reply.map(9);
   facts.number("shard", shard.id);
   facts.text("slots", slots_text(shard));
   facts.number("epoch", record.active.epoch);
@@ -76,25 +56,30 @@ void reply_view(CommandContext& c, const ClusterMap& map, const ClusterShard& sh
   facts.number("primary", record.active.primary.node);
   facts.text("address", address_of(map, record.active.primary.node));
   facts.number("write_quorum", record.active.write_quorum);
-  c.reply.bulk("members");
-  c.reply.array(record.active.members.size());
+  reply.bulk("members");
+  reply.array(record.active.members.size());
   for (const Member& member : record.active.members) {
-    c.reply.map(3);
+    reply.map(3);
     facts.number("node", member.node);
     facts.text("store", store_text(member.store));
     facts.text("address", address_of(map, member.node));
   }
 }
 
+// `reply`: a command that has waited answers after its context has gone.
+void reply_views(ReplyWriter& reply, const ClusterMap& map, const ClusterAdmin* admin) {
+  const Facts facts{reply};
+  reply.map(admin != nullptr ? 3 : 2);
+  facts.number("revision", map.revision);
+  if (admin != nullptr) facts.text("waits_for", admin->waits_for());
+  reply.bulk("views");
+  reply.array(map.shards.size());
+  for (const ClusterShard& shard : map.shards) reply_view(reply, map, shard);
+}
+
 void view_list(CommandContext& c) {
   const ClusterMap* map = known_map(c);
-  if (map == nullptr) return;
-  const Facts facts{c.reply};
-  c.reply.map(2);
-  facts.number("revision", map->revision);
-  c.reply.bulk("views");
-  c.reply.array(map->shards.size());
-  for (const ClusterShard& shard : map->shards) reply_view(c, *map, shard);
+  if (map != nullptr) reply_views(c.reply, *map, c.server.hooks().admin);
 }
 
 void view_get(CommandContext& c) {
@@ -103,7 +88,7 @@ void view_get(CommandContext& c) {
   if (map == nullptr || !id_argument(c, 2, &id)) return;
   const ClusterShard* shard = map->shard(id);
   if (shard == nullptr) return c.fail("ERR no such shard");
-  reply_view(c, *map, *shard);
+  reply_view(c.reply, *map, *shard);
 }
 
 void view_history(CommandContext& c) {
@@ -122,11 +107,55 @@ void view_history(CommandContext& c) {
   }
 }
 
+// VIEW WATCH [revision [timeout-ms]]: without a revision, the next change of all.
+void view_watch(CommandContext& c) {
+  if (c.argc() > 4) return c.fail();
+  const ClusterMap* map = known_map(c);
+  if (map == nullptr) return;
+  uint64_t seen = map->revision;
+  int64_t timeout_ms = 0;
+  if (c.argc() > 2 && !c.number_from(2, 0, errors::kNotPositive, &seen)) return;
+  if (c.argc() > 3 && !timeout_argument(c, 3, &timeout_ms)) return;
+  if (map->revision > seen) return reply_views(c.reply, *map, c.server.hooks().admin);
+  if (!c.may_block()) return c.reply.null_array();
+  const bool answers = c.session.wants_reply();
+  Session& session = c.session;
+  session.block(BlockReason::kMap, timeout_ms, [&session, answers] {
+    if (answers) session.reply.null_array();
+  });
+  c.server.look_each_turn(session, [&server = c.server, seen, answers](Session& waiting) {
+    const ServerHooks& hooks = server.hooks();
+    const ClusterMap& now = hooks.admin != nullptr ? hooks.admin->map() : *hooks.cluster_map();
+    const bool changed = now.revision > seen;
+    if (changed && answers) reply_views(waiting.reply, now, hooks.admin);
+    return changed;
+  });
+}
+
+// VIEW CAS shard expected-epoch primary-node
+void view_cas(CommandContext& c) {
+  ClusterAdmin* admin = leading_admin(c);
+  ShardId shard = 0;
+  NodeId node = 0;
+  uint64_t expected = 0;
+  if (admin == nullptr || !id_argument(c, 2, &shard)) return;
+  if (!c.number_from(3, 0, errors::kNotPositive, &expected) || !id_argument(c, 4, &node)) return;
+  const Status done = admin->compare_and_set(shard, expected, node);
+  if (!done.ok()) {
+    return c.fail((done.code() == Code::kStale ? "STALE " : "ERR ") + done.message());
+  }
+  c.observe(c.shard().last_seq());
+  c.reply.ok();
+}
+
 void view_help(CommandContext& c) {
   reply_help(
-      c, {"GET <shard>", "    Return the shard's view: its epoch, primary and members.",
+      c, {"CAS <shard> <expected-epoch> <primary-node>",
+          "    Make a new view with that primary, unless the epoch is not the expected any more.",
+          "GET <shard>", "    Return the shard's view: its epoch, primary and members.",
           "HISTORY [<count>]", "    Return what the coordinators decided last, the newest first.",
-          "LIST", "    Return the views of all shards."});
+          "LIST", "    Return the views of all shards.", "WATCH [<revision> [<timeout-ms>]]",
+          "    Return them when they are newer than the revision; null when the time is over."});
 }
 
 // --- NODE ---
@@ -244,57 +273,35 @@ void epoch(CommandContext& c) {
   for (const Shard* shard : members) reply_epoch(c, *shard);
 }
 
-constexpr uint32_t kLook = kAdmin | kNoScript | kLoading | kStale;
-constexpr uint32_t kChange = kLook | kNoMulti;
-constexpr std::string_view kSince = "0.1.0";  // of Holdfast: Redis has none of this
-
-constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
-                          void (*handler)(CommandContext&), std::string_view summary,
-                          std::string_view syntax = {}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .handler = handler,
-          .group = "cluster",
-          .since = kSince,
-          .complexity = "O(N) where N is the number of nodes and shards",
-          .summary = summary,
-          .syntax = syntax};
-}
-
-constexpr std::string_view kHelpSummary = "Returns helpful text about the different subcommands.";
-
 constexpr CommandSpec kView[] = {
-    row("list", 2, kLook, view_list, "Returns the views of all shards."),
-    row("get", 3, kLook, view_get, "Returns the view of a shard.", "shard"),
-    row("history", -2, kLook, view_history, "Returns what the coordinators decided last.",
-        "[count]"),
-    row("help", 2, kLoading | kStale, view_help, kHelpSummary),
+    operator_row("list", 2, kOperatorLook, view_list, "Returns the views of all shards."),
+    operator_row("get", 3, kOperatorLook, view_get, "Returns the view of a shard.", "shard"),
+    operator_row("cas", 5, kOperatorChange, view_cas,
+                 "Makes a new view of a shard if its epoch is still the expected.",
+                 "shard expected-epoch primary-node"),
+    operator_row("history", -2, kOperatorLook, view_history,
+                 "Returns what the coordinators decided last.", "[count]"),
+    operator_row("watch", -2, kOperatorChange | kBlocking, view_watch,
+                 "Returns the views of all shards when they are newer than a revision.",
+                 "[revision [timeout-ms]]"),
+    operator_help(view_help),
 };
 
 constexpr CommandSpec kNode[] = {
-    row("list", 2, kLook, node_list, "Returns the storage nodes."),
-    row("info", 3, kLook, node_info, "Returns what a node reported last.", "node"),
-    row("can-stop", 3, kLook, node_can_stop, "Returns whether a node can be stopped.", "node"),
-    row("drain", -3, kChange, node_drain, "Lets other nodes lead a node's shards.", "node [off]"),
-    row("help", 2, kLoading | kStale, node_help, kHelpSummary),
+    operator_row("list", 2, kOperatorLook, node_list, "Returns the storage nodes."),
+    operator_row("info", 3, kOperatorLook, node_info, "Returns what a node reported last.", "node"),
+    operator_row("can-stop", 3, kOperatorLook, node_can_stop,
+                 "Returns whether a node can be stopped.", "node"),
+    operator_row("drain", -3, kOperatorChange, node_drain, "Lets other nodes lead a node's shards.",
+                 "node [off]"),
+    operator_help(node_help),
 };
 
-constexpr CommandSpec container(std::string_view name, std::string_view summary,
-                                std::span<const CommandSpec> subcommands) {
-  return {.name = name,
-          .arity = -2,
-          .group = "cluster",
-          .since = kSince,
-          .complexity = "Depends on subcommand.",
-          .summary = summary,
-          .subcommands = subcommands};
-}
-
 constexpr CommandSpec kCommands[] = {
-    container("view", "A container for commands about who serves which shard.", kView),
-    container("node", "A container for commands about the nodes of a cluster.", kNode),
-    row("epoch", 1, kLook, epoch, "Returns the epochs that this node's replicas have promised."),
+    operator_container("view", "A container for commands about who serves which shard.", kView),
+    operator_container("node", "A container for commands about the nodes of a cluster.", kNode),
+    operator_row("epoch", 1, kOperatorLook, epoch,
+                 "Returns the epochs that this node's replicas have promised."),
 };
 
 }  // namespace

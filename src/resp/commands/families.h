@@ -36,6 +36,7 @@ std::span<const CommandSpec> admin_commands();          // MONITOR, SHUTDOWN, WA
 std::span<const CommandSpec> engine_commands();         // ENGINE, a command of our own
 std::span<const CommandSpec> shard_commands();          // SHARD, a command of our own
 std::span<const CommandSpec> cluster_view_commands();   // VIEW, NODE, EPOCH, of our own
+std::span<const CommandSpec> oplog_commands();          // OPLOG, of our own
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER

@@ -123,7 +123,8 @@ void pfcount_command(CommandContext& c) {
       return;
     }
     count = hll::estimate(registers);
-    if (!c.shard().failed()) c.write_range(key, hll::kCountAt, hll::count_bytes(count));
+    const bool may_write = !c.shard().failed() && c.shard().serves();
+    if (may_write) c.write_range(key, hll::kCountAt, hll::count_bytes(count));
   }
   c.reply.integer(static_cast<int64_t>(count));
 }

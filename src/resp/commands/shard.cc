@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "replica/replica.h"
-#include "resp/cluster_admin.h"
 #include "resp/commands/families.h"
+#include "resp/commands/known_map.h"
+#include "resp/commands/operator_rows.h"
+#include "resp/commands/which_shard.h"
 #include "resp/context.h"
 #include "resp/facts.h"
 #include "resp/help.h"
@@ -93,17 +95,7 @@ void reply_member(CommandContext& c, const ReplicaCore& core, const Member& memb
 // SHARD INFO [id]
 void info(CommandContext& c) {
   if (c.argc() > 3) return c.fail();
-  Shard* asked = c.has_shard() ? &c.shard() : nullptr;
-  if (c.argc() == 3) {
-    int64_t id = 0;
-    if (!c.integer_between(2, 0, UINT32_MAX, &id)) return;
-    asked = c.server.shards().find(static_cast<ShardId>(id));
-    if (asked == nullptr)
-      return c.fail("ERR this server does not host shard " + std::to_string(id));
-    c.bind_all(*asked);
-  } else if (c.server.shards().all().size() > 1) {
-    return c.fail("ERR this server hosts several shards; name one of them");
-  }
+  if (!bind_shard(c, c.argc() == 3 ? 2 : 0)) return;
   const ReplicaCore* core = group_core(c);
   if (core == nullptr) return;
   Membership members = core->membership();
@@ -134,13 +126,8 @@ void info(CommandContext& c) {
 
 // SHARD HANDOVER|FAILOVER shard [node], of a coordinator.
 void ask_coordinator(CommandContext& c, Status (ClusterAdmin::*what)(ShardId, NodeId)) {
-  ClusterAdmin* admin = c.server.hooks().admin;
-  if (admin == nullptr) return c.fail("ERR only coordinators do this; see cluster.coordinators");
-  if (!admin->leads()) {
-    const std::string leader = admin->leader_address();
-    return c.fail(leader.empty() ? "CLUSTERDOWN The coordinators have no leader"
-                                 : "MOVED 0 " + leader);
-  }
+  ClusterAdmin* admin = leading_admin(c);
+  if (admin == nullptr) return;
   ShardId shard = 0;
   NodeId node = 0;
   if (c.argc() > 4) return c.fail();
@@ -245,47 +232,23 @@ void help(CommandContext& c) {
           "has two."});
 }
 
-constexpr uint32_t kLook = kAdmin | kNoScript | kLoading | kStale;
-constexpr uint32_t kChange = kLook | kNoMulti;
-constexpr std::string_view kSince = "0.1.0";  // of Holdfast: Redis has none of this
-
-constexpr CommandSpec row(std::string_view name, int arity, uint32_t flags,
-                          void (*handler)(CommandContext&), std::string_view summary,
-                          std::string_view syntax = {}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .handler = handler,
-          .group = "cluster",
-          .since = kSince,
-          .complexity = "O(N) where N is the number of members",
-          .summary = summary,
-          .syntax = syntax};
-}
-
 constexpr CommandSpec kShard[] = {
-    row("info", -2, kLook, info,
-        "Returns the role and the log of this replica, and the members of its group.", "[id]"),
-    row("handover", -3, kChange, handover, "Lets another member become the primary.",
-        "[shard] node"),
-    row("failover", -3, kChange, failover,
-        "Makes a new view of a shard, without asking its primary.", "shard [node]"),
-    row("addmember", 3, kChange, add_member,
-        "Makes the store of a connected node a member of the group.", "node"),
-    row("removemember", -3, kChange, remove_member, "Makes a store a member of the group no more.",
-        "node [store]"),
-    row("help", 2, kLoading | kStale, help,
-        "Returns helpful text about the different subcommands."),
+    operator_row("info", -2, kOperatorLook, info,
+                 "Returns the role and the log of this replica, and the members of its group.",
+                 "[id]"),
+    operator_row("handover", -3, kOperatorChange, handover,
+                 "Lets another member become the primary.", "[shard] node"),
+    operator_row("failover", -3, kOperatorChange, failover,
+                 "Makes a new view of a shard, without asking its primary.", "shard [node]"),
+    operator_row("addmember", 3, kOperatorChange, add_member,
+                 "Makes the store of a connected node a member of the group.", "node"),
+    operator_row("removemember", -3, kOperatorChange, remove_member,
+                 "Makes a store a member of the group no more.", "node [store]"),
+    operator_help(help),
 };
 
 constexpr CommandSpec kCommands[] = {
-    {.name = "shard",
-     .arity = -2,
-     .group = "cluster",
-     .since = kSince,
-     .complexity = "Depends on subcommand.",
-     .summary = "A container for commands about a group of replicas.",
-     .subcommands = kShard},
+    operator_container("shard", "A container for commands about a group of replicas.", kShard),
 };
 
 }  // namespace

@@ -352,6 +352,58 @@ TEST_CASE("cluster core: a drained node leads nothing; a handover goes where it 
   CHECK(!world.core.hand_over(9, to, world.now, &actions).ok());
 }
 
+TEST_CASE("cluster core: a view is set only by who knows the epoch that holds") {
+  World world = placed(1, 3);
+  world.run(300);
+  const Epoch epoch = world.record(1).active.epoch;
+  const NodeId from = world.primary(1);
+  const NodeId to = from == 11 ? 12 : 11;
+  ClusterCore::Actions actions;
+  const auto set = [&](ShardId shard, Epoch expected, NodeId node) {
+    return world.core.compare_and_set(shard, expected, node, world.now, &actions);
+  };
+  CHECK(set(1, epoch + 1, to).code() == Code::kStale);
+  CHECK(set(1, epoch - 1, to).message() == "shard 1 is at epoch 1, not 0");
+  CHECK(set(2, epoch, to).code() == Code::kNotFound);
+  CHECK(set(1, epoch, 99).code() == Code::kInvalid);
+  CHECK(set(1, epoch, from).message() == "it is the primary already");
+  CHECK(actions.empty());
+  world.run(300);
+  CHECK(world.record(1).active.epoch == epoch);
+
+  REQUIRE(set(1, epoch, to).ok());
+  // Who comes second with the same knowledge is refused, during the change and after it.
+  CHECK(set(1, epoch, to).message() == "its view is being changed");
+  world.take(actions);
+  world.run(500);
+  CHECK(world.primary(1) == to);
+  CHECK(world.record(1).active.epoch == epoch + 1);
+  CHECK(set(1, epoch, from).code() == Code::kStale);
+  CHECK(std::ranges::any_of(world.history, [&](const std::string& why) {
+    return why.find("an operator set node " + std::to_string(to) + ", expecting epoch 1") !=
+           std::string::npos;
+  }));
+}
+
+TEST_CASE("cluster core: who misses a node is counted") {
+  World world = placed(1, 3);
+  world.run(300);
+  CHECK(world.core.failure_reports(11, world.now) == 0);
+  NodeReport gateway;  // without an address: no storage node
+  gateway.suspects = {11};
+  ClusterCore::Actions actions;
+  world.core.report({40, 0}, gateway, world.now, &actions);
+  CHECK(world.core.failure_reports(11, world.now) == 1);
+  CHECK(world.core.failure_reports(12, world.now) == 0);
+  world.nodes[11].up = false;
+  world.run(200);
+  world.core.report({40, 0}, gateway, world.now, &actions);
+  world.run(100);
+  CHECK(world.core.failure_reports(11, world.now) == 2);
+  world.run(500);  // the gateway was not heard from for so long
+  CHECK(world.core.failure_reports(11, world.now) == 1);
+}
+
 TEST_CASE("cluster core: can-stop counts the copies that stay") {
   World world = placed(1, 3);
   world.run(300);

@@ -283,6 +283,8 @@ TEST_CASE_TEMPLATE("engine: checkpoints of two shards, one's slices while the ot
     CHECK(f.records(1, kOther).empty());
     CHECK(f.read_record({0, 2, "new"}, kOther).value() == std::string(3000, 'n'));
     CHECK(f.engine().log_bytes_of(kShard) > 0);
+    CHECK(f.engine().first_logged(kOther) == 1);  // nothing was released
+    CHECK(f.engine().first_logged(99) == 0);
     CHECK(f.engine().log_bytes_of(kOther) > f.engine().log_bytes_of(kShard));
     CHECK(f.engine().log_bytes() ==
           f.engine().log_bytes_of(kShard) + f.engine().log_bytes_of(kOther));

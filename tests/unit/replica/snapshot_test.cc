@@ -70,6 +70,7 @@ struct MemMedia::View final : Engine {
     return mem.visit_records(s, v);
   }
   uint64_t log_bytes() const override { return mem.log_bytes(); }
+  Seq first_logged(ShardId s) const override { return mem.first_logged(s); }
   uint64_t log_bytes_of(ShardId s) const override { return mem.log_bytes_of(s); }
   EngineStats stats() const override { return mem.stats(); }
   MemEngine& mem;

@@ -1,0 +1,177 @@
+"""What an operator can ask of a cluster of real processes, and what the answers promise."""
+import re
+import threading
+import time
+
+import harness
+from cluster_test import Cluster, writers
+from harness import check, check_equal, wait_for
+
+
+def refused(cluster, *command):
+    """The error that the leading coordinator gives."""
+    def attempt():
+        for name in cluster.coordinators():
+            with cluster.client(name) as c:
+                error = c.error(*command)
+            if not error.startswith(("MOVED", "CLUSTERDOWN")):
+                return error
+        return None
+    return wait_for(f"a coordinator that refuses {command}", attempt)
+
+
+def test_views_are_set_by_who_knows_the_epoch():
+    with Cluster() as cluster:
+        primary = cluster.whole()
+        others = [n for n in cluster.storage() if n != primary]
+        with writers(cluster):
+            epoch = cluster.epoch()
+            stale = refused(cluster, "VIEW", "CAS", 1, epoch + 1, cluster.id(others[0]))
+            check_equal(stale, f"STALE shard 1 is at epoch {epoch}, not {epoch + 1}")
+            check_equal(refused(cluster, "VIEW", "CAS", 1, epoch, cluster.id(primary)),
+                        "ERR it is the primary already")
+            check_equal(refused(cluster, "VIEW", "CAS", 9, epoch, 11), "ERR no such shard")
+            check_equal(cluster.epoch(), epoch)
+            check_equal(cluster.admin("VIEW", "CAS", 1, epoch, cluster.id(others[0])), "OK")
+            wait_for("the change", lambda: cluster.primary() == others[0])
+            check(cluster.epoch() > epoch, "the epoch did not grow")
+            stale = refused(cluster, "VIEW", "CAS", 1, epoch, cluster.id(others[1]))
+            check(stale.startswith("STALE "), stale)
+            cluster.servers[others[0]].kill()
+            wait_for("a failover", lambda: cluster.primary() != others[0])
+            cluster.servers[others[0]].start()
+        history = cluster.admin("VIEW", "HISTORY", 1000)
+        revisions = [line["revision"] for line in history]
+        check_equal(revisions, list(range(revisions[0], 0, -1)), "revisions")
+        check(all(line["change"] for line in history), "a change without a cause")
+        told = " / ".join(line["change"].decode() for line in reversed(history))
+        active = [int(e) for e in re.findall(r"epoch (\d+) active", told)]
+        check(active == sorted(set(active)) and len(active) >= 3, f"epochs {active}")
+        check(f"an operator set node {cluster.id(others[0])}, expecting epoch {epoch}" in told, told)
+        check(f"node {cluster.id(others[0])} does not report" in told, told)
+
+
+def test_a_view_is_watched():
+    with Cluster() as cluster:
+        primary = cluster.whole()
+        listed = cluster.admin("VIEW", "LIST")
+        check_equal(listed["waits_for"], b"")
+        seen = {}
+
+        def watch(name):
+            revision = 0
+            with cluster.client(name, timeout=20) as c:
+                c("HELLO", "3")
+                revision = c("VIEW", "LIST")["revision"]
+                seen.setdefault(name, []).append(revision)
+                while True:
+                    news = c("VIEW", "WATCH", revision, 10000)
+                    check(news["revision"] > revision, news)
+                    revision = news["revision"]
+                    seen[name].append(revision)
+                    view = news["views"][0]
+                    if view["phase"] == b"active" and view["primary"] != cluster.id(primary):
+                        return
+
+        watchers = [threading.Thread(target=watch, args=(n,)) for n in cluster.storage()]
+        for thread in watchers:
+            thread.start()
+        wait_for("the watchers", lambda: len(seen) == 3)
+        other = next(n for n in cluster.storage() if n != primary)
+        check_equal(cluster.admin("VIEW", "CAS", 1, cluster.epoch(), cluster.id(other)), "OK")
+        for thread in watchers:
+            thread.join(timeout=10)
+            check(not thread.is_alive(), f"still watching: {seen}")
+        check_equal(cluster.admin("VIEW", "WATCH", 1 << 40, 20), None)
+        begun = time.monotonic()
+        newest = cluster.admin("VIEW", "WATCH", 0, 5000)
+        check(newest["revision"] >= max(max(r) for r in seen.values()), newest)
+        check(time.monotonic() - begun < 2, "an older revision was waited for")
+
+
+def node_id(cluster, name):
+    return cluster.ask(name, "CLUSTER", "MYID").decode()
+
+
+def test_backups_answer_reads_after_readonly_and_nothing_else():
+    with Cluster(storage=4) as cluster:  # one of which has no copy
+        primary = cluster.whole()
+        moved = f"MOVED 7629 127.0.0.1:{cluster.ports[primary]}"
+        members = [cluster.name_of(m["node"]) for m in cluster.view()["members"]]
+        with cluster.client(primary) as c:
+            c("SET", "k", "v1")
+            c("SET", "gone{k}", "x", "PX", 300)
+            c("HSET", "h{k}", "f", 1, "g", 2)
+            c("HPEXPIRE", "h{k}", 100000, "FIELDS", 1, "f")
+            c("PFADD", "p{k}", "a", "b")
+            c("XADD", "s{k}", "1-1", "f", "v")
+            last = cluster.replica(primary)["commit"]
+        for name in cluster.storage():
+            with cluster.client(name) as c:
+                if name == primary:
+                    check_equal(c("READONLY"), "OK")
+                    check_equal(c("GET", "k"), b"v1")
+                    continue
+                check_equal(c.error("GET", "k"), moved)
+                check_equal(c("READONLY"), "OK")
+                if name not in members:
+                    check_equal(c.error("GET", "k"), moved, "a node without a copy")
+                    continue
+                wait_for("the log", lambda: cluster.replica(name)["commit"] >= last)
+                check_equal(c("GET", "k"), b"v1")
+                check_equal(c("HGET", "h{k}", "g"), b"2")
+                check_equal(c("PFCOUNT", "p{k}"), 2)
+                check_equal(len(c("XREAD", "BLOCK", 5000, "STREAMS", "s{k}", "0")), 1)
+                check_equal(c.error("XREAD", "BLOCK", 5000, "STREAMS", "s{k}", "9-9").split()[0],
+                            "MOVED")
+                time.sleep(0.35)
+                check_equal(c("GET", "gone{k}"), None)
+                check_equal(c("MULTI"), "OK")
+                check_equal(c("GET", "k"), "QUEUED")
+                check_equal(c("STRLEN", "k"), "QUEUED")
+                check_equal(c("EXEC"), [b"v1", 2])
+                for write in (("SET", "k", "no"), ("DEL", "k"), ("EVAL_RO", "return 1", 1, "k"),
+                              ("WATCH", "k"), ("GETDEL", "k")):
+                    check_equal(c.error(*write), moved, write[0])
+                check("flags=r" in c("CLIENT", "INFO").decode(), "no flag")
+                check_equal(c("READWRITE"), "OK")
+                check_equal(c.error("GET", "k"), moved)
+                c("READONLY")
+                c("RESET")
+                check_equal(c.error("GET", "k"), moved)
+        backup = next(n for n in members if n != primary)
+        with cluster.client(backup) as c, cluster.client(primary) as p:
+            c("READONLY")
+            for number in range(300):  # never anything else than what was written, never backwards
+                p("SET", "k", number)
+                check(c("GET", "k") in (b"v1", *(str(n).encode() for n in range(number + 1))), "k")
+            wait_for("the last write", lambda: c("GET", "k") == b"299")
+        # Whoever asks for failures: the coordinators count, the others know what was decided.
+        victim = node_id(cluster, backup)
+        check_equal(cluster.ask(primary, "CLUSTER", "COUNT-FAILURE-REPORTS", victim), 0)
+        check_equal(cluster.admin("CLUSTER", "COUNT-FAILURE-REPORTS", victim), 0)
+        with cluster.client(primary) as c:
+            check_equal(c.error("CLUSTER", "COUNT-FAILURE-REPORTS", "x"), "ERR Unknown node x")
+        cluster.servers[backup].kill()
+        wait_for("the coordinator's count", lambda: cluster.admin(
+            "CLUSTER", "COUNT-FAILURE-REPORTS", victim) == 1)
+        wait_for("the verdict", lambda: cluster.ask(
+            primary, "CLUSTER", "COUNT-FAILURE-REPORTS", victim) == 1)
+
+
+def test_what_a_cluster_waits_for_is_told():
+    with Cluster() as cluster:
+        primary = cluster.whole()
+        for name in cluster.storage():
+            if name != primary:
+                cluster.servers[name].kill()
+        cluster.servers[primary].kill()
+        wanted = re.compile(rb"shard 1: .* does not report, and 0 of its members do, of the 2")
+        wait_for("what is missing",
+                 lambda: wanted.search(cluster.admin("VIEW", "LIST")["waits_for"]))
+        logs = "".join(cluster.servers[n].log() for n in cluster.coordinators())
+        check("the cluster waits" in logs, logs[-2000:])
+
+
+if __name__ == "__main__":
+    harness.main(globals())
