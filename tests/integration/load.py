@@ -142,7 +142,6 @@ class GatewayWriter(Writer):
         super().__init__(ports, name, timeout=30, **options)
         self.count = 0
         self.life = 0  # what an unknown outcome ends
-        self.unknown = []
 
     def run(self):
         client = None
@@ -153,10 +152,13 @@ class GatewayWriter(Writer):
                 self.turn(client)
                 self.exactly_once(client)
             except (ReplyError, OSError, ConnectionError) as e:
-                (self.errors if isinstance(e, ReplyError) else self.unknown).append(str(e))
+                self.failed(e)
                 self.life, self.count = self.life + 1, 0
                 client = self.again(client)
         self.again(client, 0)
+
+    def failed(self, error):
+        self.errors.append(f"{type(error).__name__} {error}")
 
     def exactly_once(self, client):
         self.count += 1
