@@ -38,7 +38,7 @@ LIB_OBJ := $(LIB_SRC:%.cc=$(B)/%.o)
 TEST_SRC := $(shell find tests/unit tests/support -name '*.cc')
 TEST_OBJ := $(TEST_SRC:%.cc=$(B)/%.o)
 
-.PHONY: all build help deps run test unit integration clients crash mutants sim sim-protocol museum fuzz bench wal-bench lint tidy format \
+.PHONY: all build help deps run test unit integration clients crash failover mutants sim sim-protocol museum fuzz bench wal-bench lint tidy format \
 	asan tsan clean cluster
 
 all: build
@@ -99,6 +99,9 @@ crash: build ## turned bits (FLIPS), power cuts on the simulated disk (STATES), 
 	@HOLDFAST_FLIPS=$(or $(FLIPS),10000) $(B)/unit_tests -tc='*verify finds every bit*'
 	@scripts/power_cuts.sh $(B)/power_cut $(or $(STATES),100000)
 	@tests/crash/kill_rounds.py --rounds $(or $(ROUNDS),50)
+
+failover: build ## kill, stop, pause, cut off primaries, ROUNDS of each kind, clients watching: times, nothing lost
+	@HOLDFAST_ROUNDS=$(or $(ROUNDS),1) /usr/bin/python3 tests/integration/failover_test.py
 
 mutants: ## each forbidden mistake, made alone: a test must fail
 	@scripts/mutants.sh $(ONLY)

@@ -6,7 +6,8 @@
 #   scripts/cluster.sh stop    [--dir DIR]      ends all nodes; their data stays
 #   scripts/cluster.sh status  [--dir DIR]      a line a node, then a line a shard
 #   scripts/cluster.sh kill    NODE [--dir DIR] with SIGKILL
-#   scripts/cluster.sh restart NODE [--dir DIR]
+#   scripts/cluster.sh restart NODE|all [--dir DIR]   in order: when the others do without it, until it
+#                                                     is of use again; all: one after the other
 #   scripts/cluster.sh logs    NODE [--dir DIR]
 #
 # Defaults: ./data/cluster, 7380, 3, 3, 1, 2, 3. Ports for clients: gateway N has base port + N - 1,
@@ -18,6 +19,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+binary=$(realpath "${HOLDFAST:-$root/build/holdfast}")
 dir=./data/cluster
 base=7380 coordinators=3 storage=3 gateways=1 shards=2 replicas=
 overrides=()
@@ -79,6 +81,65 @@ running() {
   [ -f "$dir/$1/pid" ] && grep -qs '^State:.[^ZX]' "/proc/$(cat "$dir/$1/pid")/status"
 }
 ask() { timeout 2 redis-cli -p "$(port_of "$1")" "${@:2}" 2>&1; }
+# The coordinator that leads, whoever is asked.
+admin() {
+  local n answer
+  for n in $(nodes); do
+    [[ $n == c* ]] || continue
+    answer=$(ask "$n" -c "$@")
+    case $answer in ''|*CLUSTERDOWN*|*"Could not connect"*|*refused*) continue ;; esac
+    echo "$answer"
+    return
+  done
+  return 1
+}
+# wait_until SECONDS WHAT COMMAND...
+wait_until() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@"; do
+    [ $SECONDS -lt $deadline ] || fail "not within its time: $what"
+    sleep 0.05
+  done
+}
+# The others do without this node.
+can_stop() {
+  local i others
+  case $1 in
+    s*)
+      if [ "$coordinators" -gt 0 ]; then
+        [[ $(admin node can-stop "$(id_of "$1")" | xargs) == "can_stop yes"* ]]
+        return
+      fi ;;
+    g*) return ;;
+  esac
+  # Of a group that elects its leader: all of the others follow, so any one may go.
+  for ((i = 1; i <= $(count "${1:0:1}"); ++i)); do
+    others=${1:0:1}$i
+    [ "$others" = "$1" ] || is_of_use "$others" || return 1
+  done
+}
+is_of_use() {
+  case $1 in
+    g*) [ "$(ask "$1" exists ready)" = 0 ] ;;
+    s*) [[ $(ask "$1" cluster info) == *cluster_state:ok* ]] || [ "$coordinators" -eq 0 ] &&
+      follows_or_leads "$1" ;;
+    c*) follows_or_leads "$1" ;;
+  esac
+}
+follows_or_leads() {
+  local text
+  text=$(ask "$1" info replication)
+  [[ $text == *role:master* || $text == *master_link_status:up* ]]
+}
+restart_node() {
+  wait_until 60 "the others do without $1" can_stop "$1"
+  if running "$1"; then kill "$(cat "$dir/$1/pid")"; fi
+  while running "$1"; do sleep 0.05; done
+  start_node "$1"
+  wait_until 60 "$1 is of use" is_of_use "$1"
+}
+
 need_node() {
   if [[ $node =~ ^[1-9]$ ]]; then node=s$node; fi
   [[ $node =~ ^[csg][1-9]$ ]] && [ -d "$dir/$node" ] || fail "which node? one of: $(nodes | xargs)"
@@ -126,7 +187,7 @@ start_node() {
   running "$n" && return
   mkdir -p "$home"
   write_config "$n" >"$home/node.yaml"
-  setsid "$root/build/holdfast" "$home/node.yaml" "${overrides[@]}" >>"$home/log" 2>&1 </dev/null &
+  setsid "$binary" "$home/node.yaml" "${overrides[@]}" >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
 }
 
@@ -187,7 +248,7 @@ for view in json.load(sys.stdin)["views"]:
 
 case $command in
   start)
-    [ -x "$root/build/holdfast" ] || fail "build/holdfast is not there: run make"
+    [ -x "$binary" ] || fail "build/holdfast is not there: run make"
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
     if [ -f "$dir/cluster" ]; then
@@ -205,11 +266,17 @@ case $command in
   status) load; status ;;
   kill) load; need_node; running "$node" && kill -9 "$(cat "$dir/$node/pid")" ;;
   restart)
-    load; need_node
+    load
     dir=$(cd "$dir" && pwd)
-    if running "$node"; then kill "$(cat "$dir/$node/pid")"; fi
-    while running "$node"; do sleep 0.05; done
-    start_node "$node" ;;
+    if [ "$node" = all ]; then
+      for n in $(nodes); do
+        echo "$n"
+        restart_node "$n"
+      done
+    else
+      need_node
+      restart_node "$node"
+    fi ;;
   logs) load; need_node; cat "$dir/$node/log" ;;
   *) usage ;;
 esac

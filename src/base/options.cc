@@ -397,6 +397,10 @@ constexpr std::array kTable = {
         "cluster.announce", "", "", kAtStart,
         "Where clients reach a storage node: HOST:PORT, told to them by MOVED and CLUSTER SLOTS. "
         "Empty: the first of resp.bind and resp.port."),
+    row<Text<&O::cluster_announce_links>>(
+        "cluster.announce_links", "", "", kAtStart,
+        "Where other nodes reach a storage node, if not at cluster.listen: HOST:PORT, as behind a "
+        "relay or in a container."),
     row<Integer<&O::cluster_shards, 1, 1024>>(
         "cluster.shards", "", "", kAtStart,
         "Of a new cluster, for coordinators: into how many shards the slots are divided."),

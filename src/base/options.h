@@ -104,6 +104,7 @@ struct Options {
   std::vector<GroupMember> cluster_coordinators;
   std::string cluster_listen;
   std::string cluster_announce;
+  std::string cluster_announce_links;
   uint32_t cluster_shards = 1;
   uint32_t cluster_replicas = 3;
   uint32_t cluster_first_nodes = 0;

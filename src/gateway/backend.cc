@@ -88,7 +88,7 @@ void Backend::connect() {
   conn_->set_handler(this);
 }
 
-void Backend::send(Call& call, std::string_view bytes, bool asking) {
+void Backend::send(Call& call, std::string_view bytes, bool asking, std::string_view head) {
   if (state_ == State::kClosed) connect();
   if (first_ == nullptr) {
     answered_ = queue_.appended();
@@ -97,6 +97,7 @@ void Backend::send(Call& call, std::string_view bytes, bool asking) {
     }
   }
   call.preludes_left = call.preludes;
+  if (!head.empty()) queue_.append(head);
   if (asking) {
     queue_.append(kAsking);
     ++call.preludes_left;

@@ -97,8 +97,9 @@ class Backend final : public ConnHandler {
 
   // False: the last attempt to connect failed a moment ago.
   bool may_send(int64_t now_ns) const { return now_ns >= not_before_ns_; }
-  // Sends `bytes`, which may be those of call.bytes. `asking`: behind an ASKING.
-  void send(Call& call, std::string_view bytes, bool asking);
+  // Sends `bytes`, which may be those of call.bytes. `asking`: behind an ASKING. `head`: what goes
+  // before and has no answer.
+  void send(Call& call, std::string_view bytes, bool asking, std::string_view head = {});
   // Sends what has no answers but pushes.
   void send_plain(std::string_view bytes);
   // The sink is not interested any more; it does not own the call any more either.

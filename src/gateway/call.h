@@ -54,11 +54,13 @@ struct CallState {
   Backend* backend = nullptr;  // that has it; null: none
   Call* next_of_session = nullptr;
   Call* next_of_backend = nullptr;
-  uint64_t end = 0;        // position behind its last byte among those of the backend
-  int64_t started_ns = 0;  // when the client's request was read
-  int64_t refused_ns = 0;  // when it was refused first; 0: never
-  uint64_t sequence = 0;   // in the order of the client's requests
-  uint32_t preludes = 0;   // answers before the one that counts: of MULTI and what it queues
+  uint64_t end = 0;          // position behind its last byte among those of the backend
+  int64_t started_ns = 0;    // when the client's request was read
+  int64_t refused_ns = 0;    // when it was refused first; 0: never
+  uint64_t sequence = 0;     // in the order of the client's requests
+  uint64_t number = 0;       // of this write, by which its node knows it again; 0: it has none
+  uint64_t next_number = 0;  // that the session's next write would have had when this was made
+  uint32_t preludes = 0;     // answers before the one that counts: of MULTI and what it queues
   uint32_t preludes_left = 0;
   uint16_t attempts = 0;
   SlotId slot = 0;
@@ -67,6 +69,7 @@ struct CallState {
   bool read_only = false;                    // it may be sent twice
   bool silent = false;                       // CLIENT REPLY: nobody is told
   bool streamed = false;                     // some of its answer has gone to the client already
+  bool lost = false;        // it was sent, and its answer did not come: it may have been done
   bool overtaken = false;   // a later command on its keys was carried out before it
   bool own_link = false;    // it goes over the session's own connection
   bool watched = false;     // EXEC of a transaction that depends on what was watched

@@ -26,6 +26,11 @@ Gateway::Gateway(Reactor& reactor, Net& net, Random& random, Options& options, G
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
   run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
+  const std::string gateway = std::to_string(random.next());
+  const std::string_view words[] = {"TAG", gateway};
+  append_command(&tag_head_, words);
+  tag_head_[1] = '5';  // the rest is each write's own
+  tag_scratch_ = tag_head_;
   context_.queue_limit = options_.gateway_queue_bytes;
   context_.on_trouble = [this](const std::string& address) { trouble(address); };
   context_.on_relief = [this](Backend&) { relief(); };
@@ -224,10 +229,10 @@ void Gateway::retire_nodes(int64_t now_ns) {
   for (const auto& [address, node] : topology_.nodes()) {
     if (node->primary) continue;
     if (node->retired_ns == 0) node->retired_ns = now_ns;
-    if (now_ns - node->retired_ns < kRetiredNs) continue;
+    if (now_ns - node->retired_ns < retired_ns()) continue;
     const std::vector<Backend*> backends(context_.backends.begin(), context_.backends.end());
     for (Backend* backend : backends) {
-      if (backend->address() == address && backend->silent_for(kRetiredNs, now_ns)) {
+      if (backend->address() == address && backend->silent_for(retired_ns(), now_ns)) {
         backend->close("it is silent, and serves no slot any more");
       }
     }

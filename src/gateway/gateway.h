@@ -80,6 +80,11 @@ class Gateway {
   std::vector<std::string_view>& args() { return args_; }
   std::vector<FoundKey>& found_keys() { return found_keys_; }
   std::string& scratch() { return scratch_; }
+  // Nodes that a coordinator told of know writes again by their numbers.
+  bool numbers_writes() const { return map_is_told_; }
+  // How every TAG of this gateway begins; its scratch buffer begins with it too.
+  const std::string& tag_head() const { return tag_head_; }
+  std::string& tag_scratch() { return tag_scratch_; }
 
   // The connection for the session's commands to that node.
   Backend& shared(GatewayNode& node, int protocol, uint64_t session);
@@ -111,6 +116,8 @@ class Gateway {
   static constexpr int64_t kTickMs = 100;
   static constexpr int64_t kRetryMs = 10;
   static constexpr int64_t kRetiredNs = 1'000'000'000;
+  // With numbered writes little is lost when a node is given up that would have answered.
+  static constexpr int64_t kRetiredToldNs = 100'000'000;
 
   void accept(std::unique_ptr<Conn> conn);
   void refuse(Conn& conn, std::string_view error);
@@ -122,6 +129,7 @@ class Gateway {
   void map_changed(uint64_t generation_before);
   void trouble(const std::string& address);
   void retire_nodes(int64_t now_ns);
+  int64_t retired_ns() const { return map_is_told_ ? kRetiredToldNs : kRetiredNs; }
   void relief();
 
   Options& options_;
@@ -141,6 +149,7 @@ class Gateway {
   std::vector<std::string_view> args_;
   std::vector<FoundKey> found_keys_;
   std::string scratch_;
+  std::string tag_head_, tag_scratch_;
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t next_session_id_ = 1;

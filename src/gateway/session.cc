@@ -184,6 +184,7 @@ Call& GatewaySession::take_call() {
   call->started_ns = now_ns_;
   call->silent = reply_mode != GatewayReplyMode::kOn;
   call->command = last_command;
+  call->next_number = next_number_;
   return *call;
 }
 
@@ -200,6 +201,11 @@ void GatewaySession::on_reply(Call& call, std::string_view piece, bool done) {
       call.done = true;
     }
     return;
+  }
+  if (call.lost && done && call.failed && piece.starts_with("-UNKNOWN ")) {
+    --in_flight_;
+    call.done = true;
+    return close_unknown("its node does not remember the answer");
   }
   if (&call == first_ && !call.silent) {
     output_.append(piece);

@@ -6,9 +6,9 @@
 //    also when some are refused and sent again: nothing new is sent while one waits to be sent
 //    again, it is sent again only when all others have been answered, and a command that a later
 //    one on its keys has overtaken meanwhile is answered with its refusal.
-// G3 A command that changes something is sent again only if it was certainly not carried out. If
-// that
-//    is not known, the client's connection is closed, which is how clients learn of it.
+// G3 A command that changes something is sent again only if it was certainly not carried out, or if
+//    it has a number, by which the nodes know it again and do it once. If neither is so and nobody
+//    knows, the client's connection is closed, which is how clients learn of it.
 //
 // Threads: the reactor's. Owned by the Gateway; closing is deferred to the end of the turn.
 #pragma once
@@ -177,12 +177,14 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   bool queue(const Command& command, const CommandPlan& plan, CommandArgs args);
   bool split(const CommandPlan& plan, CommandArgs args);
   bool scan(const CommandPlan& plan, CommandArgs args);
-  bool to_slot(SlotId slot, const CommandPlan& plan, CommandArgs args);
+  bool to_slot(SlotId slot, bool keyed, const CommandPlan& plan, CommandArgs args);
   Fanout& start_fanout(const CommandPlan& plan);
   Call& add_part(Fanout& fanout, SlotId slot, const CommandPlan& plan);
   // session_retry.cc
   void send(Call& call, std::string_view bytes);
   bool try_send(Call& call, std::string_view bytes, std::string* why);
+  void give_number(Call& call, const CommandPlan& plan);
+  std::string_view tag_of(const Call& call);
   void wait_for_retry(Call& call, RefusalKind kind, std::string_view line);
   bool resend(Call& call, int64_t now_ns);
   void give_up(Call& call);
@@ -217,7 +219,8 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   size_t in_flight_ = 0;        // calls at backends
   std::vector<Call*> waiting_;  // refused ones
   uint64_t next_sequence_ = 1;
-  uint64_t generation_ = 0;  // of the topology, when something was sent last
+  uint64_t next_number_ = 1;  // of a write that is numbered
+  uint64_t generation_ = 0;   // of the topology, when something was sent last
 
   std::string user_, password_;  // empty: the gateway's own
   Call* auth_call_ = nullptr;

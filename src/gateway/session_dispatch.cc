@@ -96,18 +96,19 @@ bool GatewaySession::run_plan(const Command& command, const CommandPlan& plan, C
   plan_ = &plan;
   switch (plan.route) {
     case CommandRoute::kOneKey:
-      return to_slot(slot_of(args[plan.key]), plan, args);
+      return to_slot(slot_of(args[plan.key]), true, plan, args);
     case CommandRoute::kChannel:
-      return to_slot(slot_of(args[plan.key]), plan, args);
+      return to_slot(slot_of(args[plan.key]), false, plan, args);
     case CommandRoute::kKeys: {
       int slot;
       if (!one_slot(command, args, &slot)) return refuse(&command, kCrossSlot);
-      return to_slot(slot < 0 ? gateway_.any_slot() : static_cast<SlotId>(slot), plan, args);
+      if (slot < 0) return to_slot(gateway_.any_slot(), false, plan, args);
+      return to_slot(static_cast<SlotId>(slot), true, plan, args);
     }
     case CommandRoute::kSplit:
       return split(plan, args);
     case CommandRoute::kAny:
-      return to_slot(gateway_.any_slot(), plan, args);
+      return to_slot(gateway_.any_slot(), false, plan, args);
     case CommandRoute::kAll:
       forward_to_all(raw_, plan, false);
       return true;
@@ -137,7 +138,7 @@ bool GatewaySession::one_slot(const Command& command, CommandArgs args, int* slo
   return true;
 }
 
-bool GatewaySession::to_slot(SlotId slot, const CommandPlan& plan, CommandArgs args) {
+bool GatewaySession::to_slot(SlotId slot, bool keyed, const CommandPlan& plan, CommandArgs args) {
   const bool waits = plan.waits && may_wait(*last_command, args);
   if (waits && !idle()) {
     wants_idle_ = true;
@@ -154,6 +155,7 @@ bool GatewaySession::to_slot(SlotId slot, const CommandPlan& plan, CommandArgs a
   }
   Call& call = take_call();
   call.own_link = waits;
+  if (keyed && !waits) give_number(call, plan);
   forward(call, slot, raw_, plan);
   if (waits) wants_idle_ = true;
   return true;
@@ -207,7 +209,7 @@ bool GatewaySession::split(const CommandPlan& plan, CommandArgs args) {
     return refuse(last_command,
                   "ERR wrong number of arguments for '" + last_command->full_name + "' command");
   }
-  if (gateway_.topology().unsharded) return to_slot(gateway_.any_slot(), plan, args);
+  if (gateway_.topology().unsharded) return to_slot(gateway_.any_slot(), false, plan, args);
   struct Part {
     SlotId slot;
     std::vector<size_t> keys;
@@ -222,10 +224,10 @@ bool GatewaySession::split(const CommandPlan& plan, CommandArgs args) {
     parts[at->second].keys.push_back(i);
     order.push_back(at->second);
   }
-  if (parts.size() == 1) return to_slot(parts[0].slot, plan, args);
+  if (parts.size() == 1) return to_slot(parts[0].slot, true, plan, args);
   Fanout& fanout = start_fanout(plan);
   fanout.order = std::move(order);
-  for (const Part& part : parts) add_part(fanout, part.slot, plan);
+  for (const Part& part : parts) give_number(add_part(fanout, part.slot, plan), plan);
   const std::vector<Call*> calls = fanout.parts;
   std::string& bytes = gateway_.scratch();
   for (size_t i = 0; i < parts.size(); ++i) {

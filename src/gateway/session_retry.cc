@@ -1,5 +1,6 @@
 // GatewaySession: sending to nodes, and again what was refused. The rules are G2 and G3.
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "base/assert.h"
@@ -97,6 +98,31 @@ void GatewaySession::end_watching() {
   watch_lost_ = false;
 }
 
+// A write that the nodes know again: its keys say which shard remembers it. Only nodes that a
+// coordinator told of are asked to.
+void GatewaySession::give_number(Call& call, const CommandPlan& plan) {
+  if (plan.writes && gateway_.numbers_writes()) call.number = next_number_++;
+}
+
+// What goes to the node in front of it; empty without a number. Until the next one is asked for.
+std::string_view GatewaySession::tag_of(const Call& call) {
+  if (call.number == 0) return {};
+  // What the client has been answered, or will be before anything that is on its way, is not asked
+  // for again.
+  const uint64_t first = first_ == nullptr ? call.number : first_->next_number;
+  std::string& tag = gateway_.tag_scratch();
+  tag.resize(gateway_.tag_head().size());
+  for (const uint64_t word : {id_, call.number, std::min(first, call.number)}) {
+    char digits[24];
+    char* const end = std::to_chars(digits, digits + sizeof digits, word).ptr;
+    const auto size = static_cast<size_t>(end - digits);
+    tag.append(size < 10 ? "$" : "$1");
+    tag.push_back(static_cast<char>('0' + size % 10));
+    tag.append("\r\n").append(digits, size).append("\r\n");
+  }
+  return tag;
+}
+
 // False: it cannot go now, and *why says so. `bytes` may not be the call's own.
 bool GatewaySession::try_send(Call& call, std::string_view bytes, std::string* why) {
   Topology& topology = gateway_.topology();
@@ -114,7 +140,7 @@ bool GatewaySession::try_send(Call& call, std::string_view bytes, std::string* w
     return false;
   }
   call.hint.clear();
-  backend.send(call, bytes, call.refused == RefusalKind::kAsk);
+  backend.send(call, bytes, call.refused == RefusalKind::kAsk, tag_of(call));
   last_sent_ = &backend;
   ++in_flight_;
   return true;
@@ -162,10 +188,11 @@ void GatewaySession::on_lost(Call& call) {
   --in_flight_;
   if (closing()) return;
   if (call.streamed) return close_now("the connection to a node broke within an answer");
-  if (!call.read_only) {
+  if (!call.read_only && call.number == 0) {
     call.done = true;
     return close_unknown("the connection to its node broke");
   }
+  call.lost = !call.read_only;
   wait_for_retry(call, RefusalKind::kLater, "CLUSTERDOWN the connection to the node broke");
   call.hint.clear();
   update_reading();
@@ -198,7 +225,11 @@ void GatewaySession::answer_unwatched(Call& call) {
 
 void GatewaySession::give_up(Call& call) {
   ++gateway_.context().stats.given_up;
-  std::string text = "-" + call.reply + "\r\n";
+  // A redirect is nothing to a client that has no other place to go.
+  const bool redirect = call.refused == RefusalKind::kMoved || call.refused == RefusalKind::kAsk;
+  const std::string_view why =
+      redirect ? "TRYAGAIN The slot moved while this command was on its way" : call.reply;
+  std::string text = "-" + std::string(why) + "\r\n";
   call.refused = RefusalKind::kNone;
   call.reply.clear();
   call.failed = true;
@@ -210,7 +241,11 @@ void GatewaySession::give_up(Call& call) {
 bool GatewaySession::resend(Call& call, int64_t now_ns) {
   const int64_t limit_ns = gateway_.options().gateway_retry_ms * 1'000'000;
   if (call.overtaken || call.fails_fast || now_ns - call.refused_ns > limit_ns) {
-    give_up(call);
+    if (call.lost) {
+      close_unknown("nobody could be asked in time");
+    } else {
+      give_up(call);
+    }
     return true;
   }
   ++call.attempts;

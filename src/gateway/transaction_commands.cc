@@ -131,6 +131,7 @@ void GatewaySession::exec() {
   const int slot = queued.slot >= 0 ? queued.slot
                    : watching()     ? watched_slot_
                                     : gateway_.any_slot();
+  if (queued.slot >= 0 && !watching()) give_number(call, plan);
   if (watching()) wants_idle_ = true;
   forward(call, static_cast<SlotId>(slot), unit, plan);
   end_watching();

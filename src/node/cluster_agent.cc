@@ -190,7 +190,10 @@ void ClusterAgent::report_later() {
 void ClusterAgent::report() {
   NodeReport report;
   report.revision = map_.revision;
-  if (options_.mode == Mode::kStorage) report.address = options_.cluster_listen;
+  if (options_.mode == Mode::kStorage) {
+    report.address = options_.cluster_announce_links.empty() ? options_.cluster_listen
+                                                             : options_.cluster_announce_links;
+  }
   report.resp_address = resp_address_;
   const int64_t now_ns = reactor_.clock().boot_ns();
   for (const auto& [id, shard] : shards_) {

@@ -15,8 +15,9 @@
 namespace holdfast {
 namespace {
 
-constexpr char kStateVersion = 3;
-constexpr char kUnfinished = 0x55;  // in place of a version
+constexpr char kStateVersion = 4;
+constexpr char kStateWithoutOutcomes = 3;  // as versions before wrote it
+constexpr char kUnfinished = 0x55;         // in place of a version
 
 bool read_log_summary(Reader& reader, LogSummary* log) {
   log->last.epoch = reader.varint();
@@ -29,6 +30,17 @@ bool read_log_summary(Reader& reader, LogSummary* log) {
     log->ended.push_back({epoch, reader.varint()});
   }
   return reader.ok();
+}
+
+bool read_outcomes(std::string_view bytes, Keyspace& keyspace) {
+  Reader reader(bytes);
+  while (!reader.at_end()) {
+    Remembered remembered;
+    const std::string_view one = reader.sized_bytes();
+    if (!reader.ok() || !Remembered::decode(one, &remembered)) return false;
+    keyspace.remember(remembered, 0);
+  }
+  return true;
 }
 
 }  // namespace
@@ -46,6 +58,10 @@ std::string encode_checkpoint_state(const LogSummary& log, const Membership& mem
     put_varint(state, end.last);
   }
   put_bytes(state, members.voters.empty() ? std::string() : encode_membership(members));
+  std::string outcomes;
+  keyspace.outcomes().visit(
+      [&outcomes](const Remembered& remembered) { put_bytes(outcomes, remembered.encode()); });
+  put_bytes(state, outcomes);
   for (const auto& [name, code] : keyspace.libraries()) {
     const std::string image = library_image(name, code);
     put_varint(state, image.size());
@@ -72,13 +88,18 @@ Status load_checkpoint_state(std::string_view state, LogSummary* log, Membership
   Reader reader(state);
   const char version = reader.fixed<char>();
   DbMap map;
-  if (version != kStateVersion || !parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
+  const bool known = version == kStateVersion || version == kStateWithoutOutcomes;
+  if (!known || !parse_db_map(reader.bytes(map.size()), &map)) return corrupt;
   keyspace.map_databases(map, 0);
   if (!read_log_summary(reader, log)) return corrupt;
   if (const std::string_view bytes = reader.bytes(reader.varint()); !bytes.empty()) {
     Result<Membership> decoded = decode_membership(bytes);
     if (!decoded.ok()) return decoded.status();
     *members = std::move(decoded.value());
+  }
+  if (version == kStateVersion) {
+    const std::string_view bytes = reader.sized_bytes();
+    if (!reader.ok() || !read_outcomes(bytes, keyspace)) return corrupt;
   }
   while (!reader.at_end()) {
     std::string_view name, code;
@@ -147,8 +168,8 @@ void Checkpoint::start(Done done) {
   start_state_ = state_();
   writing_ = std::move(tracked_);
   tracked_ = DirtyKeys(!writing_.odd());
-  slice_newest_ =
-      std::max({writing_.flushed_at(), keyspace_.mapped_at(), keyspace_.libraries_at()});
+  slice_newest_ = std::max({writing_.flushed_at(), keyspace_.mapped_at(), keyspace_.libraries_at(),
+                            keyspace_.outcomes().newest()});
   begun_ = false;
   to_clean_ = kCleanedPlaces;
   reactor_.post([this] { next_slice(); });

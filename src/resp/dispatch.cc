@@ -111,10 +111,12 @@ void Server::execute(Session& session, const ParsedRequest& request,
     called = command->subcommand(args[1]);
     if (called == nullptr) return refuse(session, nullptr, unknown_subcommand(*command, args[1]));
   }
+  const WriteTag tag = std::exchange(session.tag, {});
   const std::string reason = refusal(session, *called, args, route);
   if (!reason.empty()) return refuse(session, called, reason);
   const uint64_t start = session.output.position();
   if (session.in_multi() && !runs_inside_multi(*called)) {
+    session.tag = tag;  // it is EXEC's
     session.transaction().queue(*called, args, route.slot);
     session.reply.simple("QUEUED");
     finish_reply(session, nullptr, start, {});
@@ -128,9 +130,11 @@ void Server::execute(Session& session, const ParsedRequest& request,
     finish_reply(session, called, start, context.observed());
     return;
   }
+  if (tag.given() && answer_again(context, route, tag)) return;
   begin_entries(context, route);
   deliveries_.begin(session);
   run(context, clock_ns);
+  if (tag.given()) remember_outcome(context, route, tag, start);
   end_entries(context, route);
   session.depends_on.add(context.observed());
   finish_reply(session, called, start, context.observed());

@@ -110,6 +110,20 @@ size_t Output::gather(std::span<iovec> parts) const {
   return count;
 }
 
+void Output::copy_from(uint64_t position, std::string* out) const {
+  uint64_t left = appended_ - position;
+  size_t i = chunks_.size();
+  while (left > 0) {  // from the end, where it is
+    const size_t size = used(--i);
+    if (left <= size) {
+      out->append(chunks_[i].data + size - left, left);
+      break;
+    }
+    left -= size;
+  }
+  for (++i; i < chunks_.size(); ++i) out->append(chunks_[i].data, used(i));
+}
+
 void Output::copy_to(std::string* out) const {
   for (size_t i = 0; i < chunks_.size(); ++i) {
     const size_t skip = i == 0 ? first_offset_ : 0;

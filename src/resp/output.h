@@ -93,6 +93,8 @@ class Output {
   }
   // Fills `parts` with bytes that may leave; returns how many parts.
   size_t gather(std::span<iovec> parts) const;
+  // What was appended from that position on. REQUIRES: none of it was sent.
+  void copy_from(uint64_t position, std::string* out) const;
   // Everything that was not sent, released or not.
   void copy_to(std::string* out) const;
   // `size` of the gathered bytes were written.

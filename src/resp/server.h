@@ -323,6 +323,10 @@ class Server {
   void begin_entries(const CommandContext& context, const Route& route);
   // What the command wrote or saw.
   void end_entries(CommandContext& context, const Route& route);
+  // tagged_writes.cc
+  bool answer_again(CommandContext& context, const Route& route, const WriteTag& tag);
+  void remember_outcome(CommandContext& context, const Route& route, const WriteTag& tag,
+                        uint64_t reply_start);
   // All entries of this turn. Once a turn.
   Dependency entries_of_turn();
   void look_for_lease(Shard& of);

@@ -31,6 +31,7 @@
 #include "resp/tracking.h"
 #include "resp/transaction.h"
 #include "store/key.h"
+#include "store/outcomes.h"
 
 namespace holdfast {
 
@@ -100,6 +101,8 @@ class Session final : public ConnHandler {
   ReplyWriter reply{&output};
   std::unique_ptr<Subscriptions> subscriptions;  // null: none. Changed by PubSub only
   std::unique_ptr<ClientTracking> tracking;      // null: off. Made and ended by Tracking only
+  // Of the next write (TAG).
+  WriteTag tag;
   Dependency depends_on;  // the newest changes that any command of this session wrote or saw
 
   int64_t created_ms() const { return created_ms_; }

@@ -68,7 +68,7 @@ void WatchedKeys::before(Shard& shard, const Effect& effect, Seq seq) {
       databases_mapped(shard, effect, seq);
       break;
     default:
-      key_changes(shard, effect, seq);
+      if (has_key(effect.type)) key_changes(shard, effect, seq);
   }
 }
 

@@ -15,7 +15,7 @@ bool has_value(EffectType type) {
   return type == EffectType::kPutString || type == EffectType::kWriteRange ||
          type == EffectType::kMapDatabases || type == EffectType::kPutValue ||
          type == EffectType::kPutLibrary || type == EffectType::kEraseLibrary ||
-         edits_collection(type);
+         type == EffectType::kRemember || edits_collection(type);
 }
 
 Effect read_effect(Reader& reader, const Keyspace& keyspace) {
@@ -42,7 +42,7 @@ Effect read_effect(Reader& reader, const Keyspace& keyspace) {
 // What the codec cannot rule out by itself.
 bool valid(const Effect& effect) {
   const bool known =
-      (effect.type >= EffectType::kPutString && effect.type <= EffectType::kEraseLibrary) ||
+      (effect.type >= EffectType::kPutString && effect.type <= EffectType::kRemember) ||
       edits_collection(effect.type);
   if (!known) return false;
   if (effect.db >= kDbCount) return false;
@@ -54,6 +54,10 @@ bool valid(const Effect& effect) {
     case EffectType::kPutLibrary: {
       std::string_view name, code;
       return parse_library_image(effect.value, &name, &code);
+    }
+    case EffectType::kRemember: {
+      Remembered remembered;
+      return Remembered::decode(effect.value, &remembered);
     }
     default:
       return true;
@@ -123,6 +127,12 @@ bool apply(const Effect& effect, Seq seq, Keyspace& keyspace) {
     case EffectType::kEraseLibrary:
       keyspace.erase_library(effect.value, seq);
       return false;
+    case EffectType::kRemember: {
+      Remembered remembered;
+      HF_ASSERT(Remembered::decode(effect.value, &remembered));
+      keyspace.remember(remembered, seq);
+      return false;
+    }
     default:
       break;
   }
@@ -142,6 +152,7 @@ void EntryWriter::begin(const EntryHeader& header) {
 void EntryWriter::add(const Effect& effect) {
   HF_ASSERT(open_);
   ++header_.effects;
+  if (effect.type == EffectType::kRemember) header_.version = kEntryVersionRemembers;
   constexpr size_t kShort = 512;
   const std::string_view key = has_key(effect.type) ? effect.key.bytes : std::string_view();
   const std::string_view value = has_value(effect.type) ? effect.value : std::string_view();

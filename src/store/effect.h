@@ -24,7 +24,8 @@ namespace holdfast {
 
 inline bool has_key(EffectType type) {
   return type != EffectType::kFlushDb && type != EffectType::kMapDatabases &&
-         type != EffectType::kPutLibrary && type != EffectType::kEraseLibrary;
+         type != EffectType::kPutLibrary && type != EffectType::kEraseLibrary &&
+         type != EffectType::kRemember;
 }
 
 struct Effect {
@@ -35,7 +36,7 @@ struct Effect {
   uint64_t offset = 0;       // kWriteRange
   // kPutString, kWriteRange; kMapDatabases: 16 bytes; kPutValue: as CollectionType::encode gives
   // it; of an effect that edits a collection: its operands; kPutLibrary: a library_image;
-  // kEraseLibrary: its name, or nothing for all.
+  // kEraseLibrary: its name, or nothing for all; kRemember: Remembered::encode().
   std::string_view value;
 
   static Effect put_string(DbId db, const KeyRef& key, std::string_view value, int64_t expire) {
@@ -62,6 +63,9 @@ struct Effect {
   }
   static Effect erase_library(std::string_view name) {
     return {EffectType::kEraseLibrary, 0, {}, 0, 0, name};
+  }
+  static Effect remember(std::string_view remembered) {
+    return {EffectType::kRemember, 0, {}, 0, 0, remembered};
   }
   static Effect map_databases(std::string_view map) {
     return {EffectType::kMapDatabases, 0, {}, 0, 0, map};

@@ -18,6 +18,7 @@ enum class EffectType : uint8_t {
   kPutValue = 7,      // the whole value and expiry of a key of any other type
   kPutLibrary = 8,    // a library of functions, in place of one of its name
   kEraseLibrary = 9,
+  kRemember = 10,  // what became of a write that a gateway numbered
 
   // Changes of a part of a collection. Sixteen numbers for each type.
   kHashSet = 32,          // (field, value)...; creates the key; a field's expiry is removed

@@ -18,6 +18,7 @@ EntryHeader peek_entry_header(std::string_view bytes) {
   EntryHeader header;
   header.length = load_fixed<uint32_t>(at);
   header.crc = load_fixed<uint32_t>(at + 4);
+  header.version = static_cast<uint8_t>(at[8]);
   header.kind = static_cast<EntryKind>(at[9]);
   header.effects = load_fixed<uint32_t>(at + 12);
   header.epoch = load_fixed<Epoch>(at + 16);
@@ -36,9 +37,10 @@ Result<EntryHeader> read_entry_header(std::string_view bytes) {
   if (header.crc != crc32c(bytes.data() + kCrcFrom, header.length - kCrcFrom)) {
     return Status::corrupt("entry: checksum mismatch");
   }
-  const auto version = static_cast<uint8_t>(bytes[8]);
+  const uint8_t version = header.version;
   const bool flags = load_fixed<uint16_t>(bytes.data() + 10) != 0;
-  if (version != kEntryVersion || flags || header.kind > EntryKind::kCommand) {
+  const bool known = version == kEntryVersion || version == kEntryVersionRemembers;
+  if (!known || flags || header.kind > EntryKind::kCommand) {
     return Status::corrupt("entry: version " + std::to_string(version) +
                            (version < kEntryVersion ? " was written by a holdfast before 0.3"
                                                     : " was written by a newer holdfast"));
@@ -51,7 +53,7 @@ uint32_t seal_entry(const EntryHeader& header, size_t start, std::string* out) {
   const size_t length = out->size() - start;
   HF_ASSERT(length >= kEntryHeaderBytes && length <= UINT32_MAX);
   store_fixed(entry, static_cast<uint32_t>(length));
-  entry[8] = static_cast<char>(kEntryVersion);
+  entry[8] = static_cast<char>(header.version);
   entry[9] = static_cast<char>(header.kind);
   store_fixed(entry + 10, uint16_t{0});
   store_fixed(entry + 12, header.effects);

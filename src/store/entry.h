@@ -18,6 +18,8 @@ namespace holdfast {
 
 inline constexpr size_t kEntryHeaderBytes = 44;
 inline constexpr uint8_t kEntryVersion = 2;
+// The same with effects of type kRemember, which older versions do not know.
+inline constexpr uint8_t kEntryVersionRemembers = 3;
 
 enum class EntryKind : uint8_t {
   kEffects,     // on the keyspace: store/effect.h
@@ -29,6 +31,7 @@ enum class EntryKind : uint8_t {
 struct EntryHeader {
   uint32_t length = 0;  // of the whole entry
   uint32_t crc = 0;     // CRC32C of everything after this field
+  uint8_t version = kEntryVersion;
   EntryKind kind = EntryKind::kEffects;
   uint32_t effects = 0;  // how many; 0 in other kinds
   Epoch epoch = 0;

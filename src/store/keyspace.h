@@ -39,6 +39,7 @@
 #include "store/expiry_heap.h"
 #include "store/key.h"
 #include "store/object.h"
+#include "store/outcomes.h"
 #include "store/slot_table.h"
 
 namespace holdfast {
@@ -73,6 +74,9 @@ class Keyspace {
   // The seq of their newest change, and how many changes there were.
   Seq libraries_at() const { return libraries_at_; }
   uint64_t libraries_version() const { return libraries_version_; }
+
+  // --- writes that gateways numbered ---
+  const Outcomes& outcomes() const { return outcomes_; }
 
   // --- reading ---
   // The object, expired or not; null when absent. Its value may be on the device only.
@@ -139,6 +143,8 @@ class Keyspace {
   void map_databases(const DbMap& map, Seq seq);
   void put_library(std::string_view name, std::string_view code, Seq seq);
   void erase_library(std::string_view name, Seq seq);  // an empty name: all
+
+  void remember(const Remembered& remembered, Seq seq) { outcomes_.note(remembered, seq); }
 
   // --- checkpoints ---
   // From now on changed keys and dropped databases are listed. Owned by the caller; null turns it
@@ -240,6 +246,8 @@ class Keyspace {
   std::map<std::string, std::string, std::less<>> libraries_;
   Seq libraries_at_ = 0;
   uint64_t libraries_version_ = 0;
+
+  Outcomes outcomes_;
 
   ValueSource source_;
   bool may_be_cold_ = false;

@@ -9,10 +9,10 @@ import pathlib
 import shutil
 import signal
 import tempfile
-import threading
 import time
 
 import harness
+import load
 from harness import (Client, Failed, ReplyError, Server, check, check_equal, free_ports, info,
                      wait_for)
 
@@ -100,65 +100,13 @@ class Group:
         wait_for(f"node {node} has it all", lambda: self.shard(node)["commit"] >= commit)
 
 
-class Writer(threading.Thread):
-    """Sets keys of its own to growing numbers on whoever serves, and notes what was acknowledged."""
-
-    def __init__(self, group, name, value_bytes=20, keys=50):
-        super().__init__(daemon=True)
-        self.group, self.name_, self.value_bytes, self.keys = group, name, value_bytes, keys
-        self.acknowledged = {}  # key: the newest number that was
-        self.number = 0
-        self.ending = threading.Event()
-
-    def run(self):
-        client = None
-        node = 1
-        while not self.ending.is_set():
-            try:
-                if client is None:
-                    client = self.group.client(node, timeout=2)
-                self.number += 1
-                key = f"{self.name_}:{self.number % self.keys}"
-                client("SET", key, f"{self.number}:" + "x" * self.value_bytes)
-                self.acknowledged[key] = self.number
-            except ReplyError as e:
-                moved = str(e).startswith("MOVED")
-                port = int(str(e).rsplit(":", 1)[1]) if moved else 0
-                node = next((n for n, p in self.group.ports.items() if p == port), node)
-                client.close()
-                client = None
-                time.sleep(0.01)
-            except (OSError, ConnectionError):
-                if client is not None:
-                    client.close()
-                client = None
-                node = node % len(self.group.ports) + 1
-                time.sleep(0.01)
-
-    def stop(self):
-        self.ending.set()
-        self.join(timeout=20)
-
-    def check(self, client):
-        lost = []
-        keys = list(self.acknowledged)
-        for key, value in zip(keys, client.pipeline([("GET", key) for key in keys])):
-            number = int(value.split(b":")[0]) if isinstance(value, bytes) else -1
-            if number < self.acknowledged[key]:
-                lost.append((key, self.acknowledged[key], value if value is None else number))
-        check(not lost, f"acknowledged and lost: {lost[:5]} ({len(lost)} in all)")
-
-
 @contextlib.contextmanager
 def writers(group, count=4, **options):
-    threads = [Writer(group, f"w{i}", **options) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
+    told = load.Told()
+    made = [load.Writer(group.ports, f"w{i}", timeout=2, told=told, **options)
+            for i in range(count)]
+    with load.running(made) as threads:
         yield threads
-    finally:
-        for thread in threads:
-            thread.stop()
 
 
 def digest(group, node):

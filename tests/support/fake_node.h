@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,14 +24,21 @@ inline std::string encoded(const std::vector<std::string_view>& words) {
   return bytes;
 }
 
-// A storage node that answers as the test says.
+// What nodes remember of numbered writes (TAG), all copies of a shard alike.
+using RememberedReplies = std::map<std::vector<std::string>, std::string>;
+
+// A storage node that answers as the test says. Writes with a number are done once, as nodes do.
 class FakeNode {
  public:
   // Gives the answer; nothing: it is held back, and nothing else is answered either.
   using Script = std::function<std::string(const std::vector<std::string>& args)>;
 
-  FakeNode(SimWorld& world, uint16_t port, Script script)
-      : world_(world), address_(Address::tcp("127.0.0.1", port)), script_(std::move(script)) {
+  // `remembered`: what it shares with others; null: it has its own.
+  FakeNode(SimWorld& world, uint16_t port, Script script, RememberedReplies* remembered = nullptr)
+      : world_(world),
+        address_(Address::tcp("127.0.0.1", port)),
+        script_(std::move(script)),
+        remembered_(remembered != nullptr ? *remembered : own_remembered_) {
     open();
   }
 
@@ -51,6 +59,7 @@ class FakeNode {
     for (const auto& end : ends_) end->answer();
   }
   std::string address() const { return address_.to_string(); }
+  bool mute = false;              // answers are lost
   std::vector<std::string> seen;  // commands, words joined by blanks
 
  private:
@@ -60,7 +69,15 @@ class FakeNode {
       Peer::on_readable();
       std::vector<std::string_view> args;
       while (parser.parse(received, &parsed, &args, {}) == RequestParser::Outcome::kCommand) {
-        queued.emplace_back(args.begin(), args.end());
+        if (args[0] == "TAG") {
+          tag.assign(args.begin() + 1, args.begin() + 4);
+          args.clear();
+          continue;
+        }
+        queued.push_back({{args.begin(), args.end()}, {}});
+        if (args[0] == "MULTI") in_multi = true;
+        if (args[0] == "EXEC") in_multi = false;
+        if (args[0] != "ASKING" && !in_multi) queued.back().tag = std::exchange(tag, {});
         std::string line;
         for (const std::string_view arg : args) {
           line += (line.empty() ? "" : " ") + std::string(arg);
@@ -72,21 +89,36 @@ class FakeNode {
     }
     void answer() {
       while (!queued.empty()) {
-        const std::string reply = node.script_(queued.front());
+        const Request& request = queued.front();
+        const bool numbered = !request.tag.empty();
+        const auto known = node.remembered_.find(request.tag);
+        const bool again = numbered && known != node.remembered_.end();
+        const std::string reply = again ? known->second : node.script_(request.words);
         if (reply.empty()) return;
+        const bool refused =
+            classify_refusal(reply).kind != RefusalKind::kNone || reply.starts_with("-EXECABORT");
+        if (numbered && !refused) node.remembered_.emplace(request.tag, reply);
         queued.pop_front();
-        send(reply);
+        if (!node.mute) send(reply);
       }
     }
+    struct Request {
+      std::vector<std::string> words;
+      std::vector<std::string> tag;  // gateway, session, number; empty: none
+    };
     FakeNode& node;
     RequestParser parser;
     size_t parsed = 0;
-    std::deque<std::vector<std::string>> queued;
+    bool in_multi = false;
+    std::vector<std::string> tag;  // of the next one
+    std::deque<Request> queued;
   };
 
   SimWorld& world_;
   Address address_;
   Script script_;
+  RememberedReplies own_remembered_;
+  RememberedReplies& remembered_;
   std::unique_ptr<Listener> listener_;
   std::vector<std::unique_ptr<End>> ends_;
 };

@@ -1,4 +1,5 @@
 // Connection commands: PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO.
+#include <charconv>
 #include <optional>
 #include <string>
 
@@ -145,6 +146,21 @@ void hello(CommandContext& c) {
   reply_greeting(c);
 }
 
+// Answers nothing, whatever happens: it goes in front of a command, which is answered.
+void tag(CommandContext& c) {
+  uint64_t words[4] = {};
+  for (size_t i = 0; i < 4; ++i) {
+    const std::string_view text = c.args[i + 1];
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), words[i]);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      return c.session.close_now("a tag that is none");
+    }
+  }
+  const WriteTag tag{words[0], words[1], words[2], words[3]};
+  if (!tag.given() || tag.first > tag.number) return c.session.close_now("a tag that is none");
+  c.session.tag = tag;
+}
+
 constexpr uint32_t kAnyTime = kNoScript | kLoading | kStale | kFast | kNoAuth | kAllowBusy;
 
 constexpr CommandSpec kCommands[] = {
@@ -206,6 +222,16 @@ constexpr CommandSpec kCommands[] = {
      .complexity = "O(N) where N is the number of passwords defined for the user",
      .summary = "Authenticates the connection.",
      .syntax = "[username] password"},
+    {.name = "tag",
+     .arity = 5,
+     .flags = kAnyTime | kSkipMonitor | kSkipSlowlog,
+     .categories = kCatConnection,
+     .handler = tag,
+     .group = "connection",
+     .since = "0.4.0",
+     .complexity = "O(1)",
+     .summary = "Numbers the next write, which is then done once. For gateways: it has no answer.",
+     .syntax = "gateway session number first"},
     {.name = "hello",
      .arity = -1,
      .flags = kAnyTime,

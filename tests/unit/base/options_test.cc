@@ -96,6 +96,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"cluster.coordinators", "1=127.0.0.1:7401/6381"},
       {"cluster.listen", "127.0.0.1:7411"},
       {"cluster.announce", "127.0.0.1:6391"},
+      {"cluster.announce_links", "127.0.0.1:7511"},
       {"cluster.shards", "2"},
       {"cluster.replicas", "1"},
       {"cluster.first_nodes", "5"},

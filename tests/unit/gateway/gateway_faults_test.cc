@@ -19,10 +19,14 @@ namespace {
 struct World {
   explicit World(uint64_t seed)
       : sim(seed),
-        a(sim, 7001, [this](const auto& args) { return run(args, "127.0.0.1:7002"); }),
-        b(sim, 7002, [this](const auto& args) { return run(args, "127.0.0.1:7001"); }) {
+        a(
+            sim, 7001, [this](const auto& args) { return run(args, "127.0.0.1:7002"); },
+            &remembered),
+        b(
+            sim, 7002, [this](const auto& args) { return run(args, "127.0.0.1:7001"); },
+            &remembered) {
     options.resp_port = 7000;
-    options.gateway_retry_ms = 300;
+    options.gateway_retry_ms = 3000;
     gateway = std::make_unique<Gateway>(sim.reactor, sim.net, sim.random, options, GatewayHooks{});
     REQUIRE(gateway->listen().ok());
     give_map();
@@ -80,6 +84,7 @@ struct World {
   std::map<std::string, std::string> values;
   bool faults = true;
   uint64_t revision = 0;
+  RememberedReplies remembered;
   FakeNode a, b;
   Options options;
   std::unique_ptr<Gateway> gateway;
@@ -229,7 +234,10 @@ TEST_CASE(
   }
   CHECK(acknowledged > 1000);
   CHECK(refused > 0);
-  CHECK(closed > 0);
+  INFO(acknowledged << " acknowledged, " << refused << " refused");
+  // Only where a write may have been done, was sent again and refused, and a later one on its key,
+  // sent again with it, was not: that is an accident here, where nodes refuse one of six.
+  CHECK(closed < acknowledged / 100);
 }
 
 }  // namespace holdfast

@@ -157,6 +157,19 @@ TEST_CASE("gateway: a refused write that a later one has overtaken is not sent a
   CHECK(calls == 2);
 }
 
+TEST_CASE(
+    "gateway: no client is sent elsewhere, also when a redirect is all that there is to say") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1), slot = std::to_string(slot_of(key));
+  int calls = 0;
+  w.a.set_script([&](const std::vector<std::string>&) -> std::string {
+    return ++calls == 1 ? "-MOVED " + slot + " " + w.b.address() + "\r\n" : "+OK\r\n";
+  });
+  client->send(encoded({"SET", key, "1"}) + encoded({"SET", key, "2"}));
+  CHECK(w.gets(*client, "-TRYAGAIN The slot moved while this command was on its way\r\n+OK\r\n"));
+}
+
 TEST_CASE("gateway: a refused write waits for its node, other keys are not held against it") {
   World w;
   auto client = w.client();
@@ -172,13 +185,14 @@ TEST_CASE("gateway: a refused write waits for its node, other keys are not held 
 }
 
 TEST_CASE(
-    "gateway: a write whose connection broke closes the client's, a read is sent again (G3)") {
+    "gateway: what has no number and whose connection broke closes the client's, a read is sent "
+    "again (G3)") {
   World w;
   auto reader = w.client(), writer = w.client();
   const std::string key = key_of('a', 1);
   w.a.set_script([](const std::vector<std::string>&) { return std::string(); });
   reader->send(encoded({"GET", key}));
-  writer->send(encoded({"GET", key_of('b', 1)}) + encoded({"SET", key, "v"}));
+  writer->send(encoded({"GET", key_of('b', 1)}) + encoded({"PUBLISH", key, "v"}));
   const std::string from_b = "+b GET " + key_of('b', 1) + "\r\n";
   const std::string from_a = "+a GET " + key + "\r\n";
   REQUIRE(w.sim.run_until([&] { return w.a.seen.size() == 2 && writer->received == from_b; }));
@@ -190,6 +204,59 @@ TEST_CASE(
   CHECK(w.a.seen == std::vector<std::string>{"GET " + key});
   CHECK(w.gateway->context().stats.unknown == 1);
   CHECK(w.gateway->context().stats.backend_breaks >= 1);
+}
+
+TEST_CASE("gateway: writes whose connection broke are sent again and done once, in order (G3)") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  std::vector<std::string> done;
+  w.a.set_script([&](const std::vector<std::string>& args) {
+    if (args[0] == "MULTI") return std::string("+OK\r\n");
+    if (args[0] == "INCR") return std::string("+QUEUED\r\n");
+    done.push_back(args[0]);
+    return ":" + std::to_string(done.size()) + "\r\n";
+  });
+  w.a.mute = true;
+  client->send(encoded({"APPEND", key, "x"}) + encoded({"MULTI"}) + encoded({"INCR", key}) +
+               encoded({"EXEC"}) + encoded({"SETNX", key, "v"}));
+  REQUIRE(w.sim.run_until([&] { return done.size() == 3; }));
+  w.a.mute = false;
+  w.a.cut(false);
+  CHECK(w.gets(*client, ":1\r\n+OK\r\n+QUEUED\r\n:2\r\n:3\r\n"));
+  CHECK(done == std::vector<std::string>{"APPEND", "EXEC", "SETNX"});
+  CHECK(w.gateway->context().stats.unknown == 0);
+  CHECK(w.gateway->context().stats.retries > 0);
+}
+
+TEST_CASE("gateway: a write that may have been done is never answered with a refusal") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  w.a.set_script([](const std::vector<std::string>&) { return std::string(); });
+  client->send(encoded({"SET", key, "v"}));
+  REQUIRE(w.sim.run_until([&] { return w.a.seen.size() == 1; }));
+  w.a.cut(true);
+  w.sim.run_for(w.options.gateway_retry_ms + 500);
+  CHECK(client->closed);
+  CHECK(client->received.empty());
+  CHECK(w.gateway->context().stats.unknown == 1);
+}
+
+TEST_CASE("gateway: a write whose answer its node has forgotten has an unknown outcome") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  w.a.set_script([](const std::vector<std::string>&) { return std::string(); });
+  client->send(encoded({"SPOP", key, "1000"}));
+  REQUIRE(w.sim.run_until([&] { return w.a.seen.size() == 1; }));
+  w.a.cut(false);
+  w.a.set_script([](const std::vector<std::string>&) {
+    return std::string("-UNKNOWN this write was carried out before\r\n");
+  });
+  REQUIRE(w.sim.run_until([&] { return client->closed; }));
+  CHECK(client->received.empty());
+  CHECK(w.gateway->context().stats.unknown == 1);
 }
 
 TEST_CASE("gateway: while nobody serves a slot its clients wait, until their time is over") {

@@ -349,7 +349,7 @@ TEST_CASE("entry: right checksums over nonsense are safe") {
     decode(resealed(changed), &status);
     return status.code() == Code::kCorrupt;
   };
-  CHECK(refuses(8, 3));                  // a newer version
+  CHECK(refuses(8, 4));                  // a newer version
   CHECK(refuses(8, 1));                  // an older one
   CHECK(refuses(9, 4));                  // no such kind
   CHECK(refuses(10, 1));                 // unknown flags

@@ -1,0 +1,103 @@
+// TAG: a numbered write is carried out once, and answered alike however often it comes.
+#include <doctest/doctest.h>
+
+#include "tests/support/cluster_fixture.h"
+
+using namespace holdfast;
+
+namespace {
+
+// The command as write `number` of client `session`.
+std::string numbered(TestClient& client, int session, int number, int first,
+                     const std::vector<std::string>& args) {
+  client.send(
+      {"TAG", "77", std::to_string(session), std::to_string(number), std::to_string(first)});
+  return client.run(args);
+}
+
+}  // namespace
+
+TEST_CASE("tag: a write is done once, on whichever connection it comes") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto one = f.connect(), two = f.connect();
+  CHECK(numbered(*one, 1, 1, 1, {"INCR", key}) == ":1\r\n");
+  CHECK(numbered(*two, 1, 1, 1, {"INCR", key}) == ":1\r\n");
+  CHECK(numbered(*two, 1, 2, 1, {"INCR", key}) == ":2\r\n");
+  CHECK(numbered(*one, 1, 1, 1, {"INCR", key}) == ":1\r\n");
+  CHECK(numbered(*one, 2, 1, 1, {"INCR", key}) == ":3\r\n");
+  CHECK(f.run({"INCR", key}) == ":4\r\n");  // the tag was for one command
+  CHECK(one->run({"INCR", key}) == ":5\r\n");
+}
+
+TEST_CASE("tag: what did nothing, and errors, are remembered too") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto c = f.connect();
+  CHECK(f.run({"SET", key, "v"}) == "+OK\r\n");
+  CHECK(numbered(*c, 1, 1, 1, {"SETNX", key, "w"}) == ":0\r\n");
+  CHECK(numbered(*c, 1, 2, 1, {"LPUSH", key, "w"}).starts_with("-WRONGTYPE"));
+  CHECK(f.run({"DEL", key}) == ":1\r\n");
+  CHECK(numbered(*c, 1, 1, 1, {"SETNX", key, "w"}) == ":0\r\n");
+  CHECK(numbered(*c, 1, 2, 1, {"LPUSH", key, "w"}).starts_with("-WRONGTYPE"));
+  CHECK(f.run({"EXISTS", key}) == ":0\r\n");
+}
+
+TEST_CASE("tag: a transaction is one write; what was refused has not been done") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto c = f.connect();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(numbered(*c, 1, 1, 1, {"MULTI"}) == "+OK\r\n");
+    CHECK(c->run({"INCR", key}) == "+QUEUED\r\n");
+    CHECK(c->run({"INCR", key}) == "+QUEUED\r\n");
+    CHECK(c->run({"EXEC"}) == "*2\r\n:1\r\n:2\r\n");
+    CHECK(c->run({"EXEC"}) == "-ERR EXEC without MULTI\r\n");
+  }
+  CHECK(f.run({"GET", key}) == "$1\r\n2\r\n");
+  CHECK(numbered(*c, 1, 2, 1, {"MULTI"}) == "+OK\r\n");
+  CHECK(c->run({"NOSUCH"}).starts_with("-ERR unknown command"));
+  CHECK(c->run({"EXEC"}).starts_with("-EXECABORT"));
+  CHECK(numbered(*c, 1, 2, 1, {"INCR"}).starts_with("-ERR wrong number"));
+  CHECK(numbered(*c, 1, 2, 1, {"INCR", key}) == ":3\r\n");
+}
+
+TEST_CASE("tag: an answer waits for the commit of what did it, as the first one did") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto one = f.connect(), two = f.connect();
+  f.engine(0).hold();
+  one->send({"TAG", "77", "1", "1", "1"});
+  one->send({"INCR", key});
+  CHECK(one->received().empty());
+  two->send({"TAG", "77", "1", "1", "1"});
+  two->send({"INCR", key});
+  CHECK(two->received().empty());
+  f.release_all(0);
+  CHECK(one->received() == ":1\r\n");
+  CHECK(two->received() == ":1\r\n");
+}
+
+TEST_CASE("tag: a long answer is forgotten, the write is not") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto c = f.connect();
+  CHECK(f.run({"SET", key, std::string(5000, 'x')}) == "+OK\r\n");
+  CHECK(numbered(*c, 1, 1, 1, {"GETDEL", key}).starts_with("$5000\r\n"));
+  CHECK(f.run({"SET", key, "new"}) == "+OK\r\n");
+  CHECK(numbered(*c, 1, 1, 1, {"GETDEL", key}).starts_with("-UNKNOWN "));
+  CHECK(numbered(*c, 1, 3, 3, {"APPEND", key, "er"}) == ":5\r\n");
+  CHECK(numbered(*c, 1, 2, 2, {"DEL", key}).starts_with("-UNKNOWN "));  // too late
+  CHECK(f.run({"GET", key}) == "$5\r\nnewer\r\n");
+}
+
+TEST_CASE("tag: what is no tag ends the connection, so that answers keep their places") {
+  ClusterFixture f(1);
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"TAG", "1", "1", "0", "0"}, {"TAG", "1", "1", "1", "2"}, {"TAG", "x", "1", "1", "1"}}) {
+    auto c = f.connect();
+    c->send(words);
+    CHECK(c->received().empty());
+    CHECK(c->closed());
+  }
+}
