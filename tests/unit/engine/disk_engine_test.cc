@@ -364,7 +364,8 @@ TEST_CASE("disk engine: verify finds every bit that turns in live bytes, and a w
   SimReactor reactor;
   std::string text;
   const auto print = [&text](const std::string& line) { text += line + "\n"; };
-  const Result<StoreReport> whole = inspect_store(reactor, disk, "store", {.log = true, .records = true}, print);
+  const Result<StoreReport> whole =
+      inspect_store(reactor, disk, "store", {.log = true, .records = true}, print);
   REQUIRE(whole.ok());
   CHECK(whole.value().problems.empty());
   CHECK(whole.value().records == 2);
