@@ -76,6 +76,7 @@ enum class Mutant {
   kServeWithoutLease,    // I19
   kTellMapWithoutLease,  // I19
   kTakeOlderMap,         // I40
+  kDoAgain,              // I42
 };
 
 #ifdef HOLDFAST_MUTANTS

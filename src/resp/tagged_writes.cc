@@ -3,6 +3,7 @@
 //
 // Whatever a numbered write does is remembered, nothing and errors included: was it carried out a
 // second time because it had changed nothing, it could come after later ones of the same client.
+#include "base/mutant.h"
 #include "resp/commands/transactions.h"
 #include "resp/server.h"
 
@@ -24,7 +25,7 @@ bool Server::answer_again(CommandContext& context, const Route& route, const Wri
   Session& session = context.session;
   if (route.shard == nullptr) return false;
   const Outcomes::Outcome outcome = route.shard->keyspace().outcomes().find(tag);
-  if (outcome.found == Outcomes::Found::kNothing) return false;
+  if (outcome.found == Outcomes::Found::kNothing || mutant(Mutant::kDoAgain)) return false;
   if (session.in_multi()) discard_transaction(*this, session);
   const uint64_t start = session.output.position();
   if (outcome.found == Outcomes::Found::kReply) {
