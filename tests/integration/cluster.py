@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-from harness import Client, ReplyError, Server, check_equal, free_ports, wait_for
+from harness import Client, Failed, ReplyError, Server, check_equal, free_ports, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -174,3 +175,33 @@ class Cluster:
 
     def epoch(self, shard=1):
         return self.view(shard)["epoch"]
+
+    def undisturbed(self, what):
+        """What is not about failovers; once more if one came between, for which a busy machine is
+        reason enough."""
+        def epochs():
+            self.whole()
+            return [view["epoch"] for view in self.admin("VIEW", "LIST")["views"]]
+
+        for _ in range(5):
+            before = epochs()
+            try:
+                return what()
+            except Exception as e:  # whatever a client library makes of it
+                time.sleep(1)
+                if epochs() == before:
+                    raise
+                print(f"        views changed meanwhile; again after {type(e).__name__}")
+        raise Failed("views change all the time")
+
+    def hand_over(self, name, shard=1):
+        def there():
+            if self.primary(shard) == name:
+                return True
+            try:
+                self.admin("SHARD", "HANDOVER", shard, self.id(name))
+            except ReplyError:
+                pass  # its view changes just now, or the node has missed too much
+            time.sleep(0.3)
+            return False
+        wait_for(f"{name} to lead", there)

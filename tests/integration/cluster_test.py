@@ -45,32 +45,35 @@ def outage(cluster, harm, heal, rounds, threads):
 
 def test_a_cluster_is_placed_and_serves():
     with Cluster() as cluster:
-        primary = cluster.whole()
-        with cluster.client(primary) as c:
-            check_equal(c("SET", "k", "v"), "OK")
-            check_equal(c("GET", "k"), b"v")
-            check_equal(info(c)["cluster_enabled"], "1")
-        for name in cluster.storage():
-            if name == primary:
-                continue
-            with cluster.client(name) as c:
-                check_equal(c.error("GET", "k"), f"MOVED 7629 127.0.0.1:{cluster.ports[primary]}")
-        with cluster.client("c1") as c:
-            check_equal(c.error("GET", "k"), "ERR this node is a coordinator and keeps no data; "
-                        "ask a storage node or a gateway")
-        slots = cluster.ask("s1", "CLUSTER", "SLOTS")
-        check_equal([(r[0], r[1], r[2][1]) for r in slots], [(0, 16383, cluster.ports[primary])])
-        check_equal(len(slots[0]), 5)
-        nodes = cluster.ask("s2", "CLUSTER", "NODES").decode().splitlines()
-        check_equal(len(nodes), 3)
-        check_equal(sum("master" in line for line in nodes), 1)
-        check_equal(sum("myself" in line for line in nodes), 1)
-        shards = cluster.ask("s1", "CLUSTER", "SHARDS")
-        check_equal([n["role"] for n in shards[0]["nodes"]], [b"master", b"replica", b"replica"])
-        view = cluster.view()
-        check_equal((view["epoch"], view["phase"], view["write_quorum"]), (1, b"active", 2))
-        check_equal(cluster.admin("NODE", "CAN-STOP", 11)["can_stop"], b"yes")
-        check_equal(len(cluster.admin("NODE", "LIST")), 3)
+        cluster.undisturbed(lambda: look_around(cluster, cluster.whole()))
+
+
+def look_around(cluster, primary):
+    with cluster.client(primary) as c:
+        check_equal(c("SET", "k", "v"), "OK")
+        check_equal(c("GET", "k"), b"v")
+        check_equal(info(c)["cluster_enabled"], "1")
+    for name in cluster.storage():
+        if name == primary:
+            continue
+        with cluster.client(name) as c:
+            check_equal(c.error("GET", "k"), f"MOVED 7629 127.0.0.1:{cluster.ports[primary]}")
+    with cluster.client("c1") as c:
+        check_equal(c.error("GET", "k"), "ERR this node is a coordinator and keeps no data; "
+                    "ask a storage node or a gateway")
+    slots = cluster.ask("s1", "CLUSTER", "SLOTS")
+    check_equal([(r[0], r[1], r[2][1]) for r in slots], [(0, 16383, cluster.ports[primary])])
+    check_equal(len(slots[0]), 5)
+    nodes = cluster.ask("s2", "CLUSTER", "NODES").decode().splitlines()
+    check_equal(len(nodes), 3)
+    check_equal(sum("master" in line for line in nodes), 1)
+    check_equal(sum("myself" in line for line in nodes), 1)
+    shards = cluster.ask("s1", "CLUSTER", "SHARDS")
+    check_equal([n["role"] for n in shards[0]["nodes"]], [b"master", b"replica", b"replica"])
+    view = cluster.view()
+    check_equal((view["phase"], view["write_quorum"]), (b"active", 2))
+    check_equal(cluster.admin("NODE", "CAN-STOP", 11)["can_stop"], b"yes")
+    check_equal(len(cluster.admin("NODE", "LIST")), 3)
 
 
 def test_client_libraries_that_know_redis_cluster():
@@ -78,16 +81,20 @@ def test_client_libraries_that_know_redis_cluster():
     with Cluster(shards=2) as cluster:
         cluster.whole()
         wait_for("primaries on two nodes", lambda: cluster.primary(1) != cluster.primary(2))
-        client = RedisCluster(host="127.0.0.1", port=cluster.ports["s1"])
-        for i in range(100):
-            client.set(f"key{i}", i)
-        check_equal([int(client.get(f"key{i}")) for i in range(100)], list(range(100)))
-        client.close()
-        shown = harness.run("redis-cli", "-c", "-p", str(cluster.ports["s2"]), "get", "key7")
-        check_equal(shown.strip(), "7")
-        bench = harness.run("redis-benchmark", "--cluster", "-p", str(cluster.ports["s1"]), "-q",
-                            "-n", "2000", "-c", "8", "-t", "set,get")
-        check("requests per second" in bench, bench)
+
+        def use_them():
+            client = RedisCluster(host="127.0.0.1", port=cluster.ports["s1"])
+            for i in range(100):
+                client.set(f"key{i}", i)
+            check_equal([int(client.get(f"key{i}")) for i in range(100)], list(range(100)))
+            client.close()
+            shown = harness.run("redis-cli", "-c", "-p", str(cluster.ports["s2"]), "get", "key7")
+            check_equal(shown.strip(), "7")
+            bench = harness.run("redis-benchmark", "--cluster", "-p", str(cluster.ports["s1"]),
+                                "-q", "-n", "2000", "-c", "8", "-t", "set,get")
+            check("requests per second" in bench, bench)
+
+        cluster.undisturbed(use_them)
 
 
 def test_no_acknowledged_write_is_lost_when_primaries_are_killed():
@@ -179,10 +186,13 @@ def test_an_operator_moves_primaries_and_drains_nodes():
 
 def test_a_node_that_lost_its_disk_gets_everything_again():
     with Cluster() as cluster:
-        primary = cluster.whole()
-        with cluster.client(primary) as c:
-            for i in range(200):
-                c("SET", f"k{i}", i)
+        def fill():
+            with cluster.client(cluster.primary()) as c:
+                for i in range(200):
+                    c("SET", f"k{i}", i)
+
+        cluster.undisturbed(fill)
+        primary = cluster.primary()
         name = next(n for n in cluster.storage() if n != primary)
         cluster.servers[name].kill()
         shutil.rmtree(cluster.directory / name / "data")
@@ -190,10 +200,13 @@ def test_a_node_that_lost_its_disk_gets_everything_again():
         epoch = cluster.epoch()
         wait_for("another view", lambda: cluster.epoch() > epoch)
         wait_for("the log", lambda: cluster.replica(name)["commit"] >= 200)
-        check_equal(cluster.admin("SHARD", "HANDOVER", 1, cluster.id(name)), "OK")
-        wait_for("the handover", lambda: cluster.primary() == name)
-        with cluster.client(name) as c:
-            check_equal([int(c("GET", f"k{i}")) for i in range(200)], list(range(200)))
+
+        def read():
+            cluster.hand_over(name)
+            with cluster.client(name) as c:
+                check_equal([int(c("GET", f"k{i}")) for i in range(200)], list(range(200)))
+
+        cluster.undisturbed(read)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,10 @@ void view_watch(CommandContext& c) {
   });
   c.server.look_each_turn(session, [&server = c.server, seen, answers](Session& waiting) {
     const ServerHooks& hooks = server.hooks();
+    if (hooks.admin != nullptr && !hooks.admin->leads()) {  // it would hear of nothing any more
+      if (answers) waiting.reply.error("CLUSTERDOWN This coordinator does not lead any more");
+      return true;
+    }
     const ClusterMap& now = hooks.admin != nullptr ? hooks.admin->map() : *hooks.cluster_map();
     const bool changed = now.revision > seen;
     if (changed && answers) reply_views(waiting.reply, now, hooks.admin);

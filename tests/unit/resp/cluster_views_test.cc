@@ -1,6 +1,7 @@
 // VIEW, as a storage node answers it: from the map that it knows, at once or when that changes.
 #include <doctest/doctest.h>
 
+#include "resp/cluster_admin.h"
 #include "tests/support/cluster_fixture.h"
 
 using namespace holdfast;
@@ -23,6 +24,27 @@ struct MapFixture {
   }
   ClusterMap map;
   ClusterFixture f{1, hooks()};
+};
+
+// A coordinator that leads until the test says otherwise, and does nothing.
+struct Coordinator final : ClusterAdmin {
+  bool leads() const override { return leading; }
+  std::string leader_address() const override { return {}; }
+  const ClusterMap& map() const override { return known; }
+  std::vector<std::pair<uint64_t, std::string>> history(size_t) const override { return {}; }
+  const std::string& waits_for() const override { return nothing; }
+  const NodeReport* report(NodeId) const override { return nullptr; }
+  int64_t silent_ms(NodeId) const override { return -1; }
+  int64_t failure_reports(NodeId) const override { return 0; }
+  Status can_stop(NodeId) const override { return {}; }
+  Status drain(NodeId, bool) override { return {}; }
+  Status hand_over(ShardId, NodeId) override { return {}; }
+  Status fail_over(ShardId, NodeId) override { return {}; }
+  Status compare_and_set(ShardId, Epoch, NodeId) override { return {}; }
+
+  bool leading = true;
+  ClusterMap known;
+  std::string nothing;
 };
 
 constexpr const char* kRevision6 = "*4\r\n$8\r\nrevision\r\n:6\r\n$5\r\nviews\r\n*1\r\n";
@@ -73,6 +95,20 @@ TEST_CASE("view watch: it ends with its time, with CLIENT UNBLOCK, with its clie
   m.map.revision = 7;
   m.f.advance_ms(200);
   CHECK(m.f.run({"PING"}) == "+PONG\r\n");
+}
+
+TEST_CASE("view watch: a coordinator that leads no more lets its watchers go") {
+  Coordinator coordinator;
+  ServerHooks hooks;
+  hooks.admin = &coordinator;
+  ClusterFixture f(1, hooks);
+  const auto watcher = f.connect();
+  watcher->send({"VIEW", "WATCH"});
+  CHECK(watcher->received().empty());
+  coordinator.leading = false;
+  f.advance_ms(200);
+  CHECK(watcher->received() == "-CLUSTERDOWN This coordinator does not lead any more\r\n");
+  CHECK(watcher->run({"VIEW", "LIST"}) == "-CLUSTERDOWN The coordinators have no leader\r\n");
 }
 
 TEST_CASE("view: what is wrong with the arguments, and who changes views") {
