@@ -159,6 +159,31 @@ def test_backups_answer_reads_after_readonly_and_nothing_else():
             primary, "CLUSTER", "COUNT-FAILURE-REPORTS", victim) == 1)
 
 
+def test_the_members_of_a_shard_have_the_same_log():
+    with Cluster() as cluster:
+        primary = cluster.whole()
+        with cluster.client(primary) as c:
+            for number in range(30):
+                c("SET", "k", number)
+            c("HSET", "h{k}", "f", "v")
+        last = cluster.ask(primary, "EPOCH")[0]["commit"]
+        wait_for("the log", lambda: all(cluster.replica(n)["commit"] >= last
+                                        for n in cluster.storage()))
+        logs = [cluster.ask(n, "OPLOG", "RANGE", 1, last) for n in cluster.storage()]
+        check_equal(logs[0], logs[1])
+        check_equal(logs[0], logs[2])
+        check_equal([e["seq"] for e in logs[0]], list(range(1, last + 1)))
+        check_equal(logs[0][0]["kind"], b"epoch-start")
+        for before, entry in zip(logs[0], logs[0][1:]):
+            check_equal(entry["previous_checksum"], before["checksum"])
+        check_equal(cluster.ask(primary, "OPLOG", "TAIL", 1, "SHARD", 1), logs[0][-1:])
+        check_equal(cluster.ask(primary, "OPLOG", "ENTRY", last), logs[0][-1])
+        check(b'hash-set "h{k}" in database 0' in logs[0][-1]["effects"][0], logs[0][-1])
+        with cluster.client(primary) as c:
+            check_equal(c.error("OPLOG", "ENTRY", last + 1),
+                        f"ERR the log does not hold these entries; it has 1 to {last}")
+
+
 def test_what_a_cluster_waits_for_is_told():
     with Cluster() as cluster:
         primary = cluster.whole()

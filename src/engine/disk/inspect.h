@@ -14,11 +14,11 @@
 namespace holdfast {
 
 struct InspectOptions {
-  bool log = false;  // print every record of the log
+  bool log = false;      // print every record of the log
+  bool records = false;  // print every record of the checkpoint
   // With `log`, each entry too, in the lines that this makes of it: an engine knows nothing of what
   // is in entries. May be empty.
   std::function<std::vector<std::string>(std::string_view entry)> entry_lines = {};
-  bool records = false;  // print every record of the checkpoint
 };
 
 // Bytes that something rests on: a bit that turns there is a problem.

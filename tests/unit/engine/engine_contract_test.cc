@@ -149,7 +149,12 @@ TEST_CASE_TEMPLATE("engine: release_prefix keeps everything above the seq", F, E
   const uint64_t bytes = f.engine().log_bytes();
   REQUIRE(f.finish({14, "state"}).ok());
   CHECK(f.read(1, 25) == expected(1, 25));  // a checkpoint alone releases nothing
+  CHECK(f.engine().first_logged(kShard) == 1);
   REQUIRE(f.release(14).ok());
+  const Seq first = f.engine().first_logged(kShard);  // a group may be kept whole
+  CHECK(first > 10);
+  CHECK(first <= 15);
+  CHECK(f.read(first, 25) == expected(first, 25));
   CHECK(f.engine().log_bytes() < bytes);
   CHECK(f.read(15, 25) == expected(15, 25));
   f.reopen();
@@ -160,6 +165,8 @@ TEST_CASE_TEMPLATE("engine: release_prefix keeps everything above the seq", F, E
   REQUIRE(f.append(make_group(26, 26)).ok());
   REQUIRE(f.finish({26, "state"}).ok());
   REQUIRE(f.release(26).ok());
+  CHECK(f.engine().first_logged(kShard) == 0);
+  CHECK(f.engine().first_logged(99) == 0);  // of no such shard
   CHECK(f.engine().log_bytes() == 0);
   f.reopen();
   CHECK(f.recovered(kShard).last_seq == 0);
