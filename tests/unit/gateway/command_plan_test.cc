@@ -12,8 +12,8 @@ TEST_CASE("command plans: every command of the table is routed, or refused on pu
   const CommandPlans plans(commands);
   // Containers are decided by their subcommands.
   const std::vector<std::string_view> refused = {
-      "bgrewriteaof", "bgsave",    "debug", "pfselftest", "asking",  "failover", "monitor",
-      "move",         "replicaof", "save",  "shutdown",   "slaveof", "swapdb",   "epoch"};
+      "bgrewriteaof", "bgsave", "debug",    "pfselftest", "asking", "failover", "monitor", "move",
+      "replicaof",    "save",   "shutdown", "slaveof",    "swapdb", "epoch",    "tag"};
   for (const auto& command : commands.commands()) {
     if (!command->subcommands.empty()) continue;
     const bool expected =
