@@ -153,6 +153,9 @@ class Table:
     def add(self, kind, *seconds):
         self.rows.setdefault(kind, []).append(seconds)
 
+    def last(self, kind):
+        return ", ".join(f"{seconds * 1000:.0f} ms" for seconds in self.rows[kind][-1])
+
     @staticmethod
     def figures(seconds):
         ordered = sorted(seconds)
@@ -187,13 +190,21 @@ def clients(cluster):
             thread.check(c)
 
 
-def one_round(cluster, kind, number, direct, through, table):
+def ready_to_harm(cluster, kind, number, direct):
+    """Of whoever leads when all is well: on a busy machine that may change by itself meanwhile."""
     name = cluster.healthy()
-    old_port, epoch = cluster.ports[name], cluster.epoch()
-    wait_for("clients write", lambda: all(t.node == name for t in direct))
+    epoch = cluster.epoch()
+    wait_for("clients write", lambda: all(t.node == name for t in direct), 5)
     time.sleep(0.3)
     harm = HARMS[kind](cluster, name, number)
     harm.prepare()
+    return (harm, epoch) if cluster.epoch() == epoch else None
+
+
+def one_round(cluster, kind, number, direct, through, table):
+    harm, epoch = wait_for("a primary that stays", lambda: ready_to_harm(
+        cluster, kind, number, direct), 60)
+    old_port = cluster.ports[harm.name]
     harm.do()
     harmed = time.monotonic()
     first = load.first_answer(direct, harmed, old_port)
@@ -209,6 +220,15 @@ def test_failovers_of_every_kind():
     table = Table()
     kinds = KINDS or list(HARMS)
     rounds = [(kind, n) for n in range(ROUNDS) for kind in kinds]
+    try:
+        writes = run_rounds(rounds, table)
+    finally:
+        table.print()
+    print(f"        {writes} writes acknowledged, none lost; no old value read; "
+          "no error through the gateway, every write of its clients done once")
+
+
+def run_rounds(rounds, table):
     skipped = set()
     writes = 0
     while rounds:
@@ -222,14 +242,13 @@ def test_failovers_of_every_kind():
                         continue
                     try:
                         one_round(cluster, kind, number, direct, through, table)
+                        print(f"        {kind} {number + 1}: {table.last(kind)}", flush=True)
                     except harness.Skipped as reason:
                         skipped.add(kind)
                         print(f"        {kind}: skipped, {reason}")
                 cluster.healthy()
             writes += sum(len(t.answered) for t in direct + through)
-    table.print()
-    print(f"        {writes} writes acknowledged, none lost; no old value read; "
-          "no error through the gateway, every write of its clients done once")
+    return writes
 
 
 if __name__ == "__main__":
