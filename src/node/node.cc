@@ -224,18 +224,23 @@ void Node::stop() {
   if (stopping_) return;
   stopping_ = true;
   log_info("stopping");
-  for (const auto& [id, hosted] : hosted_) {
-    if (hosted.shard->replica() != nullptr) hosted.shard->replica()->hand_over();
+  for (auto& [id, hosted] : hosted_) {
+    if (hosted.shard->replica() == nullptr) continue;
+    hosted.led = hosted.shard->serves();
+    hosted.shard->replica()->hand_over();
   }
   hand_over(reactor_.clock().mono_ns() + kHandOverMs * 1'000'000);
 }
 
-// Waits until this node leads no more, or cannot hand over.
+// Waits until this node leads no more and hears who does, or cannot hand over. Who leads next needs
+// its answers, or waits for its lease to pass.
 void Node::hand_over(int64_t deadline_ns) {
-  const bool handing = std::ranges::any_of(hosted_, [](const auto& each) {
+  const int64_t now_ns = reactor_.clock().boot_ns();
+  const bool handing = std::ranges::any_of(hosted_, [now_ns](const auto& each) {
     const Shard& shard = *each.second.shard;
-    return shard.replica() != nullptr && shard.serves() && !shard.failed() &&
-           shard.replica()->core().hands_over();
+    if (shard.replica() == nullptr || shard.failed()) return false;
+    const ReplicaCore& core = shard.replica()->core();
+    return shard.serves() ? core.hands_over() : each.second.led && !core.hears_leader(now_ns);
   });
   if (handing && reactor_.clock().mono_ns() < deadline_ns) {
     reactor_.run_after(kDrainPollMs, [this, deadline_ns] { hand_over(deadline_ns); });

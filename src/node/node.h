@@ -3,9 +3,10 @@
 // other nodes that it needs, and a RESP server.
 //
 // Start: engine -> recovery -> listeners -> other nodes.
-// Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, for at
-// most kHandOverMs; no new connections or requests; what was logged is committed and answered, for
-// at most kDrainMs; then the engine closes. Exit codes: exit_codes.h.
+// Stop (SIGTERM, SIGINT, SHUTDOWN): another member becomes the primary, if there is one, with this
+// one's word that it has no lease any more, for at most kHandOverMs; no new connections or
+// requests; what was logged is committed and answered, for at most kDrainMs; then the engine
+// closes. Exit codes: exit_codes.h.
 #pragma once
 
 #include <map>
@@ -52,6 +53,7 @@ class Node {
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Shard> shard;
     std::vector<SlotRange> slots;  // of a storage node: as it was told last
+    bool led = false;              // when it was told to stop
   };
 
   static constexpr int64_t kHandOverMs = 1000;

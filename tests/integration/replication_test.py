@@ -237,7 +237,7 @@ def wiped_backup(engine):
             wait_for("a log that was cut",
                      lambda: group.shard(primary)["first"] > 1
                      and sum(len(t.acknowledged) for t in threads) > 1000
-                     and sum(t.number for t in threads) * 20_000 > 24 << 20, 60)
+                     and sum(t.number for t in threads) * 20_000 > 24 << 20, 180)
             begun = time.monotonic()
             replace_disk(group, primary, wiped)
             wait_for("it is a voter",
