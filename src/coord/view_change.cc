@@ -61,11 +61,15 @@ void ViewChange::receive(const Message& message, int64_t now_ns, Actions* action
   if (message.shard != options_.shard) return;
   if (const auto* ok = std::get_if<FenceOk>(&message.body)) {
     const bool member = record_.active.has(message.from) || mutant(Mutant::kIgnoreStore);
-    const bool asked = step_ == Step::kFencing && message.epoch == record_.allocated && member;
-    if (!asked) return;
+    const bool decided = step_ == Step::kDecidingForm || step_ == Step::kForming;
+    // Late words change nothing, but for the last primary's: that it is fenced.
+    const bool counts =
+        step_ == Step::kFencing || (decided && message.from == record_.active.primary);
+    if (!counts || !member || message.epoch != record_.allocated) return;
     const int64_t left = int64_t{ok->lease_left_us} * 1000;
     testimonies_[message.from] = {*ok, now_ + left + left / ReplicaOptions::kDrift};
-    choose(actions);
+    if (step_ == Step::kFencing) choose(actions);
+    maybe_activate(actions);
   } else if (std::holds_alternative<Ready>(message.body)) {
     const bool candidate = step_ == Step::kForming && message.epoch == record_.forming.epoch &&
                            message.from == record_.forming.primary;
@@ -134,8 +138,12 @@ void ViewChange::decided(int64_t now_ns, Actions* actions) {
 
 void ViewChange::maybe_activate(Actions* actions) {
   if (step_ != Step::kForming || !ready_) return;
+  // Only the last primary can have a lease. If it is fenced itself, it reads by none any more,
+  // whoever granted it.
+  const bool lease_is_over =
+      testimonies_.contains(record_.active.primary) || mutant(Mutant::kActivateUnderLease);
   for (const auto& [member, testimony] : testimonies_) {
-    if (now_ < testimony.lease_until_ns && !mutant(Mutant::kActivateUnderLease)) return;
+    if (now_ < testimony.lease_until_ns && !lease_is_over) return;
   }
   ShardRecord next = record_;
   next.active = record_.forming;

@@ -4,7 +4,8 @@
 //   fence      the members of the last active view: each promises it, durably, and testifies
 //   choose     the furthest log among the trusted testimonies, of which there must be R
 //   form       its owner becomes the candidate, with the members and the write quorum from now on
-//   wait       until it is ready and no lease of an older primary can last
+//   wait       until it is ready and no lease of an older primary can last: they are over, or it is
+//              fenced
 //   activate   it
 //
 // Every decision (allocate, form, activate) is an action that the coordinator's group commits

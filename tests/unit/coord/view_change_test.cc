@@ -123,6 +123,22 @@ TEST_CASE("view change: it waits for the leases that were granted to older prima
   CHECK(c.deciding());
 }
 
+TEST_CASE("view change: ... unless the last primary is fenced itself, which may be told late") {
+  Change c;
+  c.begin();
+  c.decide();
+  c.testify(kB, {4, 7, 1}, true, 150'000);
+  c.testify(kC, {4, 7, 1}, true, 150'000);
+  c.decide();
+  c.change.receive({0, 5, c.candidate(), kCoordinatorMember, Ready{}}, c.now, &c.actions);
+  CHECK_FALSE(c.deciding());
+  c.testify(kA, {4, 7, 1}, true, 0, 4);  // of another epoch
+  c.testify({1, 10}, {4, 7, 1});         // another store on its node
+  CHECK_FALSE(c.deciding());
+  c.testify(kA, {4, 7, 1});
+  CHECK(c.deciding());
+}
+
 TEST_CASE("view change: evidence stays that of the last active view, however many tries") {
   Change c;
   c.begin();
