@@ -64,7 +64,11 @@ void describe(CLI::App& app, Parsed& out) {
   out.status_command = app.add_subcommand("status", "Ask a running server how it is");
   out.status_command->add_option("--host", out.status.host, "Its address")->capture_default_str();
   out.status_command->add_option("--port", out.status.port, "Its port")->capture_default_str();
-  out.status_command->footer("A password is taken from the environment: HOLDFAST_PASSWORD.\n");
+  out.status_command->add_flag("--json", out.status.json, "For programs");
+  out.status_command->footer(
+      "Of a cluster: any coordinator or storage node tells of all. Exit code 1: something is "
+      "down.\n"
+      "A password is taken from the environment: HOLDFAST_PASSWORD.\n");
   out.reference_command = app.add_subcommand("reference", "Print every option as YAML");
   out.version_command = app.add_subcommand("version", "Print the version");
   out.inspect_command = app.add_subcommand("inspect", "Tell what is in a stopped server's data");

@@ -24,6 +24,7 @@ struct RunCommand {
 struct StatusCommand {
   std::string host = "127.0.0.1";
   uint16_t port = 6380;
+  bool json = false;
 };
 struct InspectCommand {
   std::string directory;

@@ -5,6 +5,7 @@ namespace holdfast {
 
 enum class ExitCode : int {
   kOk = 0,
+  kUnhealthy = 1,     // of `status`: the server answers, and its cluster is not as it should be
   kUsage = 64,        // the command line is wrong
   kDataError = 65,    // the store is damaged or of another version
   kUnavailable = 69,  // an address in use, a directory that cannot be used

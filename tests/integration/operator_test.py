@@ -1,5 +1,7 @@
 """What an operator can ask of a cluster of real processes, and what the answers promise."""
+import json
 import re
+import subprocess
 import threading
 import time
 
@@ -190,6 +192,33 @@ def compare_logs(cluster):
 def test_the_members_of_a_shard_have_the_same_log():
     with Cluster() as cluster:
         cluster.undisturbed(lambda: compare_logs(cluster))
+
+
+def status(cluster, name, *flags):
+    """Exit code and output of `holdfast status`."""
+    done = subprocess.run([harness.BINARY, "status", "--port", str(cluster.ports[name]), *flags],
+                          capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_status_tells_of_a_whole_cluster():
+    with Cluster() as cluster:
+        primary = cluster.healthy()
+        wait_for("all is well", lambda: status(cluster, "c1")[0] == 0)
+        for name in ("c2", "s1"):  # one of those that do not lead goes to who does
+            code, text = status(cluster, name)
+            check_equal(code, 0, text)
+            check("all is well" in text and "0-16383" in text, text)
+        told = json.loads(status(cluster, "c3", "--json")[1])
+        shard = told["cluster"]["shards"][0]
+        check_equal((shard["view"], len(shard["copies"])), ("active", 3))
+        check(all(copy["behind"] is not None for copy in shard["copies"]), shard)
+        check_equal(told["server"]["server_name"], "holdfast")
+        victim = next(n for n in cluster.storage() if n != primary)
+        cluster.servers[victim].kill()
+        wait_for("a node is down", lambda: status(cluster, "c1")[0] == 1)
+        code, text = status(cluster, primary)
+        check(f"node {cluster.id(victim)} (127.0.0.1:{cluster.ports[victim]}) is down" in text, text)
 
 
 def test_what_a_cluster_waits_for_is_told():

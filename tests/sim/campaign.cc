@@ -232,7 +232,7 @@ int run_campaign(int argc, char** argv, CampaignOptions options, const RunSeed& 
     } else if (second_only) {
       seeds.push_back(second + first + i);
     } else {
-      seeds.push_back((i % 2 == 1 ? second : 0) + first + i / 2);
+      seeds.push_back(i % 3 == 2 ? second + first + i / 3 : first + i - i / 3);
     }
   }
   return Campaign(std::move(options), run).run(seeds, std::min(jobs, seeds.size()), single, stop);

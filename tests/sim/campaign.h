@@ -35,7 +35,7 @@ struct CampaignOptions {
   std::string seeds_file;          // remembered seeds
   std::vector<std::string> marks;  // that must be reached
   uint64_t seeds = 200;
-  // Not 0: every second seed counts from here.
+  // Not 0: every third seed counts from here.
   uint64_t second_kind = 0;
 };
 

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/version.h"
+#include "node/cluster_status.h"
 #include "node/config.h"
 #include "node/exit_codes.h"
+#include "node/resp_client.h"
 #include "node/status_command.h"
 
 namespace holdfast {
@@ -111,12 +113,43 @@ TEST_CASE("status: INFO in short") {
   CHECK(format_status("garbage\r\n:::\r\n\r\n") == "");
 }
 
+TEST_CASE("status: INFO for programs") {
+  CHECK(info_json("# Server\r\nversion:7\r\nodd:a \"b\"\\\r\n\r\nno colon\r\n") ==
+        R"({"version":"7","odd":"a \"b\"\\"})");
+  CHECK(info_json("") == "{}");
+}
+
 TEST_CASE("status: a server that is not there") {
-  StatusCommand nowhere;
-  nowhere.port = 1;
-  const Result<std::string> info = ask_info(nowhere, "");
-  REQUIRE(!info.ok());
-  CHECK(info.status().message() == "connect to 127.0.0.1:1: Connection refused");
+  RespClient client;
+  CHECK(client.connect("127.0.0.1", 1, "").message() ==
+        "connect to 127.0.0.1:1: Connection refused");
+}
+
+TEST_CASE("status: a cluster, for people and for programs") {
+  ClusterStatus cluster;
+  cluster.revision = 12;
+  cluster.nodes = {{11, "up", "h:1", 1, 1, 30}, {12, "down", "h:2", 0, 1, -1}};
+  cluster.shards = {{1, "0-16383", "active", 3, 11, 2, {{11, 0}, {12, -1}}}};
+  cluster.problems = {"node 12 (h:2) is down"};
+  CHECK(format_cluster(cluster, false) ==
+        "cluster   revision 12\n"
+        "\n"
+        " node  state     address                primaries copies  silent ms\n"
+        "   11  up        h:1                            1      1         30\n"
+        "   12  down      h:2                            0      1          -\n"
+        "\n"
+        "shard  view       epoch  primary  copies (entries behind)  slots\n"
+        "    1  active         3       11  11 (0) 12 (-)            0-16383\n"
+        "\n"
+        "node 12 (h:2) is down\n");
+  CHECK(format_cluster(cluster, true).find("\033[31mdown") != std::string::npos);
+  CHECK(
+      cluster_json(cluster) ==
+      R"({"revision":12,"nodes":[{"node":11,"state":"up","address":"h:1","primaries":1,"copies":1,)"
+      R"("silent_ms":30},{"node":12,"state":"down","address":"h:2","primaries":0,"copies":1,)"
+      R"("silent_ms":null}],"shards":[{"shard":1,"slots":"0-16383","view":"active","epoch":3,)"
+      R"("primary":11,"write_quorum":2,"copies":[{"node":11,"behind":0},{"node":12,"behind":null}]}],)"
+      R"("problems":["node 12 (h:2) is down"]})");
 }
 
 }  // namespace holdfast
