@@ -164,10 +164,10 @@ std::string cluster_json(const ClusterStatus& cluster) {
     return fmt::format(R"({{"node":{},"behind":{}}})", of.node, number(of.behind));
   };
   const auto shard = [&](const Shard& of) {
-    return fmt::format(
-        R"({{"shard":{},"slots":{},"view":{},"epoch":{},"primary":{},"write_quorum":{},"copies":{}}})",
-        of.id, text(of.slots), text(of.phase), of.epoch, of.primary, of.write_quorum,
-        list(of.copies, copy));
+    return fmt::format(R"({{"shard":{},"slots":{},"view":{},"epoch":{},"primary":{},)"
+                       R"("write_quorum":{},"copies":{}}})",
+                       of.id, text(of.slots), text(of.phase), of.epoch, of.primary, of.write_quorum,
+                       list(of.copies, copy));
   };
   return fmt::format(R"({{"revision":{},"nodes":{},"shards":{},"problems":{}}})", cluster.revision,
                      list(cluster.nodes, node), list(cluster.shards, shard),
