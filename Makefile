@@ -167,7 +167,7 @@ $(B)/sim_protocol: $(patsubst %,$(B)/tests/sim/%.o,protocol_main protocol_world 
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-SIM := main cluster_world cluster_layout cluster_faults cluster_aimed_faults cluster_oracles cluster_node cluster_client cluster_told cluster_operator cluster_admin asker workload reply campaign
+SIM := main cluster_world cluster_layout cluster_faults cluster_aimed_faults cluster_oracles cluster_node cluster_client cluster_told cluster_operator coordinator_client asker workload reply campaign
 $(B)/sim: $(SIM:%=$(B)/tests/sim/%.o) $(patsubst %,$(B)/%.o,$(basename $(wildcard tests/support/history/*.cc))) $(B)/libholdfast.a
 	@echo "link $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -68,7 +68,7 @@ int serve(Options options) {
                         end = code;
                         reactor.stop();
                       }};
-    system.facts = process_hooks();
+    system.facts = process_facts_hooks();
     Kind node(std::move(system), options);
     reactor.add_signal(SIGTERM, [&node] { node.stop(); });
     reactor.add_signal(SIGINT, [&node] { node.stop(); });

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-ServerHooks process_hooks() {
+ServerHooks process_facts_hooks() {
   ServerHooks hooks;
   hooks.exit_now = [] {
     log_warning("stopped by SHUTDOWN NOSAVE during a script");

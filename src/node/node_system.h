@@ -32,8 +32,8 @@ struct NodeSystem {
   ServerHooks facts = {};         // of the process and its memory; the node adds its own hooks
 };
 
-// The real one; `system.facts` and nothing else.
-ServerHooks process_hooks();
+// NodeSystem::facts of this process.
+ServerHooks process_facts_hooks();
 // Says where clients are heard, and warns if those on other hosts will be refused.
 void log_listening(const std::vector<Address>& addresses, bool protected_mode, bool open_to_all);
 

@@ -25,7 +25,7 @@
 //   C7  what a store told the others, it knows in later lives (cluster_told.h)
 //   C8  a shard has one view of an epoch, whoever is asked; who leads in it, is its primary; no
 //       process goes back to an older map
-//   C9  what coordinators tell of the map is never older than what they told (cluster_admin.h)
+//   C9  what coordinators tell of the map is never older than what they told (coordinator_client.h)
 // A broken oracle throws Violation.
 #pragma once
 
@@ -38,11 +38,11 @@
 
 #include "base/log.h"
 #include "tests/sim/campaign.h"
-#include "tests/sim/cluster_admin.h"
 #include "tests/sim/cluster_client.h"
 #include "tests/sim/cluster_node.h"
 #include "tests/sim/cluster_operator.h"
 #include "tests/sim/cluster_told.h"
+#include "tests/sim/coordinator_client.h"
 #include "tests/sim/violation.h"
 #include "tests/sim/workload.h"
 

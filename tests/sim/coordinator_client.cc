@@ -1,5 +1,5 @@
-// See cluster_admin.h.
-#include "tests/sim/cluster_admin.h"
+// See coordinator_client.h.
+#include "tests/sim/coordinator_client.h"
 
 #include <algorithm>
 
