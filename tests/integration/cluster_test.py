@@ -14,6 +14,7 @@ import harness
 import load
 from cluster import Cluster
 from harness import ReplyError, check, check_equal, info, wait_for
+from node_packages import node_at
 
 FAILOVERS = int(os.environ.get("HOLDFAST_FAILOVERS", "3"))
 
@@ -95,6 +96,13 @@ def test_client_libraries_that_know_redis_cluster():
             check("requests per second" in bench, bench)
 
         cluster.undisturbed(use_them)
+
+
+def test_ioredis_cluster():
+    with Cluster(shards=2) as cluster:
+        cluster.whole()
+        wait_for("primaries on two nodes", lambda: cluster.primary(1) != cluster.primary(2))
+        cluster.undisturbed(lambda: node_at(cluster.ports["s3"], "ioredis_cluster.mjs"))
 
 
 def test_no_acknowledged_write_is_lost_when_primaries_are_killed():

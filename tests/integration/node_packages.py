@@ -33,10 +33,15 @@ def install():
     return None
 
 
-def node(script, *arguments):
-    """Runs a script with the port of a server of its own."""
+def node_at(port, script, *arguments):
+    """Runs a script with that port."""
     if missing := install():
         raise Skipped(missing)
+    out = run("node", script, port, *arguments, cwd=NODE_DIRECTORY)
+    check_equal(out.strip().splitlines()[-1], f"{script}: ok")
+
+
+def node(script, *arguments):
+    """Runs a script with the port of a server of its own."""
     with Server() as server:
-        out = run("node", script, server.port, *arguments, cwd=NODE_DIRECTORY)
-        check_equal(out.strip().splitlines()[-1], f"{script}: ok")
+        node_at(server.port, script, *arguments)
