@@ -12,6 +12,14 @@ Shard* Shards::find(ShardId id) const {
   return found == all_.end() ? nullptr : *found;
 }
 
+std::vector<Shard*> Shards::served() const {
+  std::vector<Shard*> found;
+  for (Shard* shard : all_) {
+    if (shard == only_ || shard->serves()) found.push_back(shard);
+  }
+  return found;
+}
+
 Shard* Shards::first() const {
   if (only_ != nullptr || all_.empty()) return only_;
   const auto serving = std::ranges::find_if(all_, [](const Shard* s) { return s->serves(); });

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <ranges>
 #include <vector>
 
 #include "base/random.h"
@@ -48,11 +47,7 @@ class Shards {
   // In the order in which they came.
   const std::vector<Shard*>& all() const { return all_; }
   // Those that serve clients; outside of a cluster the one that there is.
-  auto served() const {
-    return all_ | std::views::filter([only = only_](const Shard* shard) {
-             return shard == only || shard->serves();
-           });
-  }
+  std::vector<Shard*> served() const;
   // For what needs some shard: one that serves, else any; null when there is none.
   Shard* first() const;
 

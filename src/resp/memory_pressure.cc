@@ -64,7 +64,7 @@ void Server::watch_memory() {
 
 // Gives the bytes that were freed. Each shard gets its share of the work and of the time.
 uint64_t Server::cool_values(uint64_t used) {
-  const auto served = static_cast<uint64_t>(std::ranges::distance(shards_.served()));
+  const auto served = shards_.served().size();
   const uint64_t wanted = used - low_mark(options_.memory_limit);
   const int64_t budget_us = used > options_.memory_limit ? kUrgentBudgetUs : kCoolBudgetUs;
   uint64_t freed = 0;
@@ -97,7 +97,7 @@ uint64_t Server::cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, 
 
 uint64_t Server::evict_keys(uint64_t used) {
   const int64_t start_ns = clock().mono_ns();
-  const auto served = static_cast<uint64_t>(std::ranges::distance(shards_.served()));
+  const auto served = shards_.served().size();
   const uint64_t wanted = used - evict_mark(options_.memory_limit);
   uint64_t freed = 0;
   bool exhausted = true;

@@ -12,7 +12,7 @@
 namespace holdfast {
 namespace {
 
-constexpr uint8_t kRdbList = 1, kRdbZiplist = 10, kRdbQuicklist = 14, kRdbQuicklist2 = 18;
+constexpr uint8_t kRdbList = 1, kRdbZiplist = 10, kRdbQuicklist2 = 18;
 constexpr uint64_t kPlainNode = 1, kPackedNode = 2;
 
 bool is_pack(const Collection& list) { return list.encoding == Encoding::kListpack; }

@@ -186,7 +186,6 @@ class StreamIterator {
   const bool backward_;
   IdTree<char*>::Cursor cursor_;
   StreamBlock block_;
-  bool in_block_ = false;
   StreamBlock::Pos at_ = 0;  // forward: of the entry after entry_; backward: of entry_
   StreamBlock::Entry entry_;
   bool on_entry_ = false;

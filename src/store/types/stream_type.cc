@@ -18,7 +18,7 @@
 namespace holdfast {
 namespace {
 
-constexpr uint8_t kRdbFirst = 15, kRdbWithAdded = 19, kRdbWithActive = 21;
+constexpr uint8_t kRdbWithAdded = 19, kRdbWithActive = 21;
 constexpr size_t kRawIdBytes = 16;
 constexpr uint64_t kMaxNameBytes = 512 << 20;
 // Above what is ever written, with room for a block's numbers to grow.
