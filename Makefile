@@ -28,7 +28,8 @@ else ifeq ($(FLAVOR),mutant)
 CXXFLAGS += -O2 -DHOLDFAST_MUTANTS
 else ifeq ($(FLAVOR),fuzz)
 CXX := clang++
-CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# What is a warning is gcc's to say.
+CXXFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-error
 LDFLAGS += -fsanitize=fuzzer,address,undefined
 endif
 
