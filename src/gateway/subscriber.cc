@@ -86,7 +86,8 @@ void Subscriber::place(Kind kind, const std::string& name) {
 }
 
 void Subscriber::place_all() {
-  for (const auto& [address, at] : links_) {
+  for (const auto& [address, link] : links_) {
+    auto* const at = link.get();
     std::erase_if(at->placed, [&](const auto& entry) {
       const auto& [kind, name] = entry.first;
       const std::vector<GatewayNode*> wanted = nodes_for(kind, name);

@@ -21,7 +21,7 @@ void wait_for_checkpoint(CommandContext& c) {
   if (all.empty()) return c.reply.ok();
   const auto done = [alive = c.server.alive(), &server = c.server, id = c.session.id(),
                      answer = c.session.wants_reply(),
-                     wait = std::make_shared<Wait>(all.size())](const Status& ended) {
+                     wait = std::make_shared<Wait>(Wait{all.size(), {}})](const Status& ended) {
     if (!ended.ok()) wait->error = ended;
     if (--wait->left > 0 || !*alive) return;
     const Status& status = wait->error;
