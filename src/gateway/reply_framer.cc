@@ -50,7 +50,7 @@ bool ReplyFramer::read_number(std::string_view bytes, size_t* at) {
     if (c >= '0' && c <= '9' && !carriage_) {
       digits_ = true;
       number_ = number_ * 10 + (c - '0');
-      if (number_ <= kMaxLength) continue;
+      if (number_ <= kMaxReplyLength) continue;
     } else if (c == '-' && !digits_ && !negative_ && !carriage_) {
       negative_ = true;
       continue;
@@ -137,11 +137,9 @@ bool ReplyCursor::next(ReplyElement* element) {
   rest_.remove_prefix(end + 2);
   if (element->kind == '_') element->null = true;
   if (!has_number(element->kind)) return true;
-  const std::string_view digits = element->text;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), element->count).ec !=
-      std::errc()) {
-    return false;
-  }
+  const char* digits_end = element->text.data() + element->text.size();
+  const auto [stop, error] = std::from_chars(element->text.data(), digits_end, element->count);
+  if (error != std::errc() || stop != digits_end || element->count > kMaxReplyLength) return false;
   element->null = element->count < 0;
   if (is_bulk(element->kind)) {
     const auto size = static_cast<size_t>(std::max<int64_t>(element->count, 0));

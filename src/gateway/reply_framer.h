@@ -13,6 +13,9 @@
 
 namespace holdfast {
 
+// Of a string in bytes, or of an aggregate in elements; larger numbers are no reply.
+constexpr int64_t kMaxReplyLength = int64_t{1} << 40;
+
 class ReplyFramer {
  public:
   enum class Outcome : uint8_t { kMore, kDone, kError };
@@ -28,7 +31,6 @@ class ReplyFramer {
 
  private:
   static constexpr uint64_t kMaxElements = uint64_t{1} << 40;
-  static constexpr int64_t kMaxLength = int64_t{1} << 40;  // of a string, or elements of an array
 
   bool read_number(std::string_view bytes, size_t* at);
   bool end_of_number();

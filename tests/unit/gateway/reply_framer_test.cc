@@ -109,4 +109,12 @@ TEST_CASE("reply cursor: reads elements and skips whole ones") {
   CHECK(cursor.next_whole().empty());
 }
 
+TEST_CASE("reply cursor: a number that is none, or too large to double, ends it") {
+  ReplyElement element;
+  for (const std::string_view wrong :
+       {"%5167740026245616978\r\n", "*1\n|2\r\n", "*\r\n", "$x\r\n"}) {
+    CHECK_FALSE(ReplyCursor(wrong).next(&element));
+  }
+}
+
 }  // namespace holdfast
