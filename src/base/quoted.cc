@@ -1,6 +1,8 @@
 // See quoted.h.
 #include "base/quoted.h"
 
+#include <cstdio>
+
 namespace holdfast {
 
 void append_quoted(std::string_view arg, std::string* out) {
@@ -44,6 +46,12 @@ std::string quoted(std::string_view bytes, size_t most) {
   append_quoted(bytes.substr(0, most), &out);
   if (bytes.size() > most) out += "... (" + std::to_string(bytes.size()) + " bytes)";
   return out;
+}
+
+std::string hex16(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
 }
 
 }  // namespace holdfast

@@ -110,6 +110,7 @@ constexpr Row kRows[] = {
     {"command|getkeysandflags", any()},
     {"command|help", any()},
     {"lolwut", any()},
+    {"trace", any()},  // its help; what is traced goes its own way
     {"lastsave", any()},
     {"object|help", any()},
     {"xinfo|help", any()},

@@ -5,18 +5,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/quoted.h"
 #include "gateway/merge.h"
 
 namespace holdfast {
-namespace {
-
-std::string hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
-}  // namespace
 
 Gateway::Gateway(Reactor& reactor, Net& net, Random& random, Options& options, GatewayHooks hooks)
     : options_(options),
@@ -25,8 +17,9 @@ Gateway::Gateway(Reactor& reactor, Net& net, Random& random, Options& options, G
       context_(reactor, net),
       start_wall_ms_(reactor.clock().wall_ms()),
       read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
-  run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
-  const std::string gateway = std::to_string(random.next());
+  const uint64_t number = random.next();  // as the log of a node shows it
+  run_id_ = (hex16(number) + hex16(random.next()) + hex16(random.next())).substr(0, 40);
+  const std::string gateway = std::to_string(number);
   const std::string_view words[] = {"TAG", gateway};
   append_command(&tag_head_, words);
   tag_head_[1] = '5';  // the rest is each write's own

@@ -173,6 +173,7 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   bool execute(CommandArgs args, std::string_view raw);
   bool refuse(const Command* command, std::string_view text);
   bool run_plan(const Command& command, const CommandPlan& plan, CommandArgs args);
+  bool traceable(const Command& command, const CommandPlan& plan, CommandArgs args);
   bool one_slot(const Command& command, CommandArgs args, int* slot);
   bool queue(const Command& command, const CommandPlan& plan, CommandArgs args);
   bool split(const CommandPlan& plan, CommandArgs args);
@@ -205,6 +206,7 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   std::string buffer_;
   std::string encoded_;  // an inline request
   std::string_view raw_;
+  bool traced_ = false;  // it begins with TRACE
   const CommandPlan* plan_ = nullptr;
 
   Output output_;

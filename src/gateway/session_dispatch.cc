@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/merge.h"
 #include "gateway/session.h"
+#include "resp/commands/trace.h"
 #include "resp/errors.h"
 #include "resp/unknown_command.h"
 #include "store/key.h"
@@ -15,6 +16,13 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
+
+constexpr std::string_view kNotTraceable =
+    "ERR TRACE takes commands on keys of one shard that do not block, outside of transactions";
+
+bool goes_by_keys(const CommandPlan& plan) {
+  return plan.route == CommandRoute::kOneKey || plan.route == CommandRoute::kKeys;
+}
 
 bool allowed_while_subscribed(std::string_view name) {
   return name.ends_with("subscribe") || name == "ping" || name == "quit" || name == "reset";
@@ -47,6 +55,11 @@ bool GatewaySession::refuse(const Command* command, std::string_view text) {
 // False: not now; the request stays in the buffer.
 bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
   const Command* command = gateway_.commands().find(args[0]);
+  traced_ = command != nullptr && is_trace_of_another(*command, args);
+  if (traced_) {  // it goes the way of what is traced
+    args = args.subspan(1);
+    command = gateway_.commands().find(args[0]);
+  }
   if (command == nullptr) return refuse(nullptr, unknown_command(args));
   if (!command->subcommands.empty() && args.size() > 1) {
     const Command* sub = command->subcommand(args[1]);
@@ -64,6 +77,7 @@ bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
                                "are allowed in this context");
   }
   const CommandPlan& plan = gateway_.plans().of(*command);
+  if (traced_ && !traceable(*command, plan, args)) return refuse(command, kNotTraceable);
   const bool queues = transaction.open && !runs_in_multi(plan);
   const uint64_t generation = gateway_.topology().generation();
   if ((plan.alone && !queues) || generation_ != generation) {
@@ -76,7 +90,7 @@ bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
   const bool plain = raw[0] == '*' && raw.size() > 1 && raw[1] > '0' && raw[1] <= '9';
   if (!plain) {
     encoded_.clear();
-    append_command(&encoded_, args);
+    append_command(&encoded_, traced_ ? CommandArgs(args.data() - 1, args.size() + 1) : args);
     raw = encoded_;
   }
   raw_ = raw;
@@ -123,6 +137,13 @@ bool GatewaySession::run_plan(const Command& command, const CommandPlan& plan, C
   }
 }
 
+bool GatewaySession::traceable(const Command& command, const CommandPlan& plan, CommandArgs args) {
+  if (transaction.open || plan.waits) return false;
+  int slot;
+  return goes_by_keys(plan) ||
+         (plan.route == CommandRoute::kSplit && one_slot(command, args, &slot));
+}
+
 // *slot: -1 when it has no keys, or when a node has to say what is wrong with it. False: they have
 // different slots.
 bool GatewaySession::one_slot(const Command& command, CommandArgs args, int* slot) {
@@ -155,7 +176,8 @@ bool GatewaySession::to_slot(SlotId slot, bool keyed, const CommandPlan& plan, C
   }
   Call& call = take_call();
   call.own_link = waits;
-  if (keyed && !waits) give_number(call, plan);
+  // What is remembered of a write is its own answer, not what a trace makes of it.
+  if (keyed && !waits && !traced_) give_number(call, plan);
   forward(call, slot, raw_, plan);
   if (waits) wants_idle_ = true;
   return true;
@@ -274,8 +296,7 @@ bool GatewaySession::queue(const Command& command, const CommandPlan& plan, Comm
                                 "' is not possible inside a transaction through a gateway");
   }
   int slot = -1;
-  const bool keyed = plan.route == CommandRoute::kOneKey || plan.route == CommandRoute::kKeys ||
-                     plan.route == CommandRoute::kSplit;
+  const bool keyed = goes_by_keys(plan) || plan.route == CommandRoute::kSplit;
   if (keyed && !one_slot(command, args, &slot)) return refuse(&command, kCrossSlot);
   if (slot >= 0 && transaction.slot >= 0 && slot != transaction.slot) {
     return refuse(&command, kCrossSlot);

@@ -228,7 +228,8 @@ void GatewaySession::give_up(Call& call) {
   // A redirect is nothing to a client that has no other place to go.
   const bool redirect = call.refused == RefusalKind::kMoved || call.refused == RefusalKind::kAsk;
   const std::string_view why =
-      redirect ? "TRYAGAIN The slot moved while this command was on its way" : call.reply;
+      redirect ? std::string_view("TRYAGAIN The slot moved while this command was on its way")
+               : std::string_view(call.reply);
   std::string text = "-" + std::string(why) + "\r\n";
   call.refused = RefusalKind::kNone;
   call.reply.clear();

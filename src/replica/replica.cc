@@ -78,6 +78,7 @@ void Replica::receive(const Message& message) {
   const bool repair =
       std::holds_alternative<GetRecord>(body) || std::holds_alternative<RecordIs>(body);
   if (!snapshot && !repair) {
+    note_copy(message);
     step(Received{message});
     return;
   }
@@ -87,6 +88,16 @@ void Replica::receive(const Message& message) {
     owner_.on_snapshot(message);
   } else {
     owner_.on_repair(message);
+  }
+}
+
+void Replica::note_copy(const Message& message) {
+  if (core_ == nullptr || message.shard != shard_ || message.to != core_->self()) return;
+  if (message.epoch != core_->epoch()) return;
+  if (const auto* ok = std::get_if<PrepareOk>(&message.body)) {
+    owner_.on_copy(message.from.node, ok->durable);
+  } else if (const auto* beat = std::get_if<HeartbeatOk>(&message.body)) {
+    owner_.on_copy(message.from.node, beat->durable);
   }
 }
 
@@ -116,10 +127,11 @@ void Replica::propose(LogGroup group, LogSlice slice) {
   step(Proposed{std::move(slice)});
 }
 
-Engine::Done Replica::when_written(uint64_t write) {
-  return [this, write, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
+Engine::Done Replica::when_written(uint64_t write, Seq upto) {
+  return [this, write, upto, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
     if (alive.expired() || failed_) return;
     if (status.ok()) {
+      if (upto != 0) owner_.on_copy(core_->self().node, upto);
       step(Written{write});
       return;
     }
@@ -139,7 +151,7 @@ void Replica::append(const AppendLog& append) {
   proposed_ = {};
   group.bytes = *append.slice.entries;
   logged_ = group.last;
-  engine_.append(shard_, std::move(group), when_written(append.write));
+  engine_.append(shard_, std::move(group), when_written(append.write, append.slice.last.seq));
 }
 
 void Replica::perform(Action& action) {
@@ -150,9 +162,9 @@ void Replica::perform(Action& action) {
   } else if (const auto* cut = std::get_if<TruncateLog>(&action)) {
     log_info("log truncated", {{"shard", uint64_t{shard_}}, {"kept", cut->last_kept}});
     logged_ = cut->last_kept;
-    engine_.truncate_suffix(shard_, cut->last_kept, when_written(cut->write));
+    engine_.truncate_suffix(shard_, cut->last_kept, when_written(cut->write, 0));
   } else if (const auto* save = std::get_if<SaveHardState>(&action)) {
-    engine_.save_hard_state(shard_, save->state, when_written(save->write));
+    engine_.save_hard_state(shard_, save->state, when_written(save->write, 0));
   } else if (const auto* committed = std::get_if<Committed>(&action)) {
     owner_.on_committed(committed->upto);
   } else if (const auto* role = std::get_if<RoleChanged>(&action)) {

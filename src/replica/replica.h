@@ -35,6 +35,9 @@ class Replica final : public LogSource {
     // It has, or has not: the next entry follows core().last().
     virtual void after_own_entry() = 0;
     virtual void on_committed(const LogPosition& upto) = 0;
+    // The log up to there is on that node's media, as this one has just learned: before what
+    // follows from it.
+    virtual void on_copy(NodeId at, Seq upto) = 0;
     virtual void on_role(Role role) = 0;
     virtual void on_store_failed(const Status& status) = 0;
     // That member needs a snapshot; SnapshotSent is to follow.
@@ -81,7 +84,9 @@ class Replica final : public LogSource {
   void handle(const Event& event);
   void perform(Action& action);
   void append(const AppendLog& append);
-  Engine::Done when_written(uint64_t write);
+  // `upto`: of the log; 0: it was no write of that.
+  Engine::Done when_written(uint64_t write, Seq upto);
+  void note_copy(const Message& message);
 
   Reactor& reactor_;
   Engine& engine_;

@@ -97,6 +97,9 @@ void Shard::submit() {
   // The next turn will be like this one: so its entries need not be moved as they become more.
   pending_.reserve(std::min<uint64_t>(bytes + bytes / 4, kMostReserved));
   submitted_.emplace_back(last_.seq, bytes);
+  GroupTrace trace{.first = group.first, .last = group.last, .epoch = epoch_, .bytes = bytes};
+  trace.logged_ns = reactor_.clock().mono_ns();
+  traces_.logged(trace);
   uncommitted_bytes_ += bytes;
   if (replica_ != nullptr) {
     auto entries = std::make_shared<const std::string>(std::move(group.bytes));
@@ -156,6 +159,7 @@ Seq Shard::log_needed() const {
 void Shard::group_done(const LogPosition& last, const Status& status) {
   if (failed()) return;
   if (status.ok()) {
+    traces_.flushed(last.seq, reactor_.clock().mono_ns());
     committed(last);
   } else {
     fail(status);
@@ -169,6 +173,7 @@ void Shard::committed(const LogPosition& upto) {
     uncommitted_bytes_ -= submitted_.front().second;
     submitted_.pop_front();
   }
+  if (serves_) traces_.committed(upto.seq, reactor_.clock().mono_ns(), reactor_.clock().wall_ms());
   checkpoint_.committed();
   if (snapshots_ != nullptr) snapshots_->committed();
   if (on_commit_) on_commit_();
@@ -229,6 +234,16 @@ void Shard::on_committed(const LogPosition& upto) {
   epoch_ = replica_->core().epoch();
   serves_ = true;
   if (on_serving_) on_serving_(true);
+}
+
+void Shard::on_copy(NodeId at, Seq upto) {
+  if (!serves_) return;
+  const int64_t now_ns = reactor_.clock().mono_ns();
+  if (at == replica_->core().self().node) {
+    traces_.flushed(upto, now_ns);
+  } else {
+    traces_.copied(at, upto, now_ns);
+  }
 }
 
 void Shard::on_role(Role role) {

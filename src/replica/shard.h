@@ -35,6 +35,7 @@
 #include "replica/checkpoint.h"
 #include "replica/cold_values.h"
 #include "replica/replica.h"
+#include "replica/write_traces.h"
 #include "store/effect.h"
 #include "store/keyspace.h"
 
@@ -162,6 +163,8 @@ class Shard final : private Replica::Owner {
   bool wants_pause() const {
     return uncommitted_bytes_ > kMaxUncommittedBytes || engine_.wants_pause();
   }
+  // Of what this replica wrote as primary. Who ends a command adds its trace.
+  WriteTraces& traces() { return traces_; }
   // Commands that changed something since the last finished checkpoint.
   uint64_t changes_since_checkpoint() const { return last_.seq - checkpoint_.finished_seq(); }
 
@@ -180,6 +183,7 @@ class Shard final : private Replica::Owner {
   bool expire_fields(DbId db, const KeyRef& key, const Object& hash, int64_t now_ms);
 
   ShardId id() const { return options_.id; }
+  Epoch epoch() const { return replica_ != nullptr ? replica_->core().epoch() : epoch_; }
   Checkpoint& checkpoint() { return checkpoint_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
   ColdValues& cold_values() { return cold_values_; }
@@ -214,6 +218,7 @@ class Shard final : private Replica::Owner {
   void before_own_entry() override { submit(); }
   void after_own_entry() override;
   void on_committed(const LogPosition& upto) override;
+  void on_copy(NodeId at, Seq upto) override;
   void on_role(Role role) override;
   void on_store_failed(const Status& status) override { fail(status); }
   void on_send_snapshot(const Member& to) override;
@@ -266,6 +271,7 @@ class Shard final : private Replica::Owner {
   Seq pending_first_ = 0;
   std::deque<std::pair<Seq, uint64_t>> submitted_;  // groups: last entry, bytes
   uint64_t uncommitted_bytes_ = 0;
+  WriteTraces traces_;
   RecoveryReport recovery_;
 };
 

@@ -118,8 +118,8 @@ constexpr Family kFamilies[] = {
     scripting_commands, function_commands, client_commands,     config_commands,
     info_commands,      memory_commands,   latency_commands,    introspection_commands,
     admin_commands,     engine_commands,   shard_commands,      cluster_view_commands,
-    oplog_commands,     debug_commands,    acl_commands,        cluster_commands,
-    pubsub_commands,
+    oplog_commands,     trace_commands,    why_commands,        debug_commands,
+    acl_commands,       cluster_commands,  pubsub_commands,
 };
 
 CommandTable::CommandTable() {

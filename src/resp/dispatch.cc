@@ -40,6 +40,15 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || may_write(session.effective_flags(*command));
 }
 
+std::string Server::denial(Session& session, const Command& command,
+                           std::span<const std::string_view> args) {
+  const AclDecision access = check_access(session, command, args);
+  if (access.allowed()) return {};
+  record_denial(session, access, session.in_multi() ? AclContext::kMulti : AclContext::kTopLevel,
+                command, args);
+  return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
+}
+
 std::string Server::refusal(Session& session, const Command& command,
                             std::span<const std::string_view> args, const Route& route) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
@@ -48,11 +57,7 @@ std::string Server::refusal(Session& session, const Command& command,
   if (!command.has(kNoAuth) && needs_auth(session)) return std::string(errors::kNoAuth);
   const bool queues = session.in_multi() && !runs_inside_multi(command);
   if (queues && command.has(kNoMulti)) return "ERR Command not allowed inside a transaction";
-  if (const AclDecision access = check_access(session, command, args); !access.allowed()) {
-    record_denial(session, access, session.in_multi() ? AclContext::kMulti : AclContext::kTopLevel,
-                  command, args);
-    return "NOPERM " + acl_denial_text(access, *session.state.user, command, args, false);
-  }
+  if (std::string denied = denial(session, command, args); !denied.empty()) return denied;
   const uint32_t flags = session.effective_flags(command);
   if (route.shard == nullptr || route.shard->replica() != nullptr || route.crosses_slots) {
     std::string reason = not_served(session, route, flags, command, args);
@@ -112,7 +117,8 @@ void Server::execute(Session& session, const ParsedRequest& request,
     if (called == nullptr) return refuse(session, nullptr, unknown_subcommand(*command, args[1]));
   }
   const WriteTag tag = std::exchange(session.tag, {});
-  const std::string reason = refusal(session, *called, args, route);
+  std::string reason = refusal(session, *called, args, route);
+  if (request.traced && reason.empty()) reason = trace_refusal(session, *called, route);
   if (!reason.empty()) return refuse(session, called, reason);
   const uint64_t start = session.output.position();
   if (session.in_multi() && !runs_inside_multi(*called)) {
@@ -133,11 +139,17 @@ void Server::execute(Session& session, const ParsedRequest& request,
   if (tag.given() && answer_again(context, route, tag)) return;
   begin_entries(context, route);
   deliveries_.begin(session);
+  CallTimes times{session.received_ns(), *clock_ns};
   run(context, clock_ns);
+  times.applied_ns = *clock_ns;
   if (tag.given()) remember_outcome(context, route, tag, start);
-  end_entries(context, route);
+  const CommitPoint wrote = end_entries(context, route, times);
   session.depends_on.add(context.observed());
-  finish_reply(session, called, start, context.observed());
+  if (request.traced) {
+    trace_reply(context, wrote, times, start);
+  } else {
+    finish_reply(session, called, start, context.observed());
+  }
   settle_pushes(session);
   Tracking::end_caching(session, called);
   // What has to follow a whole command, transaction or script, and not the parts of one, belongs
@@ -154,9 +166,23 @@ void Server::begin_entries(const CommandContext& context, const Route& route) {
   for (Shard* shard : shards_.all()) shard->begin_command(context.now_ms);
 }
 
-void Server::end_entries(CommandContext& context, const Route& route) {
-  if (!route.everywhere) return context.observe(context.shard().end_command());
-  for (Shard* shard : shards_.all()) context.observe(*shard, shard->end_command());
+CommitPoint Server::end_entries(CommandContext& context, const Route& route,
+                                const CallTimes& times) {
+  CommitPoint wrote;
+  const auto end = [&](Shard& shard) {
+    const Seq seq = shard.end_command();
+    if (seq == 0) return;
+    context.observe(shard, seq);
+    shard.traces().wrote({seq, context.session.id(), context.command.full_name, times.received_ns,
+                          times.started_ns, times.applied_ns});
+    wrote = {&shard, seq};
+  };
+  if (!route.everywhere) {
+    end(context.shard());
+  } else {
+    for (Shard* shard : shards_.all()) end(*shard);
+  }
+  return wrote;
 }
 
 // What the command had to tell to others, and to its own client behind the reply.
@@ -191,10 +217,12 @@ void Server::run_again(Session& session, int64_t now_ms) {
   } else {
     CommandContext context(*this, session, command, wait.args, route, now_ms);
     int64_t clock_ns = clock().mono_ns();
+    CallTimes times{clock_ns, clock_ns};
     begin_entries(context, route);
     deliveries_.begin(session);
     run(context, &clock_ns);
-    end_entries(context, route);
+    times.applied_ns = clock_ns;
+    end_entries(context, route, times);
     depends_on.add(context.observed());
     session.depends_on.add(depends_on);
   }

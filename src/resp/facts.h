@@ -2,11 +2,9 @@
 // it. Who begins the map says how many pairs follow.
 #pragma once
 
-#include <cstdio>
 #include <string>
 #include <string_view>
 
-#include "replica/view.h"
 #include "resp/reply_writer.h"
 
 namespace holdfast {
@@ -23,11 +21,30 @@ struct Facts {
   }
 };
 
-// A store's identity as it is shown and given: 16 hexadecimal digits.
-inline std::string store_text(StoreId store) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(store));
-  return text;
-}
+// The same of a map whose pairs are counted as they come.
+class CountedFacts {
+ public:
+  explicit CountedFacts(ReplyWriter& reply) : reply_(reply), late_(reply.late()) {}
+  void number(std::string_view name, uint64_t value) {
+    this->name(name);
+    reply_.integer(static_cast<int64_t>(value));
+  }
+  void text(std::string_view name, std::string_view value) {
+    this->name(name);
+    reply_.bulk(value);
+  }
+  // Of a value that follows.
+  void name(std::string_view name) {
+    ++pairs_;
+    reply_.bulk(name);
+  }
+  // Once, when all were told.
+  void end() { reply_.map_was(late_, pairs_); }
+
+ private:
+  ReplyWriter& reply_;
+  const ReplyWriter::Late late_;
+  uint64_t pairs_ = 0;
+};
 
 }  // namespace holdfast

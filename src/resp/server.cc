@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/quoted.h"
 #include "resp/script/functions.h"
 #include "resp/script/scripts.h"
 
@@ -15,11 +16,6 @@ constexpr int64_t kTickMs = 100;
 constexpr uint32_t kGarbagePerTurn = 512;  // objects of dropped databases freed in a turn
 constexpr int64_t kRateSampleNs = 1'000'000'000;
 
-std::string hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 }  // namespace
 
@@ -39,7 +35,7 @@ Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Sha
   // 40 hexadecimal digits that tell one process from another, as Redis's run_id.
   acl_.set_all_channels_by_default(options.resp_acl_all_channels);
   acl_.set_default_password(options.resp_password);
-  run_id_ = (hex(random.next()) + hex(random.next()) + hex(random.next())).substr(0, 40);
+  run_id_ = (hex16(random.next()) + hex16(random.next()) + hex16(random.next())).substr(0, 40);
   const auto guarded = [alive = alive_](auto&& work) {
     return [alive, work] {
       if (*alive) work();
@@ -66,6 +62,7 @@ void Server::host(Shard& shard) {
   shard.on_serving([this, &shard](bool serves) { serving_changed(shard, serves); });
   watched_keys_.added(shard);
   blocked_keys_.added(shard);
+  keep_slow_traces(shard);
 }
 
 Server::~Server() {
@@ -166,6 +163,15 @@ uint64_t Server::sessions_with_timeout() const {
       }));
 }
 
+ClientName Server::client_name(uint64_t id) const {
+  if (const Session* found = session(id)) {
+    return {found->conn().peer().to_string(), found->state.name};
+  }
+  const auto gone = std::find_if(gone_.begin(), gone_.end(),
+                                 [id](const auto& client) { return client.first == id; });
+  return gone == gone_.end() ? ClientName{} : gone->second;
+}
+
 void Server::resume_later(Session& session) {
   reactor_.post([alive = alive_, this, id = session.id()] {
     if (!*alive) return;
@@ -205,7 +211,8 @@ void Server::ask_lookers() {
   std::erase_if(lookers_, [this](const auto& looker) {
     Session* waiting = session(looker.first);
     if (waiting == nullptr || waiting->closing()) return true;
-    if (waiting->block_reason() != BlockReason::kMap) return true;
+    const BlockReason reason = waiting->block_reason();
+    if (reason != BlockReason::kMap && reason != BlockReason::kTrace) return true;
     if (!looker.second(*waiting)) return false;
     waiting->flush_soon();
     waiting->unblock();
@@ -232,6 +239,8 @@ void Server::free_sessions() {
     pubsub_.leave(*session);
     tracking_.disable(*session);
     if (session->in_held_list) std::erase(held_, session);
+    gone_.emplace_back(session->id(), client_name(session->id()));
+    if (gone_.size() > kGoneKept) gone_.pop_front();
     sessions_.erase(session->id());
   }
   to_free_.clear();
@@ -388,6 +397,9 @@ void Server::set_monitor(Session& session, bool on) {
 void Server::apply_setting(const OptionSpec& option) {
   if (option.name == "log.level") set_log_level(options_.log.level);
   if (option.name == "slowlog.max_len") slowlog_.trim(options_.slowlog_max_len);
+  if (option.name.starts_with("slowlog.")) {
+    for (Shard* shard : shards_.all()) keep_slow_traces(*shard);
+  }
   if (option.name == "memory.limit") watch_memory();
   if (option.name.starts_with("collections.")) {
     for (Shard* shard : shards_.all()) shard->keyspace().set_limits(options_.collections);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -107,6 +108,19 @@ struct ServerHooks {
   uint64_t startup_memory = 0;    // bytes allocated before any data was loaded
 };
 
+// Of one command, by Clock::mono_ns().
+struct CallTimes {
+  int64_t received_ns = 0;
+  int64_t started_ns = 0;
+  int64_t applied_ns = 0;
+};
+
+// Who a client is or was.
+struct ClientName {
+  std::string address;
+  std::string name;
+};
+
 class Functions;
 class Scripts;
 struct ScriptRun;
@@ -115,6 +129,7 @@ class Server {
  public:
   static constexpr size_t kReadBufferBytes = 64 * 1024;
   static constexpr size_t kMaxErrorCodes = 128;
+  static constexpr size_t kGoneKept = 1024;
 
   // All references outlive the server. `options` is changed by CONFIG SET.
   Server(Reactor& reactor, Net& net, Random& random, Options& options, Shards& shards,
@@ -162,6 +177,8 @@ class Server {
   Session* session(uint64_t id) const;
   // False once this server is destroyed, for callbacks that may outlive it.
   std::shared_ptr<const bool> alive() const { return alive_; }
+  // Empty: not known, or gone for long.
+  ClientName client_name(uint64_t id) const;
   uint64_t blocked_sessions() const;       // in a command that waits
   uint64_t sessions_with_timeout() const;  // of these
 
@@ -188,8 +205,8 @@ class Server {
   void flush_later(Session& session) { to_flush_.push_back(&session); }
   void free_later(Session& session) { to_free_.push_back(&session); }
   void resume_later(Session& session);  // process_buffered() after this callback
-  // For a session that has blocked itself (BlockReason::kMap): at the end of each turn `answered`
-  // is asked, until it has replied and says so.
+  // For a session that has blocked itself (BlockReason::kMap, kTrace): at the end of each turn
+  // `answered` is asked, until it has replied and says so.
   using Answered = std::function<bool(Session& waiting)>;
   void look_each_turn(const Session& session, Answered answered) {
     lookers_[session.id()] = std::move(answered);
@@ -284,6 +301,9 @@ class Server {
   PubSub& pubsub() { return pubsub_; }
   Tracking& tracking() { return tracking_; }
 
+  // --- traces (traced_commands.cc) ---
+  void keep_slow_traces(Shard& shard);
+
   // --- limits and settings ---
   void apply_setting(const OptionSpec& option);  // after CONFIG SET
   void reset_stats();                            // CONFIG RESETSTAT
@@ -321,8 +341,13 @@ class Server {
   void serving_changed(Shard& shard, bool serves);
   void slots_changed();
   void begin_entries(const CommandContext& context, const Route& route);
-  // What the command wrote or saw.
-  void end_entries(CommandContext& context, const Route& route);
+  // Notes what the command wrote, for its reply and for its trace, and gives it; of several shards
+  // the last.
+  CommitPoint end_entries(CommandContext& context, const Route& route, const CallTimes& times);
+  // traced_commands.cc
+  std::string trace_refusal(Session& session, const Command& command, const Route& route);
+  void trace_reply(CommandContext& context, const CommitPoint& wrote, const CallTimes& times,
+                   uint64_t start);
   // tagged_writes.cc
   bool answer_again(CommandContext& context, const Route& route, const WriteTag& tag);
   void remember_outcome(CommandContext& context, const Route& route, const WriteTag& tag,
@@ -356,6 +381,9 @@ class Server {
   void close_sessions_of(const AclUser& user, Session* caller);
   // Closes the sessions that listen to what their user, changed a moment ago, may not any more.
   void close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller);
+  // Why the session's user may not; counted and logged.
+  std::string denial(Session& session, const Command& command,
+                     std::span<const std::string_view> args);
   // Why the command may not run (or be queued) now; empty when it may.
   std::string refusal(Session& session, const Command& command,
                       std::span<const std::string_view> args, const Route& route);
@@ -406,6 +434,7 @@ class Server {
   uint64_t next_session_id_ = 1;
   BlockedKeys blocked_keys_{shards_};  // outlives the sessions
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::deque<std::pair<uint64_t, ClientName>> gone_;  // the last kGoneKept sessions
   std::vector<Session*> to_flush_;
   std::vector<Session*> to_free_;
   std::vector<Session*> held_;  // with replies that wait for a commit

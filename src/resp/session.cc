@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "resp/commands/trace.h"
 #include "resp/commands/transactions.h"
 #include "resp/errors.h"
 #include "resp/server.h"
@@ -127,10 +128,17 @@ void Session::process_buffered() {
 void Session::resolve(ParsedRequest& parsed, const ParsedRequest* before) {
   const auto& args = server_.batch().args;
   const std::string_view name = args[parsed.first_arg];
+  parsed.key_index = 0;
   const bool same = before != nullptr && args[before->first_arg] == name;
   parsed.command = same ? before->command : server_.commands().find(name);
-  parsed.key_index = 0;
   if (parsed.command == nullptr) return;
+  if (is_trace_of_another(*parsed.command,
+                          std::span(args).subspan(parsed.first_arg, parsed.argc))) {
+    ++parsed.first_arg;
+    --parsed.argc;
+    parsed.traced = true;
+    return resolve(parsed, nullptr);
+  }
   const KeySpec& spec = parsed.command->spec.keys[0];
   if (spec.find != KeySpec::kRange || !spec.has_keys() ||
       static_cast<size_t>(spec.first) >= parsed.argc)
@@ -153,7 +161,7 @@ bool Session::parse_batch(std::string_view input, size_t* offset) {
     const size_t first = args.size();
     switch (parser_.parse(input, offset, &args, limits)) {
       case RequestParser::Outcome::kCommand:
-        batch.push_back({nullptr, first, args.size() - first, *offset, {}, 0});
+        batch.push_back({nullptr, first, args.size() - first, *offset, {}, 0, false});
         break;
       case RequestParser::Outcome::kIncomplete:
         return true;
@@ -209,6 +217,8 @@ size_t Session::process(std::string_view input) {
   const int64_t now_ms = server_.clock().wall_ms();
   server_.shards().set_access_clock(static_cast<uint32_t>(now_ms / 1000));
   last_active_ms_ = now_ms;
+  const int64_t read_ns = clock_ns;
+  received_ns_ = waits_since_ns_ != 0 ? waits_since_ns_ : read_ns;
   while (may_run()) {
     size_t parsed_to = used;
     const bool well_formed = parse_batch(input, &parsed_to);
@@ -220,11 +230,14 @@ size_t Session::process(std::string_view input) {
       const Route route = server_.route(*this, parsed.command, request_args);
       const BlockReason reason = reason_to_wait(i, route, now_ms);
       if (reason != BlockReason::kNone) {  // the request stays in the buffer
+        waits_since_ns_ = received_ns_;
         block(reason, 0, {});
         break;
       }
       used = parsed.end;
       server_.execute(*this, parsed, request_args, route, now_ms, &clock_ns);
+      received_ns_ = read_ns;
+      waits_since_ns_ = 0;
     }
     parser_.forget_inline();
     if (!may_run()) break;

@@ -41,7 +41,8 @@ class Server;
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
 // kLease: a primary that is not sure to be one.
 // kMemory: memory to be freed. kRoom: the same, for values that are to be read. kKeys: keys that
-// have what a command waits for. kMap: a newer map of the cluster.
+// have what a command waits for. kMap: a newer map of the cluster. kTrace: the commit of what is
+// traced.
 enum class BlockReason : uint8_t {
   kNone,
   kWait,
@@ -53,7 +54,8 @@ enum class BlockReason : uint8_t {
   kMemory,
   kRoom,
   kKeys,
-  kMap
+  kMap,
+  kTrace
 };
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkip };
 
@@ -78,6 +80,7 @@ struct ParsedRequest {
   size_t end = 0;  // offset behind the request
   KeyRef key;
   uint32_t key_index = 0;  // 0: no key was hashed ahead
+  bool traced = false;     // TRACE was in front of it
 };
 
 // Requests parsed ahead. One for the whole server: a batch is parsed and run without a break.
@@ -101,6 +104,8 @@ class Session final : public ConnHandler {
   ReplyWriter reply{&output};
   std::unique_ptr<Subscriptions> subscriptions;  // null: none. Changed by PubSub only
   std::unique_ptr<ClientTracking> tracking;      // null: off. Made and ended by Tracking only
+  // When the request that runs was read, though it may have waited since: Clock::mono_ns().
+  int64_t received_ns() const { return received_ns_; }
   // Of the next write (TAG).
   WriteTag tag;
   Dependency depends_on;  // the newest changes that any command of this session wrote or saw
@@ -222,6 +227,8 @@ class Session final : public ConnHandler {
 
   std::unique_ptr<KeyWait> key_wait_;
 
+  int64_t received_ns_ = 0;
+  int64_t waits_since_ns_ = 0;  // the first request of the buffer; 0: it does not wait
   size_t values_awaited_ = 0;
   bool values_arrived_ = false;  // the next request runs in any case
 

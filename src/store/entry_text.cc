@@ -123,6 +123,8 @@ std::string_view effect_name(EffectType type) {
       return "put-library";
     case EffectType::kEraseLibrary:
       return "erase-library";
+    case EffectType::kRemember:
+      return "remember";
     default:
       return set_or_stream_name(type);
   }
@@ -136,6 +138,11 @@ std::string effect_text(const Effect& effect) {
   if (effect.type == EffectType::kWriteRange) text += " at " + std::to_string(effect.offset);
   if (effect.type == EffectType::kSetExpiry) return text + expiry_text(effect.expire_at_ms);
   if (effect.type == EffectType::kErase || effect.type == EffectType::kFlushDb) return text;
+  if (Remembered of;
+      effect.type == EffectType::kRemember && Remembered::decode(effect.value, &of)) {
+    return text + " write " + std::to_string(of.tag.number) + " of client " +
+           std::to_string(of.tag.session) + " of gateway " + hex16(of.tag.gateway);
+  }
   text += ": " + quoted(effect.value, kMostValue);
   return effect.expire_at_ms == 0 ? text : text + expiry_text(effect.expire_at_ms);
 }

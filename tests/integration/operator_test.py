@@ -194,6 +194,39 @@ def test_the_members_of_a_shard_have_the_same_log():
         cluster.undisturbed(lambda: compare_logs(cluster))
 
 
+def trace_writes(cluster):
+    primary = cluster.whole()
+    others = [cluster.id(n) for n in cluster.storage() if n != primary]
+    for name in (primary, "g1"):
+        with cluster.client(name) as c:
+            c("HELLO", "3")
+            traced = c("TRACE", "SET", "traced", name)
+            check_equal((traced["reply"], traced["node"], traced["shard"]),
+                        ("OK", cluster.id(primary), 1))
+            steps = list(traced["steps_usec"])
+            expected = ["received", "started", "applied", "logged", "committed", "answered"]
+            check_equal([s for s in steps if s in expected], expected)
+            backups = [f"prepared_by_{n}" for n in others]
+            check(any(s in backups for s in steps[:steps.index("committed")]), steps)
+            check_equal(c("TRACE", "GET", "traced")["reply"], name.encode())
+    with cluster.client("g1") as c:
+        c("HELLO", "3")
+        c("SET", "traced", "last")
+        why = c("WHY", "traced")
+        check_equal([w["command"] for w in why["writes"]], [b"set", b"set", b"set"])
+        newest = why["writes"][0]
+        check_equal(newest["effects"][0], b'put-string "traced" in database 0: "last"')
+        gateway = re.search(r"run_id:(\w{16})", c("INFO", "server").decode()).group(1)
+        told = newest["effects"][1].decode()
+        check(told.endswith(f" of client {c('CLIENT', 'ID')} of gateway {gateway}"), told)
+        check(newest["seq"] > why["writes"][1]["seq"], why)
+
+
+def test_a_write_is_traced_and_explained():
+    with Cluster(gateways=1) as cluster:
+        cluster.undisturbed(lambda: trace_writes(cluster))
+
+
 def status(cluster, name, *flags):
     """Exit code and output of `holdfast status`."""
     done = subprocess.run([harness.BINARY, "status", "--port", str(cluster.ports[name]), *flags],

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/quoted.h"
 #include "replica/replica.h"
 #include "resp/commands/families.h"
 #include "resp/commands/known_map.h"
@@ -61,7 +62,7 @@ void reply_view(ReplyWriter& reply, const ClusterMap& map, const ClusterShard& s
   for (const Member& member : record.active.members) {
     reply.map(3);
     facts.number("node", member.node);
-    facts.text("store", store_text(member.store));
+    facts.text("store", hex16(member.store));
     facts.text("address", address_of(map, member.node));
   }
 }
@@ -174,7 +175,7 @@ void reply_node(CommandContext& c, const ClusterMap& map, const NodeRecord& node
   c.reply.map(admin != nullptr ? 8 : 7);
   facts.number("node", node.id);
   facts.text("state", node_state_name(node.state));
-  facts.text("store", store_text(node.store));
+  facts.text("store", hex16(node.store));
   facts.text("address", node.resp_address);
   facts.text("link", node.address);
   facts.number("primaries",

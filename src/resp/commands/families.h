@@ -37,6 +37,8 @@ std::span<const CommandSpec> engine_commands();         // ENGINE, a command of 
 std::span<const CommandSpec> shard_commands();          // SHARD, a command of our own
 std::span<const CommandSpec> cluster_view_commands();   // VIEW, NODE, EPOCH, of our own
 std::span<const CommandSpec> oplog_commands();          // OPLOG, of our own
+std::span<const CommandSpec> trace_commands();          // TRACE, of our own
+std::span<const CommandSpec> why_commands();            // WHY, of our own
 std::span<const CommandSpec> debug_commands();          // DEBUG
 std::span<const CommandSpec> acl_commands();            // ACL
 std::span<const CommandSpec> cluster_commands();        // CLUSTER

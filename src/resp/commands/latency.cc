@@ -5,6 +5,7 @@
 
 #include "resp/command_table.h"
 #include "resp/commands/families.h"
+#include "resp/commands/trace.h"
 #include "resp/context.h"
 #include "resp/help.h"
 #include "resp/server.h"
@@ -43,16 +44,20 @@ void slowlog_len_command(CommandContext& c) {
 
 void slowlog_reset_command(CommandContext& c) {
   c.server.slowlog().clear();
+  for (Shard* shard : c.server.shards().all()) shard->traces().forget_slow();
   c.reply.ok();
 }
 
 void slowlog_help_command(CommandContext& c) {
-  reply_help(c, {"GET [<count>]",
-                 "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
-                 "    Entries are made of:",
-                 "    id, timestamp, time in microseconds, arguments array, client IP and port,",
-                 "    client name", "LEN", "    Return the length of the slowlog.", "RESET",
-                 "    Reset the slowlog."});
+  reply_help(c,
+             {"GET [<count>]",
+              "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+              "    Entries are made of:",
+              "    id, timestamp, time in microseconds, arguments array, client IP and port,",
+              "    client name", "LEN", "    Return the length of the slowlog.", "RESET",
+              "    Reset the slowlog.", "TRACES [<count>]",
+              "    Return the steps of the last <count> writes that were slow to commit (default:",
+              "    10, -1 mean all)."});
 }
 
 // --- LATENCY ---
@@ -214,6 +219,17 @@ constexpr CommandSpec kSlowlog[] = {
      "2.2.12",
      "O(N) where N is the number of entries in the slowlog",
      "Clears all entries from the slow log."},
+    {"traces",
+     -2,
+     kAdminFlags,
+     0,
+     {},
+     slowlog_traces_command,
+     "server",
+     "0.1.0",  // of Holdfast
+     "O(N) where N is the number of writes returned",
+     "Returns what became of writes that were slow to commit, step by step.",
+     "[count]"},
     {"help", 2, kHelpFlags, 0, {}, slowlog_help_command, "server", "6.2.0", "O(1)", kHelpSummary},
 };
 

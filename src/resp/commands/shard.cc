@@ -2,11 +2,11 @@
 // operator may ask of it. Every member answers SHARD INFO; the rest is the primary's.
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/quoted.h"
 #include "replica/replica.h"
 #include "resp/commands/families.h"
 #include "resp/commands/known_map.h"
@@ -77,7 +77,7 @@ void reply_member(CommandContext& c, const ReplicaCore& core, const Member& memb
   const Facts facts{c.reply};
   c.reply.map(13);
   facts.number("node", member.node);
-  facts.text("store", store_text(member.store));
+  facts.text("store", hex16(member.store));
   facts.text("address", hooks.client_address ? hooks.client_address(member.node) : "");
   facts.text("kind", votes ? "voter" : "learner");
   facts.text("state", self ? "self" : peer != peers.end() ? peer->state : "unknown");
@@ -103,7 +103,7 @@ void info(CommandContext& c) {
   const Facts facts{c.reply};
   c.reply.map(15);
   facts.number("node", core->self().node);
-  facts.text("store", store_text(core->self().store));
+  facts.text("store", hex16(core->self().store));
   facts.text("role", role_name(core->role()));
   facts.number("epoch", core->epoch());
   facts.number("leader", core->leader().node);

@@ -229,6 +229,24 @@ TEST_CASE("gateway: writes whose connection broke are sent again and done once, 
   CHECK(w.gateway->context().stats.retries > 0);
 }
 
+TEST_CASE("gateway: TRACE and WHY go to the node of the keys, as they came") {
+  World w;
+  auto client = w.client();
+  const std::string a = key_of('a', 1), b = key_of('b', 1);
+  client->send(encoded({"TRACE", "SET", b, "v"}) + "trace get " + a + "\r\n" +
+               encoded({"TRACE", "DEL", a}) + encoded({"WHY", b}));
+  CHECK(w.gets(*client, "+b TRACE SET\r\n+a trace get\r\n+a TRACE DEL\r\n+b WHY " + b + "\r\n"));
+  CHECK(w.b.seen[0] == "TRACE SET " + b + " v");
+  client->received.clear();
+  client->send(encoded({"TRACE", "MGET", a, b}) + encoded({"TRACE", "DBSIZE"}) +
+               encoded({"TRACE", "BLPOP", a, "0"}) + encoded({"TRACE", "NOSUCH"}));
+  const std::string refused =
+      "-ERR TRACE takes commands on keys of one shard that do not block, outside of transactions"
+      "\r\n";
+  CHECK(w.gets(*client, refused + refused + refused +
+                            "-ERR unknown command 'NOSUCH', with args beginning with: \r\n"));
+}
+
 TEST_CASE("gateway: a write that may have been done is never answered with a refusal") {
   World w;
   auto client = w.client();

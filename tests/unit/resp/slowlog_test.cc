@@ -102,5 +102,5 @@ TEST_CASE("slowlog: errors") {
         "-ERR wrong number of arguments for 'slowlog|len' command\r\n");
   CHECK(f.run({"SLOWLOG", "NO"}) == "-ERR unknown subcommand 'NO'. Try SLOWLOG HELP.\r\n");
   CHECK(f.run({"SLOWLOG"}) == "-ERR wrong number of arguments for 'slowlog' command\r\n");
-  CHECK(f.run({"SLOWLOG", "HELP"}).starts_with("*12\r\n+SLOWLOG <subcommand> "));
+  CHECK(f.run({"SLOWLOG", "HELP"}).starts_with("*15\r\n+SLOWLOG <subcommand> "));
 }

@@ -1,0 +1,73 @@
+// See write_traces.h.
+#include "replica/write_traces.h"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+namespace holdfast {
+
+void WriteTraces::logged(GroupTrace group) {
+  group.slowest = std::exchange(slowest_, 0);
+  groups_.push_back(group);
+  if (groups_.size() > kGroups) groups_.pop_front();
+}
+
+void WriteTraces::flushed(Seq upto, int64_t now_ns) {
+  for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
+    if (group->last > upto) continue;
+    if (group->flushed_ns != 0) return;
+    group->flushed_ns = now_ns;
+  }
+}
+
+void WriteTraces::copied(NodeId backup, Seq upto, int64_t now_ns) {
+  for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
+    if (group->last > upto) continue;
+    for (GroupTrace::Copy& copy : group->copies) {
+      if (copy.node == backup) return;  // and so of all before
+      if (copy.node != 0) continue;
+      copy = {backup, now_ns};
+      break;
+    }
+  }
+}
+
+void WriteTraces::committed(Seq upto, int64_t now_ns, int64_t wall_ms) {
+  for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
+    if (group->last > upto) continue;
+    if (group->committed_ns != 0) return;
+    group->committed_ns = now_ns;
+    keep_if_slow(*group, wall_ms);
+  }
+}
+
+const WriteTrace* WriteTraces::write(Seq seq) const {
+  const auto at = [this](size_t i) { return &writes_[(oldest_ + i) % writes_.size()]; };
+  const auto all = std::views::iota(size_t{0}, writes_.size());
+  const auto found = std::ranges::partition_point(all, [&](size_t i) { return at(i)->seq < seq; });
+  return found != all.end() && at(*found)->seq == seq ? at(*found) : nullptr;
+}
+
+const GroupTrace* WriteTraces::group_of(Seq seq) const {
+  const auto at = std::partition_point(groups_.begin(), groups_.end(),
+                                       [seq](const GroupTrace& one) { return one.last < seq; });
+  return at != groups_.end() && at->first <= seq ? &*at : nullptr;
+}
+
+void WriteTraces::keep_slow(int64_t slower_than_us, uint64_t most) {
+  slower_than_us_ = slower_than_us;
+  most_slow_ = most;
+  while (slow_.size() > most_slow_) slow_.pop_back();
+}
+
+void WriteTraces::keep_if_slow(const GroupTrace& group, int64_t wall_ms) {
+  if (slower_than_us_ < 0 || most_slow_ == 0) return;
+  const WriteTrace* slowest = write(group.slowest);
+  if (slowest == nullptr) return;
+  if (group.committed_ns - slowest->received_ns < slower_than_us_ * 1000) return;
+  slow_.push_front({next_slow_id_++, wall_ms, *slowest, group});
+  if (slow_.size() > most_slow_) slow_.pop_back();
+}
+
+}  // namespace holdfast
