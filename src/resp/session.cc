@@ -132,8 +132,8 @@ void Session::resolve(ParsedRequest& parsed, const ParsedRequest* before) {
   const bool same = before != nullptr && args[before->first_arg] == name;
   parsed.command = same ? before->command : server_.commands().find(name);
   if (parsed.command == nullptr) return;
-  if (is_trace_of_another(*parsed.command,
-                          std::span(args).subspan(parsed.first_arg, parsed.argc))) {
+  if (!same && is_trace_of_another(*parsed.command,
+                                   std::span(args).subspan(parsed.first_arg, parsed.argc))) {
     ++parsed.first_arg;
     --parsed.argc;
     parsed.traced = true;
@@ -236,8 +236,10 @@ size_t Session::process(std::string_view input) {
       }
       used = parsed.end;
       server_.execute(*this, parsed, request_args, route, now_ms, &clock_ns);
-      received_ns_ = read_ns;
-      waits_since_ns_ = 0;
+      if (waits_since_ns_ != 0) {
+        received_ns_ = read_ns;
+        waits_since_ns_ = 0;
+      }
     }
     parser_.forget_inline();
     if (!may_run()) break;
