@@ -29,7 +29,7 @@ uint64_t Eviction::evict(EvictionPolicy policy, uint64_t bytes, int64_t now_ms, 
     freed += erase_victims(evicting);
     if (steps % kStepsPerLook == 0 && reactor_.clock().mono_ns() >= deadline_ns) break;
   }
-  shard_.end_command();
+  shard_.end_own_command("eviction-cycle");
   return freed;
 }
 

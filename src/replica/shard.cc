@@ -84,6 +84,13 @@ Seq Shard::end_command() {
   return last_.seq;
 }
 
+void Shard::end_own_command(std::string_view what) {
+  const Seq seq = end_command();
+  if (seq == 0) return;
+  const int64_t now_ns = reactor_.clock().mono_ns();
+  traces_.wrote({seq, 0, what, now_ns, now_ns, now_ns});
+}
+
 void Shard::submit() {
   if (failed() || deposed_) return;
   if (checkpoint_due()) checkpoint_.start();
@@ -369,14 +376,14 @@ uint64_t Shard::expire_due(int64_t now_ms, int64_t budget_us, const KeyVisitor& 
       if (expiring) expiring(db, key);
       emit(Effect::erase(db, key));
       if (++erased % kPerEntry != 0) continue;
-      end_command();
+      end_own_command("expire-cycle");
       if (reactor_.clock().mono_ns() >= deadline_ns) {
         *more = true;
         return erased;
       }
     }
   }
-  end_command();
+  end_own_command("expire-cycle");
   return erased;
 }
 
@@ -398,7 +405,7 @@ uint64_t Shard::expire_due_fields(int64_t now_ms, int64_t budget_us, const Field
       const uint32_t taken = hash_take_due(hash->collection(), now_ms, kPerEntry, &fields);
       const bool emptied = taken == hash_size(hash->collection());
       emit(Effect::edit(EffectType::kHashDelete, db, key, fields));
-      end_command();
+      end_own_command("expire-cycle");
       deleted += taken;
       if (expired) expired(db, key, emptied);
       if (reactor_.clock().mono_ns() < deadline_ns) continue;

@@ -141,6 +141,8 @@ class Shard final : private Replica::Owner {
   bool entry_is_full() const { return writer_.size() > kMaxEntryBytes; }
   // The entry's seq, 0 when the command emitted nothing.
   Seq end_command();
+  // The same of what the server does by itself; its trace says so. `what`: a literal.
+  void end_own_command(std::string_view what);
 
   // Null when nobody has to be told, which costs nothing. Not owned.
   void observe_effects(EffectObserver* observer) { observer_ = observer; }

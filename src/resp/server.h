@@ -72,7 +72,6 @@ struct Pause {
   bool writes_only = false;
 };
 
-// All optional: without a hook the figure is 0, as in the simulation.
 // The link to another node of the group.
 struct GroupPeer {
   bool up = false;
@@ -83,6 +82,7 @@ struct GroupPeer {
 
 class ClusterAdmin;
 
+// All optional: without a hook the figure is 0, as in the simulation.
 struct ServerHooks {
   std::function<void()> shutdown;                 // SHUTDOWN was asked for
   std::function<void()> exit_now;                 // the same while a script cannot be waited for
