@@ -267,6 +267,9 @@ bool Backend::take_error(Call& call) {
       while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
     }
   }
+  if (refusal.kind == RefusalKind::kNone && call.lost && refused_this_time(line)) {
+    refusal.kind = RefusalKind::kLater;
+  }
   if (refusal.kind == RefusalKind::kNone) return false;
   if (refusal.kind == RefusalKind::kAsk && call.preludes > 0) refusal.kind = RefusalKind::kLater;
   pop();

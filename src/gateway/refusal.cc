@@ -41,4 +41,10 @@ NodeRefusal classify_refusal(std::string_view line) {
   return refusal;
 }
 
+bool refused_this_time(std::string_view line) {
+  const std::string_view code = take_word(&line);
+  return code == "OOM" || code == "MISCONF" || code == "NOPERM" || code == "NOAUTH" ||
+         code == "EXECABORT";
+}
+
 }  // namespace holdfast

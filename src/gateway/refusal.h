@@ -27,5 +27,8 @@ struct NodeRefusal {
 
 // `line`: an error reply with or without "-" and its line end.
 NodeRefusal classify_refusal(std::string_view line);
+// Errors of a command that was not begun, which nodes do not remember: of a write that may have
+// been done when it was sent before, they say nothing. `line`: without its '-'.
+bool refused_this_time(std::string_view line);
 
 }  // namespace holdfast

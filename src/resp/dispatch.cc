@@ -50,7 +50,8 @@ std::string Server::denial(Session& session, const Command& command,
 }
 
 std::string Server::refusal(Session& session, const Command& command,
-                            std::span<const std::string_view> args, const Route& route) {
+                            std::span<const std::string_view> args, const Route& route,
+                            const WriteTag& tag) {
   if (!command.arity_ok(args.size()) || command.spec.handler == nullptr) {
     return "ERR wrong number of arguments for '" + command.full_name + "' command";
   }
@@ -63,13 +64,17 @@ std::string Server::refusal(Session& session, const Command& command,
     std::string reason = not_served(session, route, flags, command, args);
     if (!reason.empty()) return reason;
   }
+  const bool done_before =
+      tag.given() && route.shard != nullptr &&
+      route.shard->keyspace().outcomes().find(tag).found != Outcomes::Found::kNothing;
   // Whatever is queued takes memory.
-  const bool needs_memory = (flags & kDenyOom) != 0 || queues;
+  const bool needs_memory = ((flags & kDenyOom) != 0 || queues) && !done_before;
   if (needs_memory && out_of_memory()) {
     return std::string(errors::kOutOfMemory);
   }
   Shard* shard = route.shard != nullptr ? route.shard : shards_.first();
-  if ((flags & kDenyOom) != 0 && shard != nullptr && shard->engine().out_of_space()) {
+  const bool needs_space = (flags & kDenyOom) != 0 && !done_before;
+  if (needs_space && shard != nullptr && shard->engine().out_of_space()) {
     return std::string(errors::kDeviceFull);
   }
   if ((flags & kWrite) != 0) {
@@ -117,7 +122,7 @@ void Server::execute(Session& session, const ParsedRequest& request,
     if (called == nullptr) return refuse(session, nullptr, unknown_subcommand(*command, args[1]));
   }
   const WriteTag tag = std::exchange(session.tag, {});
-  std::string reason = refusal(session, *called, args, route);
+  std::string reason = refusal(session, *called, args, route, tag);
   if (request.traced && reason.empty()) reason = trace_refusal(session, *called, route);
   if (!reason.empty()) return refuse(session, called, reason);
   const uint64_t start = session.output.position();
@@ -209,7 +214,7 @@ void Server::run_again(Session& session, int64_t now_ms) {
   const Route route{.shard = &wait.shard, .slot = wait.slot};
   Dependency depends_on;
   wait.found_nothing = false;
-  const std::string reason = refusal(session, command, wait.args, route);
+  const std::string reason = refusal(session, command, wait.args, route, {});
   if (!reason.empty()) {
     ++command.stats.rejected;
     session.reply.error(reason);

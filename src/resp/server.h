@@ -384,9 +384,11 @@ class Server {
   // Why the session's user may not; counted and logged.
   std::string denial(Session& session, const Command& command,
                      std::span<const std::string_view> args);
-  // Why the command may not run (or be queued) now; empty when it may.
+  // Why the command may not run (or be queued) now; empty when it may. With the tag of a write that
+  // was carried out before it may, whatever there is no room for now: it is only answered again.
   std::string refusal(Session& session, const Command& command,
-                      std::span<const std::string_view> args, const Route& route);
+                      std::span<const std::string_view> args, const Route& route,
+                      const WriteTag& tag);
   // Replies with the reason. A transaction that the command was meant for can't be executed then.
   void refuse(Session& session, const Command* command, std::string_view reason);
   void run(CommandContext& context, int64_t* clock_ns);

@@ -95,8 +95,8 @@ class FakeNode {
         const bool again = numbered && known != node.remembered_.end();
         const std::string reply = again ? known->second : node.script_(request.words);
         if (reply.empty()) return;
-        const bool refused =
-            classify_refusal(reply).kind != RefusalKind::kNone || reply.starts_with("-EXECABORT");
+        const bool refused = classify_refusal(reply).kind != RefusalKind::kNone ||
+                             (reply[0] == '-' && refused_this_time(reply.substr(1)));
         if (numbered && !refused) node.remembered_.emplace(request.tag, reply);
         queued.pop_front();
         if (!node.mute) send(reply);

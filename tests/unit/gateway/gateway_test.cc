@@ -261,6 +261,30 @@ TEST_CASE("gateway: a write that may have been done is never answered with a ref
   CHECK(w.gateway->context().stats.unknown == 1);
 }
 
+TEST_CASE("gateway: what a node has no room for says nothing of a write that was sent before") {
+  World w;
+  auto client = w.client();
+  const std::string key = key_of('a', 1);
+  const auto full = [](const std::vector<std::string>&) {
+    return std::string("-MISCONF The device of data.dir is full\r\n");
+  };
+  w.a.set_script(full);
+  client->send(encoded({"SET", key, "v"}));
+  CHECK(w.gets(*client, full({})));  // sent once
+  client->received.clear();
+
+  w.a.set_script([](const std::vector<std::string>&) { return std::string(); });
+  const size_t seen = w.a.seen.size();
+  client->send(encoded({"SET", key, "v"}));
+  REQUIRE(w.sim.run_until([&] { return w.a.seen.size() == seen + 1; }));
+  w.a.cut(false);
+  w.a.set_script(full);
+  w.sim.run_for(500);
+  CHECK(client->received.empty());
+  w.a.set_script([](const std::vector<std::string>&) { return std::string("+OK\r\n"); });
+  CHECK(w.gets(*client, "+OK\r\n"));
+}
+
 TEST_CASE("gateway: a write whose answer its node has forgotten has an unknown outcome") {
   World w;
   auto client = w.client();

@@ -5,6 +5,15 @@
 
 namespace holdfast {
 
+TEST_CASE("refusal: what says nothing of a write that was sent before") {
+  for (const char* line : {"OOM command not allowed", "MISCONF The device is full", "NOAUTH x",
+                           "NOPERM x", "EXECABORT Transaction discarded"}) {
+    CHECK(refused_this_time(line));
+  }
+  CHECK_FALSE(refused_this_time("WRONGTYPE Operation against a key"));
+  CHECK_FALSE(refused_this_time("ERR value is not an integer or out of range"));
+}
+
 TEST_CASE("refusal: what was certainly not carried out, and what is the client's to see (R2)") {
   const NodeRefusal moved = classify_refusal("-MOVED 3999 127.0.0.1:6381\r\n");
   CHECK(moved.kind == RefusalKind::kMoved);

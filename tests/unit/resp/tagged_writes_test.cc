@@ -78,6 +78,27 @@ TEST_CASE("tag: an answer waits for the commit of what did it, as the first one 
   CHECK(two->received() == ":1\r\n");
 }
 
+TEST_CASE("tag: what was done is answered again though the device is full since then") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto c = f.connect();
+  CHECK(numbered(*c, 1, 1, 1, {"INCR", key}) == ":1\r\n");
+  const auto transaction = [&](int number) {
+    CHECK(numbered(*c, 1, number, 1, {"MULTI"}) == "+OK\r\n");
+    c->run({"INCR", key});
+    c->run({"GET", key});
+    return c->run({"EXEC"});
+  };
+  CHECK(transaction(2) == "*2\r\n:2\r\n$1\r\n2\r\n");
+  f.engine(0).set_out_of_space(true);
+  CHECK(numbered(*c, 1, 1, 1, {"INCR", key}) == ":1\r\n");
+  CHECK(transaction(2) == "*2\r\n:2\r\n$1\r\n2\r\n");
+  CHECK(numbered(*c, 1, 3, 1, {"INCR", key}).starts_with("-MISCONF "));
+  CHECK(transaction(4).starts_with("-EXECABORT"));
+  f.engine(0).set_out_of_space(false);
+  CHECK(f.run({"GET", key}) == "$1\r\n2\r\n");
+}
+
 TEST_CASE("tag: a long answer is forgotten, the write is not") {
   ClusterFixture f(1);
   const std::string key = f.key(0);
