@@ -54,6 +54,7 @@ bool GatewaySession::refuse(const Command* command, std::string_view text) {
 
 // False: not now; the request stays in the buffer.
 bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
+  const CommandArgs request = args;
   const Command* command = gateway_.commands().find(args[0]);
   traced_ = command != nullptr && is_trace_of_another(*command, args);
   if (traced_) {  // it goes the way of what is traced
@@ -90,7 +91,7 @@ bool GatewaySession::execute(CommandArgs args, std::string_view raw) {
   const bool plain = raw[0] == '*' && raw.size() > 1 && raw[1] > '0' && raw[1] <= '9';
   if (!plain) {
     encoded_.clear();
-    append_command(&encoded_, traced_ ? CommandArgs(args.data() - 1, args.size() + 1) : args);
+    append_command(&encoded_, request);
     raw = encoded_;
   }
   raw_ = raw;

@@ -24,12 +24,12 @@ void WriteTraces::flushed(Seq upto, int64_t now_ns) {
 void WriteTraces::copied(NodeId backup, Seq upto, int64_t now_ns) {
   for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
     if (group->last > upto) continue;
-    for (GroupTrace::Copy& copy : group->copies) {
-      if (copy.node == backup) return;  // and so of all before
-      if (copy.node != 0) continue;
-      copy = {backup, now_ns};
-      break;
-    }
+    const auto place = std::ranges::find_if(group->copies, [backup](const GroupTrace::Copy& copy) {
+      return copy.node == backup || copy.node == 0;
+    });
+    // Known already, or no place for it: and so of all before.
+    if (place == group->copies.end() || place->node == backup) return;
+    *place = {backup, now_ns};
   }
 }
 
@@ -66,7 +66,7 @@ void WriteTraces::keep_if_slow(const GroupTrace& group, int64_t wall_ms) {
   const WriteTrace* slowest = write(group.slowest);
   if (slowest == nullptr) return;
   if (group.committed_ns - slowest->received_ns < slower_than_us_ * 1000) return;
-  slow_.push_front({next_slow_id_++, wall_ms, *slowest, group});
+  slow_.push_front({wall_ms, *slowest, group});
   if (slow_.size() > most_slow_) slow_.pop_back();
 }
 

@@ -22,7 +22,7 @@ namespace holdfast {
 struct WriteTrace {
   Seq seq = 0;
   uint64_t client = 0;       // 0: the server itself
-  std::string_view command;  // its full name, which outlives the shard
+  std::string_view command;  // its full name, of the server's table or a literal
   int64_t received_ns = 0;
   int64_t started_ns = 0;
   int64_t applied_ns = 0;
@@ -47,7 +47,6 @@ struct GroupTrace {
 
 // A write that took longer than it should, from its arrival to its commit.
 struct SlowWrite {
-  uint64_t id = 0;
   int64_t wall_ms = 0;  // when it was committed
   WriteTrace write;
   GroupTrace group;
@@ -99,7 +98,6 @@ class WriteTraces {
   std::deque<SlowWrite> slow_;
   int64_t slower_than_us_ = -1;
   uint64_t most_slow_ = 0;
-  uint64_t next_slow_id_ = 0;
 };
 
 }  // namespace holdfast

@@ -26,6 +26,12 @@ bool is_redirection(std::string_view reason) {
          reason.starts_with("CLUSTERDOWN ");
 }
 
+// A numbered write that is remembered: it needs no room to be answered again.
+bool done_before(const Route& route, const WriteTag& tag) {
+  return tag.given() && route.shard != nullptr &&
+         route.shard->keyspace().outcomes().find(tag).found != Outcomes::Found::kNothing;
+}
+
 // What a script does is known only when it has run.
 bool may_write(uint32_t flags) {
   const bool script = (flags & kNoMandatoryKeys) != 0 && (flags & kReadonly) == 0;
@@ -64,19 +70,16 @@ std::string Server::refusal(Session& session, const Command& command,
     std::string reason = not_served(session, route, flags, command, args);
     if (!reason.empty()) return reason;
   }
-  const bool done_before =
-      tag.given() && route.shard != nullptr &&
-      route.shard->keyspace().outcomes().find(tag).found != Outcomes::Found::kNothing;
   // Whatever is queued takes memory.
-  const bool needs_memory = ((flags & kDenyOom) != 0 || queues) && !done_before;
-  if (needs_memory && out_of_memory()) {
-    return std::string(errors::kOutOfMemory);
-  }
+  const bool needs_memory = (flags & kDenyOom) != 0 || queues;
   Shard* shard = route.shard != nullptr ? route.shard : shards_.first();
-  const bool needs_space = (flags & kDenyOom) != 0 && !done_before;
-  if (needs_space && shard != nullptr && shard->engine().out_of_space()) {
-    return std::string(errors::kDeviceFull);
+  std::string_view no_room;
+  if (needs_memory && out_of_memory()) {
+    no_room = errors::kOutOfMemory;
+  } else if ((flags & kDenyOom) != 0 && shard != nullptr && shard->engine().out_of_space()) {
+    no_room = errors::kDeviceFull;
   }
+  if (!no_room.empty() && !done_before(route, tag)) return std::string(no_room);
   if ((flags & kWrite) != 0) {
     const bool failed = route.shard != nullptr
                             ? route.shard->failed()

@@ -24,25 +24,25 @@ struct Facts {
 // The same of a map whose pairs are counted as they come.
 class CountedFacts {
  public:
-  explicit CountedFacts(ReplyWriter& reply) : reply_(reply), late_(reply.late()) {}
+  explicit CountedFacts(ReplyWriter& reply) : facts_{reply}, late_(reply.late()) {}
   void number(std::string_view name, uint64_t value) {
-    this->name(name);
-    reply_.integer(static_cast<int64_t>(value));
+    ++pairs_;
+    facts_.number(name, value);
   }
   void text(std::string_view name, std::string_view value) {
-    this->name(name);
-    reply_.bulk(value);
+    ++pairs_;
+    facts_.text(name, value);
   }
   // Of a value that follows.
   void name(std::string_view name) {
     ++pairs_;
-    reply_.bulk(name);
+    facts_.reply.bulk(name);
   }
   // Once, when all were told.
-  void end() { reply_.map_was(late_, pairs_); }
+  void end() { facts_.reply.map_was(late_, pairs_); }
 
  private:
-  ReplyWriter& reply_;
+  const Facts facts_;
   const ReplyWriter::Late late_;
   uint64_t pairs_ = 0;
 };

@@ -16,7 +16,6 @@ constexpr int64_t kTickMs = 100;
 constexpr uint32_t kGarbagePerTurn = 512;  // objects of dropped databases freed in a turn
 constexpr int64_t kRateSampleNs = 1'000'000'000;
 
-
 }  // namespace
 
 Server::Server(Reactor& reactor, Net& net, Random& random, Options& options, Shards& shards,

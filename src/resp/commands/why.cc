@@ -60,10 +60,7 @@ Status Search::look_at(Seq from, Seq to) {
   Status damaged;
   const Status read = c_.shard().read_committed(from, to, [&](Seq, std::string_view entry) {
     bytes_ += entry.size();
-    const Result<EntryHeader> header = read_entry_header(entry);
-    if (!header.ok()) damaged = header.status();
-    if (!damaged.ok()) return false;
-    Change change{header.value(), {}};
+    Change change;
     bool concerned = false;
     std::string number;
     damaged = read_effects(entry, c_.keyspace(), [&](const Effect& effect) {
@@ -74,9 +71,12 @@ Status Search::look_at(Seq from, Seq to) {
         change.effects.push_back(effect_text(effect));
       }
     });
-    if (concerned && !number.empty()) change.effects.push_back(std::move(number));
-    if (concerned) found.push_back(std::move(change));
-    return damaged.ok();
+    if (!damaged.ok()) return false;
+    if (!concerned) return true;
+    if (!number.empty()) change.effects.push_back(std::move(number));
+    change.header = peek_entry_header(entry);  // which read_effects() has checked
+    found.push_back(std::move(change));
+    return true;
   });
   std::move(found.rbegin(), found.rend(), std::back_inserter(changes_));
   return read.ok() ? damaged : read;
