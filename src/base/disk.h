@@ -27,7 +27,9 @@ class File {
 
   // Fills `out` from `offset`.
   virtual Status read_at(uint64_t offset, std::span<char> out) = 0;
-  // The next read_at() will be of just this range: it may be read already, beside the caller.
+  // The same of a whole buffer, which may be exchanged for another of its size.
+  virtual Status fill(uint64_t offset, AlignedBuffer* out) { return read_at(offset, out->span()); }
+  // The next read will be fill() of just this range: it may be read already, beside the caller.
   // REQUIRES: nothing writes there until then. Size 0: there is no such read after all.
   virtual void will_read(uint64_t /*offset*/, size_t /*size*/) {}
   // Writes all of `data`; extends the file if needed. Not durable before sync() returns ok, unless

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <future>
+#include <optional>
 
 #include "base/libevent_reactor.h"
 #include "base/thread_writer.h"
@@ -35,31 +37,41 @@ class RealFile final : public File {
   RealFile(std::string path, int fd, bool write_through)
       : path_(std::move(path)), fd_(fd), write_through_(write_through) {}
   ~RealFile() override {
-    if (ahead_.valid()) ahead_.wait();
+    await_ahead();
     ::close(fd_);
   }
   RealFile(const RealFile&) = delete;
   RealFile& operator=(const RealFile&) = delete;
 
   Status read_at(uint64_t offset, std::span<char> out) override {
-    if (ahead_.valid()) {
-      const Status read = ahead_.get();
-      if (offset == ahead_offset_ && out.size() == ahead_buffer_.size()) {
-        std::memcpy(out.data(), ahead_buffer_.data(), out.size());
-        return read;
-      }
-    }
+    await_ahead();
     return read_now(offset, out);
   }
 
+  Status fill(uint64_t offset, AlignedBuffer* out) override {
+    const std::optional<Status> read = await_ahead();
+    if (!read || offset != ahead_offset_ || out->size() != ahead_buffer_.size()) {
+      return read_now(offset, out->span());
+    }
+    std::swap(*out, ahead_buffer_);
+    return *read;
+  }
+
   void will_read(uint64_t offset, size_t size) override {
-    if (ahead_.valid()) ahead_.wait();
-    ahead_ = {};
+    await_ahead();
     if (size == 0) return;
     if (ahead_buffer_.size() != size) ahead_buffer_ = AlignedBuffer::uninitialized(size);
     ahead_offset_ = offset;
-    ahead_ = std::async(std::launch::async,
-                        [this, offset] { return read_now(offset, ahead_buffer_.span()); });
+    // In two halves: a device is faster with more than one read to do.
+    const std::span<char> all = ahead_buffer_.span();
+    const size_t half = round_up(size / 2, kBlock);
+    const auto begin = [&](size_t from, size_t count) {
+      return std::async(std::launch::async,
+                        [this, at = offset + from, part = all.subspan(from, count)] {
+                          return read_now(at, part);
+                        });
+    };
+    ahead_ = {begin(0, half), begin(half, size - half)};
   }
 
   Status write_at(uint64_t offset, std::span<const char> data) override {
@@ -121,6 +133,14 @@ class RealFile final : public File {
   }
 
  private:
+  // How the read ahead ended, if there is one.
+  std::optional<Status> await_ahead() {
+    if (!ahead_[0].valid()) return {};
+    const Status first = ahead_[0].get();
+    const Status second = ahead_[1].get();
+    return first.ok() ? second : first;
+  }
+
   Status read_now(uint64_t offset, std::span<char> out) const {
     while (!out.empty()) {
       const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
@@ -141,7 +161,7 @@ class RealFile final : public File {
   int fd_;
   bool write_through_;
   bool poisoned_ = false;
-  std::future<Status> ahead_;  // of the read at ahead_offset_ into ahead_buffer_
+  std::array<std::future<Status>, 2> ahead_;  // of the read at ahead_offset_ into ahead_buffer_
   uint64_t ahead_offset_ = 0;
   AlignedBuffer ahead_buffer_;
 };

@@ -128,6 +128,8 @@ class Bench {
     identity_ = {store_.superblock.uuid, store_.superblock.wal_blocks};
   }
 
+  std::string path() const { return store_.wal_path(); }
+
   // The device itself: plain writes, one behind the other, round the ring.
   Figures raw(uint64_t size, size_t depth) {
     const uint64_t bytes = round_up(size, kBlock);
@@ -159,19 +161,19 @@ class Bench {
     return figures;
   }
 
-  // The device itself: the same bytes as scan() reads, a MiB at a time, the next one asked for.
+  // The device itself: the same bytes as scan() reads, in as large pieces, the next one asked for.
   Figures raw_scan() {
     Figures figures;
-    AlignedBuffer window(1 << 20);
+    AlignedBuffer window(4 << 20);
     const int64_t begun = reactor_.clock().mono_ns();
-    for (uint64_t block = kept_.block; block < next_.block; block += window.size() / kBlock) {
-      const uint64_t place = block % identity_.ring_blocks;
-      const uint64_t room = (identity_.ring_blocks - place) * kBlock;
-      const auto part = window.span().first(std::min<uint64_t>(room, window.size()));
-      must(store_.wal->read_at(identity_.offset(block), part));
-      if (room >= 2 * window.size()) {
-        store_.wal->will_read(identity_.offset(block) + window.size(), window.size());
-      }
+    for (uint64_t block = kept_.block; block < next_.block;) {
+      const uint64_t offset = identity_.offset(block);
+      const uint64_t room = (identity_.ring_blocks - block % identity_.ring_blocks) * kBlock;
+      const uint64_t bytes = std::min<uint64_t>(room, window.size());
+      must(bytes == window.size() ? store_.wal->fill(offset, &window)
+                                  : store_.wal->read_at(offset, window.span().first(bytes)));
+      if (room >= 2 * window.size()) store_.wal->will_read(offset + bytes, bytes);
+      block += bytes / kBlock;
     }
     figures.ns = reactor_.clock().mono_ns() - begun;
     figures.bytes = (next_.block - kept_.block) * kBlock;
@@ -241,12 +243,13 @@ void print_scan(const Figures& scan, const Figures& raw) {
               100 * scan.mb_per_second() / raw.mb_per_second());
 }
 
-// MB/s as fio measures it; 0 when fio is not there.
-double fio(const Options& options, uint64_t size) {
+// MB/s as fio measures it in the same place of the same file, its buffers filled anew for each
+// write, as a log's are (unchanged ones are still in caches); 0 when fio is not there.
+double fio(const Options& options, const std::string& path, uint64_t size) {
   const std::string command =
-      "fio --name=wal --filename=" + options.directory +
-      "/fio --size=" + std::to_string(options.ring_mb) +
-      "m --rw=write --direct=1 --sync=dsync --overwrite=1 "
+      "fio --name=wal --filename=" + path + " --offset=" + std::to_string(kRegionOffset) +
+      " --size=" + std::to_string(options.ring_mb) +
+      "m --buffer_pattern=0x72 --refill_buffers=1 --rw=write --direct=1 --sync=dsync --overwrite=1 "
       "--ioengine=io_uring --iodepth=" +
       std::to_string(options.depth) + " --bs=" + std::to_string(size) +
       " --time_based --runtime=" + std::to_string(std::lround(options.seconds)) +
@@ -280,7 +283,7 @@ void measure(Bench& bench, const Options& options, uint64_t size) {
     scans.push_back(bench.scan());
     raw_scans.push_back(bench.raw_scan());
     raws.push_back(bench.raw(size, options.depth));
-    fios.push_back(fio(options, size));
+    fios.push_back(fio(options, bench.path(), size));
   }
   const auto speed = [](const Figures& figures) { return figures.mb_per_second(); };
   const Figures log = median(logs, speed), raw = median(raws, speed);

@@ -91,9 +91,7 @@ Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit
 Status DataStore::check_segment(const Segment& segment, const Extent& next,
                                 const RecordCheck& check) {
   AlignedBuffer bytes = AlignedBuffer::uninitialized(segment.extent.bytes());
-  if (Status status = file_.read_at(segment.extent.offset(), bytes.span()); !status.ok()) {
-    return status;
-  }
+  if (Status status = file_.fill(segment.extent.offset(), &bytes); !status.ok()) return status;
   if (next.count > 0) file_.will_read(next.offset(), next.bytes());
   std::string scratch;
   Segments::visit_live(segment, [&](uint64_t offset) {
@@ -183,7 +181,7 @@ void DataStore::fetch(ShardId shard, const RecordKey& key, Engine::RecordRead do
 
 Status DataStore::read_blocks(const Extent& part, const Extent& next, AlignedBuffer* bytes) {
   *bytes = AlignedBuffer::uninitialized(part.bytes());
-  const Status status = file_.read_at(part.offset(), bytes->span());
+  const Status status = file_.fill(part.offset(), bytes);
   if (next.count > 0) file_.will_read(next.offset(), next.bytes());
   return status;
 }

@@ -26,15 +26,18 @@ Status WalReader::fetch(uint64_t number) {
     const bool goes_on = window_blocks_ > 0 && place == window_place_ + window_blocks_;
     window_place_ = place;
     window_blocks_ = size_at(place);
+    const uint64_t offset = identity_.offset(number);
     const Status status =
-        file_.read_at(identity_.offset(number), window_.span().first(window_blocks_ * kBlock));
+        window_blocks_ == kWindowBlocks
+            ? file_.fill(offset, &window_)
+            : file_.read_at(offset, window_.span().first(window_blocks_ * kBlock));
     if (!status.ok()) {
       window_blocks_ = 0;
       return file_.read_at(identity_.offset(number), block_.span());
     }
     const uint64_t next = place + window_blocks_;
-    if (goes_on && next < identity_.ring_blocks) {
-      file_.will_read(identity_.offset(next), size_at(next) * kBlock);
+    if (goes_on && size_at(next) == kWindowBlocks) {
+      file_.will_read(identity_.offset(next), window_.size());
     }
   }
   std::memcpy(block_.data(), window_.data() + (place - window_place_) * kBlock, kBlock);

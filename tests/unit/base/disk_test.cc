@@ -72,6 +72,42 @@ TEST_CASE_TEMPLATE("disk: a read past the end is corrupt and names file and offs
   CHECK(status.message().find("at 5") != std::string::npos);
 }
 
+TEST_CASE_TEMPLATE("disk: a buffer is filled, whatever was read ahead", Place, OnRealDisk,
+                   OnSimDisk) {
+  Place on;
+  auto file = create(on.disk, on.path("f"));
+  std::string blocks;
+  for (char c = 'a'; c < 'h'; ++c) blocks += std::string(kBlock, c);
+  CHECK(file->write_at(0, blocks).ok());
+  const auto filled = [&](uint64_t block, uint64_t count) {
+    AlignedBuffer buffer(count * kBlock);
+    REQUIRE(file->fill(block * kBlock, &buffer).ok());
+    return std::string(buffer.data(), buffer.size()) ==
+           blocks.substr(block * kBlock, count * kBlock);
+  };
+  CHECK(filled(1, 2));
+  for (const uint64_t count : {1, 2, 3, 4}) {
+    file->will_read(2 * kBlock, count * kBlock);
+    CHECK(filled(2, count));
+  }
+  file->will_read(0, 2 * kBlock);
+  CHECK(filled(0, 3));  // another size
+  file->will_read(0, 2 * kBlock);
+  CHECK(filled(1, 2));  // another place
+  CHECK(filled(0, 2));
+  file->will_read(0, 2 * kBlock);
+  file->will_read(3 * kBlock, 2 * kBlock);
+  CHECK(filled(3, 2));
+  file->will_read(0, 2 * kBlock);
+  file->will_read(0, 0);  // no more
+  CHECK(file->write_at(0, std::string(1, '?')).ok());
+  blocks[0] = '?';
+  CHECK(filled(0, 2));
+  file->will_read(6 * kBlock, 2 * kBlock);  // past the end
+  AlignedBuffer buffer(2 * kBlock);
+  CHECK(file->fill(6 * kBlock, &buffer).code() == Code::kCorrupt);
+}
+
 TEST_CASE_TEMPLATE("disk: open modes", Place, OnRealDisk, OnSimDisk) {
   Place on;
   CHECK(on.disk.open(on.path("f"), {}).status().code() == Code::kNotFound);
