@@ -140,6 +140,10 @@ void ClusterAgent::on_message(const Message& message) {
     if (message.from == kCoordinatorMember) take_map(*map);
     return;
   }
+  if (const auto* published = std::get_if<Published>(&message.body)) {
+    if (hooks_.published) hooks_.published(*published);
+    return;
+  }
   const auto found = shards_.find(message.shard);
   if (found == shards_.end()) return;
   Replica& replica = *found->second->replica();
@@ -212,6 +216,17 @@ void ClusterAgent::report() {
 
 void ClusterAgent::suspect(NodeId node) {
   suspects_[node] = reactor_.clock().boot_ns() + kSuspectNs;
+}
+
+// Half of a link's room is the log's: nobody writes slower because others publish.
+void ClusterAgent::publish(const Published& message) {
+  if (peers_ == nullptr) return;
+  for (const NodeRecord& node : map_.nodes) {
+    const PeerLink* link = peers_->link(node.id);
+    if (link == nullptr || !link->has(kFeaturePublished)) continue;
+    if (link->queued_bytes() > system_.peers.max_queue_bytes / 2) continue;
+    peers_->send({0, 0, self_, {node.id, 0}, message});
+  }
 }
 
 // --- what others ask ---

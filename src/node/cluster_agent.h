@@ -30,6 +30,7 @@ class ClusterAgent {
   struct Hooks {
     std::function<void(ShardId)> host;  // this node is a member of that shard, which it has not
     std::function<void(const ClusterMap&)> map_changed;
+    std::function<void(const Published&)> published;  // at another node
   };
 
   // Both outlive the agent.
@@ -54,6 +55,8 @@ class ClusterAgent {
   const Member& self() const { return self_; }
   // That node does not answer: the coordinators are told, for a while.
   void suspect(NodeId node);
+  // To all storage nodes that are reached now.
+  void publish(const Published& message);
   // "HOST:PORT" for clients; empty: unknown.
   std::string client_address(NodeId node) const;
   // Where a command for that slot belongs; empty: nobody serves it.

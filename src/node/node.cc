@@ -94,6 +94,9 @@ Status Node::open_shards() {
       end(ExitCode::kIoError, hosted.message());
     };
     hooks.map_changed = [this](const ClusterMap& map) { give_slots(map); };
+    hooks.published = [this](const Published& message) {
+      if (server_ != nullptr) server_->published_elsewhere(message);
+    };
     agent_ = std::make_unique<ClusterAgent>(system_, options_, std::move(hooks));
     shards_ = std::make_unique<Shards>(seed);
   } else if (coordinator || options_.replication != Replication::kNone) {
@@ -176,6 +179,7 @@ Status Node::make_server() {
     hooks.moved_to = [this](SlotId slot) { return agent_->address_of(slot); };
     hooks.cluster_map = [this] { return &agent_->map(); };
     hooks.cluster_self = [this] { return agent_->self(); };
+    hooks.publish = [this](const Published& message) { agent_->publish(message); };
   }
   server_ = std::make_unique<Server>(reactor_, system_.net, system_.random, options_, *shards_,
                                      std::move(hooks));

@@ -66,6 +66,7 @@ enum class FrameType : uint8_t {
   kNodeReport = 40,
   kMapIs = 41,
   kHandOverTo = 42,
+  kPublished = 43,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed

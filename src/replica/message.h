@@ -198,11 +198,21 @@ struct RecordIs {
   Bytes image;  // kThere: as a checkpoint has it, but that its mod_seq says nothing
 };
 
+// --- what clients of a node published, for those of another (resp/relay.h) ---
+
+struct Published {
+  uint64_t channel_bytes = 0;  // the channel is the beginning of the text, the message the rest
+  Bytes text;
+
+  std::string_view channel() const { return std::string_view(*text).substr(0, channel_bytes); }
+  std::string_view message() const { return std::string_view(*text).substr(channel_bytes); }
+};
+
 using MessageBody =
     std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
                  Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
                  TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetRecord,
-                 RecordIs, Unformed, NodeReport, MapIs, HandOverTo>;
+                 RecordIs, Unformed, NodeReport, MapIs, HandOverTo, Published>;
 
 struct Message {
   ShardId shard = 0;

@@ -23,13 +23,14 @@ constexpr FrameType kTypes[] = {
     FrameType::kVote,          FrameType::kTimeoutNow,  FrameType::kSnapshotBegin,
     FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
     FrameType::kGetRecord,     FrameType::kRecordIs,    FrameType::kUnformed,
-    FrameType::kNodeReport,    FrameType::kMapIs,       FrameType::kHandOverTo};
+    FrameType::kNodeReport,    FrameType::kMapIs,       FrameType::kHandOverTo,
+    FrameType::kPublished};
 constexpr std::string_view kNames[] = {
     "Prepare",       "PrepareOk",   "PrepareReject", "Heartbeat", "HeartbeatOk", "LogMatch",
     "MatchPoint",    "Stale",       "Fence",         "FenceOk",   "Form",        "Ready",
     "Activate",      "HandedOver",  "VoteRequest",   "Vote",      "TimeoutNow",  "SnapshotBegin",
     "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetRecord", "RecordIs",    "Unformed",
-    "NodeReport",    "MapIs",       "HandOverTo"};
+    "NodeReport",    "MapIs",       "HandOverTo",    "Published"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -307,6 +308,15 @@ void get(Fields& in, MapIs& body) { body.revision = in.number(); }
 Bytes bulk_of(const MapIs& body) { return body.map; }
 bool take_bulk(MapIs& body, std::string bulk) {
   body.map = shared(std::move(bulk));
+  return true;
+}
+
+void put(std::string& out, const Published& body) { put_varint(out, body.channel_bytes); }
+void get(Fields& in, Published& body) { body.channel_bytes = in.number(); }
+Bytes bulk_of(const Published& body) { return body.text; }
+bool take_bulk(Published& body, std::string bulk) {
+  if (body.channel_bytes > bulk.size()) return false;
+  body.text = shared(std::move(bulk));
   return true;
 }
 

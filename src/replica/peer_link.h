@@ -90,6 +90,10 @@ class PeerLink final : public PeerConn::Owner, public std::enable_shared_from_th
   Member wanted() const { return wanted_; }
   const Address& address() const { return address_; }
   Dial dial() const { return dial_; }
+  // False while down.
+  bool has(uint32_t feature) const {
+    return conn_ != nullptr && (conn_->session().features & feature) != 0;
+  }
   // 0 while down.
   size_t writable_bytes() const { return conn_ ? conn_->writable_bytes() : 0; }
   size_t queued_bytes() const { return conn_ ? conn_->queued_bytes() : 0; }

@@ -30,6 +30,7 @@ PeerNet::PeerNet(Reactor& reactor, Net& net, Random& random, LinkIdentity identi
                nonce ? std::move(nonce) : kernel_nonce,
                std::vector<char>(kReadBufferBytes)},
       alive_(std::make_shared<PeerNet*>(this)) {
+  context_.identity.features |= kFeaturePublished;
   if (options.lz4) context_.identity.features |= kFeatureLz4;
 }
 

@@ -29,7 +29,8 @@
 namespace holdfast {
 
 // Features, offered and chosen in the handshake.
-inline constexpr uint32_t kFeatureLz4 = 1;  // the receiver takes compressed frames
+inline constexpr uint32_t kFeatureLz4 = 1;        // the receiver takes compressed frames
+inline constexpr uint32_t kFeaturePublished = 2;  // the receiver knows Published
 
 // What a handshake has settled.
 struct LinkSession {

@@ -198,6 +198,7 @@ void Server::settle_pushes(Session& session) {
   deliveries_.replied();
   tracking_.after_reply(session);
   deliveries_.settle(session.depends_on);
+  if (relay_.pending()) relay_.settle(session.depends_on);
 }
 
 void Server::serve_ready_keys() {

@@ -185,6 +185,8 @@ void Server::turn_end() {
   tracking_.broadcast();
   const Dependency entries = entries_of_turn();
   if (deliveries_.pending()) deliveries_.settle(entries);
+  if (relay_.pending()) relay_.settle(entries);
+  relay_.send_committed();
   if (!lookers_.empty()) ask_lookers();
   flush_sessions();
   free_sessions();
@@ -245,6 +247,18 @@ void Server::free_sessions() {
     sessions_.erase(session->id());
   }
   to_free_.clear();
+}
+
+uint64_t Server::publish(std::string_view channel, std::string_view message) {
+  relay_.add(channel, message);
+  return pubsub_.publish(channel, message);
+}
+
+void Server::published_elsewhere(const Published& message) {
+  if (deliveries_.pending()) deliveries_.settle(entries_of_turn());
+  ++stats_.messages_from_nodes;
+  pubsub_.publish(message.channel(), message.message());
+  deliveries_.settle({});  // it was committed there
 }
 
 void Server::set_reading_paused(bool on) {

@@ -35,6 +35,7 @@
 #include "resp/deliveries.h"
 #include "resp/latency.h"
 #include "resp/pubsub.h"
+#include "resp/relay.h"
 #include "resp/route.h"
 #include "resp/session.h"
 #include "resp/slowlog.h"
@@ -60,8 +61,9 @@ struct ServerStats {
   Counter acl_denied_channel = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
-  Counter reads_paused = 0;  // turns in which reading stopped for the log
-  Counter replies_held = 0;  // replies that waited for a commit
+  Counter reads_paused = 0;         // turns in which reading stopped for the log
+  Counter messages_from_nodes = 0;  // published there
+  Counter replies_held = 0;         // replies that waited for a commit
   Counter peak_memory = 0;
   std::map<std::string, uint64_t> errors;  // by first word; at most kMaxErrorCodes
 };
@@ -103,9 +105,10 @@ struct ServerHooks {
   // A node of a cluster with coordinators: what it knows of it, and who it is; empty: none.
   std::function<const ClusterMap*()> cluster_map;
   std::function<Member()> cluster_self;
-  ClusterAdmin* admin = nullptr;  // of a coordinator; see Server::set_admin()
-  Disk* disk = nullptr;           // where the ACL file is; null: it can be neither read nor written
-  uint64_t startup_memory = 0;    // bytes allocated before any data was loaded
+  std::function<void(const Published&)> publish;  // to the other nodes
+  ClusterAdmin* admin = nullptr;                  // of a coordinator; see Server::set_admin()
+  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
+  uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
 };
 
 // Of one command, by Clock::mono_ns().
@@ -299,6 +302,11 @@ class Server {
   void key_evicted(DbId db, const KeyRef& key);
   void fields_expired(DbId db, const KeyRef& key, bool emptied);
   PubSub& pubsub() { return pubsub_; }
+  const Relay& relay() const { return relay_; }
+  // PUBLISH: to who listens here, whose number it gives, and through the relay to other nodes.
+  uint64_t publish(std::string_view channel, std::string_view message);
+  // What a client published at another node.
+  void published_elsewhere(const Published& message);
   Tracking& tracking() { return tracking_; }
 
   // --- traces (traced_commands.cc) ---
@@ -425,6 +433,7 @@ class Server {
   LatencyMonitor latency_;
   Deliveries deliveries_;
   PubSub pubsub_;
+  Relay relay_{hooks_.publish};
   Tracking tracking_;
   const int64_t start_wall_ms_;
   std::string run_id_;

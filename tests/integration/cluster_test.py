@@ -105,6 +105,42 @@ def test_ioredis_cluster():
         cluster.undisturbed(lambda: node_at(cluster.ports["s3"], "ioredis_cluster.mjs"))
 
 
+def test_what_is_published_reaches_the_clients_of_all_nodes():
+    with Cluster(gateways=1, shards=2) as cluster:
+        cluster.whole()
+        cluster.undisturbed(lambda: publish_everywhere(cluster))
+
+
+def publish_everywhere(cluster):
+    at = cluster.storage() + cluster.alive("g")
+    wait_for("links between all nodes", lambda: all(
+        len(cluster.ask(n, "CLUSTER", "LINKS")) >= 2 for n in cluster.storage()))
+    with contextlib.ExitStack() as stack:
+        def everyone(*subscription):
+            listeners = [stack.enter_context(cluster.client(n, timeout=10)) for n in at]
+            for listener in listeners:
+                listener(*subscription)
+            return listeners
+        by_name, by_pattern = everyone("SUBSCRIBE", "news"), everyone("PSUBSCRIBE", "n*")
+        publishers = [stack.enter_context(cluster.client(n)) for n in at]
+        for name, publisher in zip(at, publishers):
+            publisher("PUBLISH", "news", name)
+        expected = sorted(n.encode() for n in at)
+        for listener in by_name:
+            check_equal(sorted(listener.read()[2] for _ in at), expected, "each message once")
+        for listener in by_pattern:
+            check_equal(sorted(listener.read()[3] for _ in at), expected, "each message once")
+        for i in range(100):
+            publishers[0]("PUBLISH", "news", i)
+        for listener in by_name:
+            check_equal([int(listener.read()[2]) for _ in range(100)], list(range(100)), "in order")
+        for listener in by_name:
+            listener.send("PING")
+            check_equal(listener.read(), [b"pong", b""], "nothing twice")
+    told = cluster.ask(at[0], "CLUSTER", "INFO").decode()
+    check("cluster_stats_messages_publish_sent:" in told, told)
+
+
 def test_no_acknowledged_write_is_lost_when_primaries_are_killed():
     with Cluster() as cluster:
         cluster.whole()

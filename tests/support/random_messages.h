@@ -107,6 +107,10 @@ class RandomMessages {
   }
   void fill(MapIs& b) { b = {number(), bytes()}; }
   void fill(HandOverTo& b) { b = {member()}; }
+  void fill(Published& b) {
+    b.text = bytes();
+    b.channel_bytes = random_.below(b.text->size() + 1);
+  }
   void fill(SnapshotBegin& b) { b = {number(), log(), text(3000)}; }
   void fill(SnapshotChunk& b) { b = {number(), number(), bytes()}; }
   void fill(SnapshotEnd& b) { b = {number(), number(), number(), static_cast<uint32_t>(number())}; }
@@ -180,6 +184,7 @@ class MessageText {
   }
   void show(const MapIs& b) { add(b.revision, b.map); }
   void show(const HandOverTo& b) { add(b.to); }
+  void show(const Published& b) { add(b.channel_bytes, b.text); }
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }
   void show(const SnapshotEnd& b) { add(b.id, b.chunks, b.rows, b.digest); }

@@ -238,6 +238,11 @@ void info(CommandContext& c) {
   text += line("cluster_size", std::to_string(masters));
   text += line("cluster_current_epoch", std::to_string(newest));
   text += line("cluster_my_epoch", std::to_string(newest));
+  text += line("cluster_stats_messages_publish_sent", std::to_string(c.server.relay().sent()));
+  text += line("cluster_stats_messages_publish_received",
+               std::to_string(c.server.stats().messages_from_nodes));
+  text +=
+      line("cluster_stats_messages_publish_dropped", std::to_string(c.server.relay().dropped()));
   text += line("cluster_map_revision", std::to_string(map->revision));
   c.reply.verbatim("txt", text);
 }

@@ -81,7 +81,7 @@ void punsubscribe_command(CommandContext& c) { unsubscribe(c, kPattern); }
 void sunsubscribe_command(CommandContext& c) { unsubscribe(c, kShard); }
 
 void publish_command(CommandContext& c) {
-  c.reply.integer(static_cast<int64_t>(c.server.pubsub().publish(c.args[1], c.args[2])));
+  c.reply.integer(static_cast<int64_t>(c.server.publish(c.args[1], c.args[2])));
 }
 
 void spublish_command(CommandContext& c) {

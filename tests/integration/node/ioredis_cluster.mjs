@@ -31,6 +31,20 @@ await readers.connect();
 const until = Date.now() + 10_000;
 while ((await readers.get("{user}b")) !== "3") assert.ok(Date.now() < until, "backups stay behind");
 
+// It subscribes at one node and publishes at any.
+const listener = new Redis.Cluster(seeds, { lazyConnect: true });
+await listener.connect();
+const heard = [];
+listener.on("message", (channel, text) => heard.push(`${channel}: ${text}`));
+await listener.subscribe("news");
+for (const node of cluster.nodes("all")) await node.publish("news", "hello");
+while (heard.length < 3) {
+  assert.ok(Date.now() < until, `a message is missing: ${heard}`);
+  await new Promise((done) => setTimeout(done, 10));
+}
+assert.deepEqual(heard, Array(3).fill("news: hello"));
+
+await listener.quit();
 await readers.quit();
 await cluster.quit();
 console.log("ioredis_cluster.mjs: ok");

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/sim/sim_disk.h"
@@ -54,7 +56,11 @@ struct Agent : peer_nodes::Quiet {
     agent = std::make_unique<ClusterAgent>(
         system, options,
         ClusterAgent::Hooks{[this](ShardId id) { hosted.push_back(id); },
-                            [this](const ClusterMap& map) { taken.push_back(map.revision); }});
+                            [this](const ClusterMap& map) { taken.push_back(map.revision); },
+                            [this](const Published& message) {
+                              published.push_back(std::string(message.channel()) + "=" +
+                                                  std::string(message.message()));
+                            }});
     REQUIRE(agent->start(kStore, "10.0.0.11:6379").ok());
     REQUIRE(world.run_until([this] { return first.up(kSelf) && second.up(kSelf); }));
   }
@@ -82,6 +88,7 @@ struct Agent : peer_nodes::Quiet {
   peer_nodes::Node first, second;
   std::vector<ShardId> hosted;
   std::vector<uint64_t> taken;
+  std::vector<std::string> published;
   std::unique_ptr<ClusterAgent> agent;
 };
 
@@ -148,6 +155,34 @@ TEST_CASE("cluster agent: a member with another store is not this node") {
   a.tell(a.first, kCoordinatorMember, map_of(5, {kSelf, Agent::kStore + 1}));
   CHECK(a.taken == std::vector<uint64_t>{5});
   CHECK(a.hosted.empty());
+}
+
+TEST_CASE("cluster agent: messages of clients go to all storage nodes, and come from them") {
+  Agent a;
+  peer_nodes::Node other(a.world, identity(12));
+  other.peers->set_peer(kSelf, Address::tcp(host(kSelf), 7000));
+  ClusterMap map = map_of(5, {kSelf, Agent::kStore});
+  map.nodes.push_back({12, 0x62, host(12) + ":7000", host(12) + ":6379", NodeState::kUp});
+  map.nodes.push_back({13, 0x63, host(13) + ":7000", host(13) + ":6379", NodeState::kDown});
+  a.tell(a.first, kCoordinatorMember, map);
+  REQUIRE(a.world.run_until([&] { return other.up(kSelf); }));
+  a.agent->publish({1, std::make_shared<const std::string>("cm")});
+  a.world.reactor.run_for(50);
+  const auto heard = [](const peer_nodes::Node& node) {
+    return std::ranges::count_if(node.heard, [](const Message& message) {
+      return std::holds_alternative<Published>(message.body);
+    });
+  };
+  CHECK(heard(other) == 1);
+  CHECK(heard(a.first) == 0);
+  CHECK(a.published.empty());
+  other.peers->send({0,
+                     0,
+                     peer_nodes::member(12),
+                     {kSelf, 0},
+                     Published{2, std::make_shared<const std::string>("c2m2")}});
+  a.world.reactor.run_for(50);
+  CHECK(a.published == std::vector<std::string>{"c2=m2"});
 }
 
 }  // namespace holdfast
