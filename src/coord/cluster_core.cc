@@ -183,6 +183,7 @@ void ClusterCore::note_node(NodeId id, const Node& heard) {
   if (heard.report.address.empty()) return;  // a gateway
   NodeRecord* known = wished_.node(id);
   if (known == nullptr) {
+    if (now_ - heard.heard_ns >= options_.down_ns) return;  // long ago, and forgotten meanwhile
     const auto at = std::ranges::find_if(wished_.nodes, [&](const auto& n) { return n.id > id; });
     known = &*wished_.nodes.insert(at, NodeRecord{});
     known->id = id;
@@ -509,6 +510,27 @@ Status ClusterCore::drain(NodeId node, bool on, int64_t now_ns, Actions* actions
   if (known == nullptr) return Status::not_found("no such node");
   known->state = on ? NodeState::kDraining : NodeState::kUp;
   wish(of_node(node) + (on ? " drains" : " serves again"));
+  propose(actions);
+  return {};
+}
+
+Status ClusterCore::forget(NodeId node, int64_t now_ns, Actions* actions) {
+  now_ = now_ns;
+  if (wished_.node(node) == nullptr) return Status::not_found("no such node");
+  if (alive(node, options_.down_ns)) {
+    return Status::unavailable("it reports, or did a moment ago: stop it first");
+  }
+  for (const ClusterShard& shard : wished_.shards) {
+    const ShardRecord& record = shard.record;
+    for (const View* view : {&record.active, &record.forming}) {
+      if (std::ranges::find(view->members, node, &Member::node) == view->members.end()) continue;
+      return Status::unavailable("it is a member of " + of_shard(shard.id) +
+                                 ": another node has to take its place first");
+    }
+  }
+  std::erase_if(wished_.nodes, [node](const NodeRecord& each) { return each.id == node; });
+  nodes_.erase(node);
+  wish(of_node(node) + " is forgotten");
   propose(actions);
   return {};
 }

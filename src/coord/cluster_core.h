@@ -87,6 +87,9 @@ class ClusterCore {
   Status can_stop(NodeId node, int64_t now_ns) const;
   // While draining, a node is nobody's primary as far as that can be, and gets no new copies.
   Status drain(NodeId node, bool on, int64_t now_ns, Actions* actions);
+  // Takes a node that is gone for good out of the map. It must have no copies; if it reports again,
+  // it is a new node.
+  Status forget(NodeId node, int64_t now_ns, Actions* actions);
 
   const ClusterMap& map() const { return map_; }
   // What does not go on, and why; empty: everything does. For operators.

@@ -164,6 +164,10 @@ void ClusterAgent::take_map(const MapIs& message) {
     log_warning("a cluster map that cannot be read", {{"why", decoded.status().message()}});
     return;
   }
+  for (const NodeRecord& node : map_.nodes) {
+    const bool forgotten = decoded.value().node(node.id) == nullptr;
+    if (forgotten && node.id != self_.node) peers_->remove_peer(node.id);
+  }
   map_ = std::move(decoded.value());
   slots_ = SlotOwners(map_);
   if (options_.mode == Mode::kStorage) {

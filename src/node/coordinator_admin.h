@@ -42,6 +42,11 @@ class CoordinatorAdmin final : public ClusterAdmin {
       return core.drain(node, on, now_ns, actions);
     });
   }
+  Status forget(NodeId node) override {
+    return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {
+      return core.forget(node, now_ns, actions);
+    });
+  }
   Status hand_over(ShardId shard, NodeId to) override {
     return coordinator_.run([&](ClusterCore& core, int64_t now_ns, ClusterCore::Actions* actions) {
       return core.hand_over(shard, to, now_ns, actions);

@@ -36,6 +36,7 @@ class ClusterAdmin {
 
   virtual Status can_stop(NodeId node) const = 0;
   virtual Status drain(NodeId node, bool on) = 0;
+  virtual Status forget(NodeId node) = 0;
   virtual Status hand_over(ShardId shard, NodeId to) = 0;  // 0: to any
   virtual Status fail_over(ShardId shard, NodeId to) = 0;
   // kStale: the shard's epoch is not the expected one.

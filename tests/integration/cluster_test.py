@@ -228,6 +228,36 @@ def test_an_operator_moves_primaries_and_drains_nodes():
         check(any(b"handed over" in line for line in history), history)
 
 
+def test_a_node_that_is_gone_for_good_is_forgotten():
+    with Cluster(storage=4) as cluster:
+        cluster.whole()
+
+        def nodes(name):
+            return [n["node"] for n in cluster.ask(name, "NODE", "LIST")]
+
+        def forget(name):
+            """The leader's answer."""
+            for coordinator in cluster.coordinators():
+                with cluster.client(coordinator) as c:
+                    try:
+                        return c("NODE", "FORGET", cluster.id(name))
+                    except ReplyError as e:
+                        if not str(e).startswith(("MOVED", "CLUSTERDOWN")):
+                            return str(e)
+            return "no leader"
+
+        members = [n["node"] for n in cluster.view()["members"]]
+        spare = next(n for n in cluster.storage() if cluster.id(n) not in members)
+        check("it reports" in forget(spare), "a node that lives")
+        cluster.servers[spare].kill()
+        wait_for("OK", lambda: forget(spare) == "OK")
+        for name in cluster.storage():
+            wait_for(f"the map at {name}", lambda n=name: nodes(n) == sorted(members))
+        check("no such node" in forget(spare), "twice")
+        cluster.servers[spare].start()
+        wait_for("it is a node again", lambda: len(nodes(cluster.storage()[0])) == 4)
+
+
 def test_a_node_that_lost_its_disk_gets_everything_again():
     with Cluster() as cluster:
         def fill():

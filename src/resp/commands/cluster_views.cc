@@ -244,13 +244,25 @@ void node_drain(CommandContext& c) {
   c.reply.ok();
 }
 
+void node_forget(CommandContext& c) {
+  ClusterAdmin* admin = leading_admin(c);
+  NodeId id = 0;
+  if (admin == nullptr || !id_argument(c, 2, &id)) return;
+  const Status done = admin->forget(id);
+  if (!done.ok()) return c.fail("ERR " + done.message());
+  c.observe(c.shard().last_seq());
+  c.reply.ok();
+}
+
 void node_help(CommandContext& c) {
-  reply_help(c,
-             {"CAN-STOP <node>",
-              "    Return whether every shard keeps enough copies without the node, or why not.",
-              "DRAIN <node> [OFF]",
-              "    Let other nodes lead the node's shards, and give it no new ones.", "INFO <node>",
-              "    Return what the node reported last.", "LIST", "    Return all storage nodes."});
+  reply_help(
+      c,
+      {"CAN-STOP <node>",
+       "    Return whether every shard keeps enough copies without the node, or why not.",
+       "DRAIN <node> [OFF]", "    Let other nodes lead the node's shards, and give it no new ones.",
+       "FORGET <node>", "    Take a node that is gone for good, and has no copies, out of the map.",
+       "INFO <node>", "    Return what the node reported last.", "LIST",
+       "    Return all storage nodes."});
 }
 
 // --- EPOCH ---
@@ -299,6 +311,8 @@ constexpr CommandSpec kNode[] = {
                  "Returns whether a node can be stopped.", "node"),
     operator_row("drain", -3, kOperatorChange, node_drain, "Lets other nodes lead a node's shards.",
                  "node [off]"),
+    operator_row("forget", 3, kOperatorChange, node_forget,
+                 "Takes a node that is gone for good out of the map.", "node"),
     operator_help(node_help),
 };
 

@@ -416,6 +416,66 @@ TEST_CASE("cluster core: can-stop counts the copies that stay") {
   CHECK(world.core.can_stop(99, world.now).message() == "no such node");
 }
 
+TEST_CASE("cluster core: a node that is gone for good is forgotten, unless it has a copy") {
+  World world = placed(1, 4);
+  world.run(300);
+  const auto forget = [&](NodeId node) {
+    ClusterCore::Actions actions;
+    const Status done = world.core.forget(node, world.now, &actions);
+    world.take(actions);
+    world.commit();
+    return done.message();
+  };
+  const auto known = [&](NodeId node) { return world.committed.node(node) != nullptr; };
+  CHECK(forget(99) == "no such node");
+  NodeId spare = 0, member = 0;
+  for (const NodeRecord& node : world.committed.nodes) {
+    (world.record(1).active.has({node.id, node.store}) ? member : spare) = node.id;
+  }
+  CHECK(forget(spare) == "it reports, or did a moment ago: stop it first");
+  world.nodes[spare].up = false;
+  world.run(900);
+  CHECK(forget(spare) == "it reports, or did a moment ago: stop it first");
+  world.run(200);
+  CHECK(forget(spare).empty());
+  CHECK(!known(spare));
+  CHECK(world.history.back() == "node " + std::to_string(spare) + " is forgotten");
+  world.run(500);
+  CHECK(!known(spare));
+
+  world.nodes[member].up = false;
+  world.run(1500);
+  CHECK(forget(member) == "it is a member of shard 1: another node has to take its place first");
+  world.nodes[spare].up = true;  // it comes back, as a new node
+  world.run(100);
+  CHECK(known(spare));
+  world.run(40'000);
+  CHECK(world.record(1).active.has(world.nodes[spare].member));
+  CHECK(forget(member).empty());
+  CHECK(!known(member));
+}
+
+TEST_CASE("cluster core: who leads anew does not bring back what was forgotten") {
+  World world = placed(1, 4);
+  world.run(300);
+  NodeId spare = 0;
+  for (const NodeRecord& node : world.committed.nodes) {
+    if (!world.record(1).active.has({node.id, node.store})) spare = node.id;
+  }
+  world.nodes[spare].up = false;
+  world.run(5000);
+  ClusterMap map = world.committed;  // another coordinator has led, and forgot it
+  std::erase_if(map.nodes, [&](const NodeRecord& node) { return node.id == spare; });
+  ++map.revision;
+  ClusterCore::Actions actions;
+  world.core.resign();
+  world.core.lead(map, world.now, &actions);
+  world.committed = map;
+  world.take(actions);
+  world.run(2000);
+  CHECK(world.committed.node(spare) == nullptr);
+}
+
 TEST_CASE("cluster core: views that change too often change slower") {
   World world = placed(1, 3);
   size_t changes = 0;

@@ -183,6 +183,11 @@ TEST_CASE("cluster agent: messages of clients go to all storage nodes, and come 
                      Published{2, std::make_shared<const std::string>("c2m2")}});
   a.world.reactor.run_for(50);
   CHECK(a.published == std::vector<std::string>{"c2=m2"});
+  map.nodes.resize(1);  // the others are forgotten
+  map.revision = 6;
+  a.tell(a.first, kCoordinatorMember, map);
+  a.world.reactor.run_for(3000);
+  CHECK(!other.up(kSelf));
 }
 
 }  // namespace holdfast

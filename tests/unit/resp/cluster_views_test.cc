@@ -38,6 +38,7 @@ struct Coordinator final : ClusterAdmin {
   int64_t failure_reports(NodeId) const override { return 0; }
   Status can_stop(NodeId) const override { return {}; }
   Status drain(NodeId, bool) override { return {}; }
+  Status forget(NodeId) override { return {}; }
   Status hand_over(ShardId, NodeId) override { return {}; }
   Status fail_over(ShardId, NodeId) override { return {}; }
   Status compare_and_set(ShardId, Epoch, NodeId) override { return {}; }
