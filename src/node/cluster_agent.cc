@@ -223,14 +223,16 @@ void ClusterAgent::suspect(NodeId node) {
 }
 
 // Half of a link's room is the log's: nobody writes slower because others publish.
-void ClusterAgent::publish(const Published& message) {
-  if (peers_ == nullptr) return;
+bool ClusterAgent::publish(const Published& message) {
+  bool to_all = true;
   for (const NodeRecord& node : map_.nodes) {
     const PeerLink* link = peers_->link(node.id);
     if (link == nullptr || !link->has(kFeaturePublished)) continue;
-    if (link->queued_bytes() > system_.peers.max_queue_bytes / 2) continue;
-    peers_->send({0, 0, self_, {node.id, 0}, message});
+    const bool room = link->queued_bytes() <= system_.peers.max_queue_bytes / 2;
+    if (room) peers_->send({0, 0, self_, {node.id, 0}, message});
+    to_all = to_all && room;
   }
+  return to_all;
 }
 
 // --- what others ask ---

@@ -55,8 +55,8 @@ class ClusterAgent {
   const Member& self() const { return self_; }
   // That node does not answer: the coordinators are told, for a while.
   void suspect(NodeId node);
-  // To all storage nodes that are reached now.
-  void publish(const Published& message);
+  // To all storage nodes that are reached now. False: one has no room for it.
+  bool publish(const Published& message);
   // "HOST:PORT" for clients; empty: unknown.
   std::string client_address(NodeId node) const;
   // Where a command for that slot belongs; empty: nobody serves it.

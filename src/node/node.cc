@@ -179,7 +179,7 @@ Status Node::make_server() {
     hooks.moved_to = [this](SlotId slot) { return agent_->address_of(slot); };
     hooks.cluster_map = [this] { return &agent_->map(); };
     hooks.cluster_self = [this] { return agent_->self(); };
-    hooks.publish = [this](const Published& message) { agent_->publish(message); };
+    hooks.publish = [this](const Published& message) { return agent_->publish(message); };
   }
   server_ = std::make_unique<Server>(reactor_, system_.net, system_.random, options_, *shards_,
                                      std::move(hooks));

@@ -39,8 +39,7 @@ void Relay::send_committed() {
     const bool lost = one.depends_on.lost();
     if (!lost && !one.depends_on.committed()) return false;
     bytes_ -= one.message.text->size();
-    ++(lost ? dropped_ : sent_);
-    if (!lost) send_(one.message);
+    ++(!lost && send_(one.message) ? sent_ : dropped_);
     return true;
   });
 }

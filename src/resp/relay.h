@@ -20,7 +20,8 @@ namespace holdfast {
 
 class Relay {
  public:
-  using Send = std::function<void(const Published&)>;
+  // False: a node did not get it, as what it was sent before fills its link.
+  using Send = std::function<bool(const Published&)>;
   static constexpr size_t kMaxWaiting = 10'000;
   static constexpr size_t kMaxWaitingBytes = 32 << 20;
 
@@ -37,6 +38,7 @@ class Relay {
   void send_committed();
 
   uint64_t sent() const { return sent_; }
+  // Not sent, or not to all nodes whose link is up.
   uint64_t dropped() const { return dropped_; }
 
  private:

@@ -105,7 +105,7 @@ struct ServerHooks {
   // A node of a cluster with coordinators: what it knows of it, and who it is; empty: none.
   std::function<const ClusterMap*()> cluster_map;
   std::function<Member()> cluster_self;
-  std::function<void(const Published&)> publish;  // to the other nodes
+  Relay::Send publish;  // to the other nodes
   ClusterAdmin* admin = nullptr;                  // of a coordinator; see Server::set_admin()
   Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
   uint64_t startup_memory = 0;  // bytes allocated before any data was loaded

@@ -166,7 +166,7 @@ TEST_CASE("cluster agent: messages of clients go to all storage nodes, and come 
   map.nodes.push_back({13, 0x63, host(13) + ":7000", host(13) + ":6379", NodeState::kDown});
   a.tell(a.first, kCoordinatorMember, map);
   REQUIRE(a.world.run_until([&] { return other.up(kSelf); }));
-  a.agent->publish({1, std::make_shared<const std::string>("cm")});
+  CHECK(a.agent->publish({1, std::make_shared<const std::string>("cm")}));
   a.world.reactor.run_for(50);
   const auto heard = [](const peer_nodes::Node& node) {
     return std::ranges::count_if(node.heard, [](const Message& message) {
@@ -183,6 +183,11 @@ TEST_CASE("cluster agent: messages of clients go to all storage nodes, and come 
                      Published{2, std::make_shared<const std::string>("c2m2")}});
   a.world.reactor.run_for(50);
   CHECK(a.published == std::vector<std::string>{"c2=m2"});
+  // What is published leaves half of a link's room to the log.
+  const Published large{1, std::make_shared<const std::string>(1 << 20, 'm')};
+  int taken = 0;
+  while (taken < 100 && a.agent->publish(large)) ++taken;
+  CHECK(taken == 32);
   map.nodes.resize(1);  // the others are forgotten
   map.revision = 6;
   a.tell(a.first, kCoordinatorMember, map);

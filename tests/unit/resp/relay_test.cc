@@ -25,6 +25,7 @@ struct RelayFixture {
     ServerHooks made;
     made.publish = [this](const Published& message) {
       sent.push_back(std::string(message.channel()) + "=" + std::string(message.message()));
+      return room;
     };
     return made;
   }
@@ -35,6 +36,7 @@ struct RelayFixture {
 
   using Sent = std::vector<std::string>;
   Sent sent;
+  bool room = true;  // on all links
   ScriptedEngine* engine;
   CommandFixture f;
 };
@@ -56,6 +58,9 @@ TEST_CASE("relay: what is published goes to the other nodes, events and shard ch
   CHECK(r.f.run({"EVAL", "return redis.call('PUBLISH', 'c', 'of a script')", "0"}) == ":0\r\n");
   CHECK(r.sent == RelayFixture::Sent{"c=m", "=", "c=of a script"});
   CHECK(r.f.server().relay().sent() == 3);
+  r.room = false;
+  CHECK(r.f.run({"PUBLISH", "c", "m"}) == ":0\r\n");
+  CHECK(r.f.server().relay().dropped() == 1);
 }
 
 TEST_CASE("relay: a message leaves when all is committed that its publisher wrote before") {
