@@ -28,6 +28,10 @@
 
 namespace holdfast {
 
+// As reasons and the history call them.
+inline std::string of_node(NodeId node) { return "node " + std::to_string(node); }
+inline std::string of_shard(ShardId shard) { return "shard " + std::to_string(shard); }
+
 class ClusterCore {
  public:
   struct Options {
