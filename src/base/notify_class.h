@@ -31,6 +31,11 @@ enum class NotifyClass : uint16_t {
 using NotifyMask = uint16_t;
 constexpr NotifyMask mask_of(NotifyClass event) { return static_cast<NotifyMask>(event); }
 
+// Where events are told, each by the node of its key.
+inline bool is_event_channel(std::string_view name) {
+  return name.starts_with("__keyspace@") || name.starts_with("__keyevent@");
+}
+
 // Nothing when a letter is none of these.
 std::optional<NotifyMask> parse_notify_classes(std::string_view letters);
 // In Redis's order; parse_notify_classes() reads it back.

@@ -78,7 +78,8 @@ class ClusterCore {
   void decided(int64_t now_ns, Actions* actions);
   void tick(int64_t now_ns, Actions* actions);
 
-  // --- for operators. REQUIRES: leading(). A refusal says why. ---
+  // --- for operators. REQUIRES: leading(). A refusal says why. What is not refused is proposed at
+  // once: while another proposal is on its way, they are kUnavailable. ---
   // Let `to` (0: any other) be the shard's primary: in order, if the present one can.
   Status hand_over(ShardId shard, NodeId to, int64_t now_ns, Actions* actions);
   // A new view without asking the present primary.
@@ -132,6 +133,7 @@ class ClusterCore {
   void look_at(const ClusterShard& shard, Shard& state, Actions* actions);
   Result<ClusterShard> idle_shard(ShardId shard) const;
   Result<Member> successor(const ClusterShard& shard, NodeId to) const;
+  Status may_propose() const;
   Status change_view(ShardId id, NodeId to, const std::string& why, Actions* actions);
   bool replace_missing(const ClusterShard& shard, Shard& state, Actions* actions);
   Member choose_replacement(const ClusterShard& shard) const;

@@ -60,11 +60,17 @@ Status ClusterCore::compare_and_set(ShardId id, Epoch expected, NodeId to, int64
       actions);
 }
 
+// Who asks is answered when the last proposal is committed: what he wants has to be in it.
+Status ClusterCore::may_propose() const {
+  return proposing_ ? Status::unavailable("another decision is on its way: try again") : Status();
+}
+
 Status ClusterCore::change_view(ShardId id, NodeId to, const std::string& why, Actions* actions) {
   const Result<ClusterShard> shard = idle_shard(id);
   if (!shard.ok()) return shard.status();
   const Result<Member> target = successor(shard.value(), to);
   if (!target.ok()) return target.status();
+  if (Status status = may_propose(); !status.ok()) return status;
   begin(shard.value(), shards_[id], shard.value().record.active.members, target.value(), why,
         actions);
   propose(actions);
@@ -100,6 +106,7 @@ Status ClusterCore::drain(NodeId node, bool on, int64_t now_ns, Actions* actions
   now_ = now_ns;
   NodeRecord* known = wished_.node(node);
   if (known == nullptr) return Status::not_found("no such node");
+  if (Status status = may_propose(); !status.ok()) return status;
   known->state = on ? NodeState::kDraining : NodeState::kUp;
   wish(of_node(node) + (on ? " drains" : " serves again"));
   propose(actions);
@@ -112,12 +119,15 @@ Status ClusterCore::forget(NodeId node, int64_t now_ns, Actions* actions) {
   if (alive(node, options_.down_ns)) {
     return Status::unavailable("it reports, or did a moment ago: stop it first");
   }
-  for (const ClusterShard& shard : wished_.shards) {
-    const ShardRecord& record = shard.record;
-    for (const View* view : {&record.active, &record.forming}) {
-      if (std::ranges::find(view->members, node, &Member::node) == view->members.end()) continue;
+  if (Status status = may_propose(); !status.ok()) return status;
+  for (const ClusterShard& shard : map_.shards) {
+    const auto& members = shard.record.active.members;
+    if (std::ranges::find(members, node, &Member::node) != members.end()) {
       return Status::unavailable("it is a member of " + of_shard(shard.id) +
                                  ": another node has to take its place first");
+    }
+    if (!shards_.at(shard.id).change->idle()) {  // it may become one
+      return Status::unavailable(of_shard(shard.id) + " changes its view");
     }
   }
   std::erase_if(wished_.nodes, [node](const NodeRecord& each) { return each.id == node; });

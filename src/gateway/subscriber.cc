@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/notify_class.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "store/key.h"
@@ -13,10 +14,6 @@ namespace {
 constexpr std::string_view kOn[] = {"subscribe", "psubscribe", "ssubscribe"};
 constexpr std::string_view kOff[] = {"unsubscribe", "punsubscribe", "sunsubscribe"};
 constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
-
-bool of_keyspace(std::string_view name) {
-  return name.starts_with("__keyspace@") || name.starts_with("__keyevent@");
-}
 
 std::string command(std::string_view word, std::string_view name) {
   std::string bytes;
@@ -43,7 +40,7 @@ uint64_t Subscriber::counted(Kind kind) const {
 }
 
 bool Subscriber::everywhere(Kind kind, std::string_view name) {
-  return kind == kPattern || (kind == kChannel && of_keyspace(name));
+  return kind == kPattern || (kind == kChannel && is_event_channel(name));
 }
 
 // Empty: nobody serves it now.
@@ -230,7 +227,7 @@ void Subscriber::on_push(Link& link, std::string_view frame) {
   } else if (type.text == "pmessage") {
     if (!cursor.next(&channel) || !told(kPattern)) return;
     const bool its_own = gateway_.topology().owner(slot_of(channel.text)) == link.node;
-    if (its_own || of_keyspace(channel.text)) deliver(frame);
+    if (its_own || is_event_channel(channel.text)) deliver(frame);
   } else if (type.text.ends_with("unsubscribe")) {
     // By itself only when its slot has moved.
     if (type.text != "sunsubscribe" || !subscriptions_[kShard].contains(std::string(name.text))) {

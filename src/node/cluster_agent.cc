@@ -228,9 +228,11 @@ bool ClusterAgent::publish(const Published& message) {
   for (const NodeRecord& node : map_.nodes) {
     const PeerLink* link = peers_->link(node.id);
     if (link == nullptr || !link->has(kFeaturePublished)) continue;
-    const bool room = link->queued_bytes() <= system_.peers.max_queue_bytes / 2;
-    if (room) peers_->send({0, 0, self_, {node.id, 0}, message});
-    to_all = to_all && room;
+    const size_t queued = link->queued_bytes();
+    const bool room =
+        queued == 0 || queued + message.text->size() <= system_.peers.max_queue_bytes / 2;
+    const Message to_node{0, 0, self_, {node.id, 0}, message};
+    if (!room || peers_->send(to_node) != SendResult::kQueued) to_all = false;
   }
   return to_all;
 }

@@ -5,7 +5,9 @@
 // begun, logged or committed meanwhile: the script's entry may be half written. Nobody is freed:
 // that is the turn's.
 #include <algorithm>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "resp/script/lua_machine.h"
 #include "resp/server.h"
@@ -36,10 +38,17 @@ void Server::serve_while_busy(Session& caller) {
   for (const auto& [id, session] : sessions_) {
     if (session.get() != &caller && !session->closing()) session->on_readable();
   }
-  // Part of the caller's reply may be written already: it stays.
-  const bool caller_waits = std::erase(to_flush_, &caller) > 0;
+  // Part of the caller's reply may be written already, and what the script told others is not held
+  // yet: it stays.
+  const auto waits = [&](Session* session) {
+    return session == &caller || deliveries_.touched(*session);
+  };
+  const auto waiting =
+      std::stable_partition(to_flush_.begin(), to_flush_.end(), std::not_fn(waits));
+  const std::vector<Session*> later(waiting, to_flush_.end());
+  to_flush_.erase(waiting, to_flush_.end());
   flush_sessions();
-  if (caller_waits) to_flush_.push_back(&caller);
+  to_flush_.insert(to_flush_.end(), later.begin(), later.end());
   read_buffer_ = std::move(buffer);
   batch_ = std::move(batch);
 }

@@ -18,6 +18,10 @@ bool Deliveries::push(Session& to, Push& message) {
   return true;
 }
 
+bool Deliveries::touched(const Session& session) const {
+  return session.touched_in_round == round_;
+}
+
 void Deliveries::append(Session& to, const SharedBytes& bytes) {
   const uint64_t from = to.output.position();
   if (to.touched_in_round != round_) {

@@ -33,6 +33,8 @@ class Deliveries {
   // False when the session is closing and gets nothing any more.
   bool push(Session& to, Push& message);
 
+  // Something was pushed to the session that is not settled: it must not leave yet.
+  bool touched(const Session& session) const;
   // Something was pushed that is not settled.
   bool pending() const { return !touched_.empty(); }
   // The pushes since the last call wait for `depends_on`; called after each command and after

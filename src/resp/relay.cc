@@ -13,7 +13,9 @@ namespace holdfast {
 void Relay::add(std::string_view channel, std::string_view message) {
   if (send_ == nullptr) return;
   const size_t bytes = channel.size() + message.size();
-  if (waiting_.size() >= kMaxWaiting || bytes_ + bytes > kMaxWaitingBytes) {
+  const size_t settled = waiting_.size() - unsettled_;
+  const bool full = settled >= kMaxWaiting || bytes_ + bytes > kMaxWaitingBytes;
+  if (full && !waiting_.empty()) {
     ++dropped_;
     return;
   }
@@ -26,11 +28,13 @@ void Relay::add(std::string_view channel, std::string_view message) {
 }
 
 void Relay::settle(const Dependency& depends_on) {
+  const bool first = waiting_.size() == unsettled_;
   for (auto one = waiting_.end() - static_cast<ptrdiff_t>(unsettled_); one != waiting_.end();
        ++one) {
     one->depends_on.add(depends_on);
   }
   unsettled_ = 0;
+  if (first && depends_on.committed()) send_committed();
 }
 
 void Relay::send_committed() {

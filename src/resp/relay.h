@@ -3,7 +3,8 @@
 //
 // A message leaves when all is committed that its publisher wrote or saw (D1 of deliveries.h),
 // those of one publisher in their order. What never will be is dropped, and so is what comes while
-// kMaxWaiting messages or kMaxWaitingBytes wait: another node gets a message at most once.
+// kMaxWaiting messages or kMaxWaitingBytes wait, but for a single larger one: another node gets a
+// message at most once.
 //
 // Threads: the reactor's.
 #pragma once
@@ -32,7 +33,7 @@ class Relay {
   void add(std::string_view channel, std::string_view message);
   // Something was added that is not settled.
   bool pending() const { return unsettled_ > 0; }
-  // What was added since the last call waits for `depends_on`.
+  // What was added since the last call waits for `depends_on`, or leaves at once.
   void settle(const Dependency& depends_on);
   // Once a turn, when nothing is pending.
   void send_committed();
@@ -48,7 +49,7 @@ class Relay {
   };
 
   const Send send_;
-  std::deque<Waiting> waiting_;  // the last unsettled_ of them are not settled
+  std::deque<Waiting> waiting_;  // the last unsettled_ of them are not settled, and not counted
   size_t unsettled_ = 0;
   size_t bytes_ = 0;  // of waiting_
   uint64_t sent_ = 0;

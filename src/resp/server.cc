@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
+#include "base/notify_class.h"
 #include "base/quoted.h"
 #include "resp/script/functions.h"
 #include "resp/script/scripts.h"
@@ -250,12 +252,12 @@ void Server::free_sessions() {
 }
 
 uint64_t Server::publish(std::string_view channel, std::string_view message) {
-  relay_.add(channel, message);
+  if (!is_event_channel(channel)) relay_.add(channel, message);
   return pubsub_.publish(channel, message);
 }
 
 void Server::published_elsewhere(const Published& message) {
-  if (deliveries_.pending()) deliveries_.settle(entries_of_turn());
+  HF_ASSERT(!deliveries_.pending());  // whatever pushes settles what it pushed
   ++stats_.messages_from_nodes;
   pubsub_.publish(message.channel(), message.message());
   deliveries_.settle({});  // it was committed there

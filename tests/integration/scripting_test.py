@@ -1,7 +1,7 @@
 """Scripts: the same on redis-server and on Holdfast give the same bytes, in both protocols."""
 import time
 
-from harness import Client, Server, check, check_equal, main
+from harness import Client, Failed, Server, check, check_equal, main
 from reference import Redis, check_same
 
 A, B = 0, 1
@@ -374,13 +374,19 @@ def test_long_scripts_can_be_killed():
 
 def test_scripts_that_wrote_cannot_be_killed():
     with Server("script.busy_ms=100") as server:
-        with server.client() as runner, server.client() as other:
+        with server.client() as runner, server.client() as other, server.client() as listener:
             check_equal(runner("SET", "before", "1"), "OK")
-            runner.send("EVAL", "redis.call('set','during','1') pcall(function() while true do end end) while true do end", "0")
+            listener("SUBSCRIBE", "news")
+            runner.send("EVAL", "redis.call('set','during','1') redis.call('publish','news','it is set') "
+                        "pcall(function() while true do end end) while true do end", "0")
             time.sleep(0.5)
             check((other.error("SCRIPT", "KILL")).startswith("UNKILLABLE"), "killed")
             other.send("SHUTDOWN", "NOSAVE")
             server.process.wait(10)
+            try:
+                raise Failed(f"told of what is taken back: {listener.read()}")
+            except OSError:
+                pass  # the connection ended
         server.start()
         with server.client() as client:
             check_equal(client("MGET", "before", "during"), [b"1", None])

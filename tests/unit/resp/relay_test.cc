@@ -55,6 +55,7 @@ TEST_CASE("relay: what is published goes to the other nodes, events and shard ch
   CHECK(r.f.run({"PUBLISH", "", ""}) == ":0\r\n");
   CHECK(r.f.run({"SET", "k", "v"}) == "+OK\r\n");
   CHECK(r.f.run({"SPUBLISH", "s", "m"}) == ":0\r\n");
+  CHECK(r.f.run({"PUBLISH", "__keyevent@0__:set", "by hand"}) == ":0\r\n");
   CHECK(r.f.run({"EVAL", "return redis.call('PUBLISH', 'c', 'of a script')", "0"}) == ":0\r\n");
   CHECK(r.sent == RelayFixture::Sent{"c=m", "=", "c=of a script"});
   CHECK(r.f.server().relay().sent() == 3);
@@ -109,6 +110,19 @@ TEST_CASE("relay: what waits is bounded") {
   CHECK(r.f.server().relay().dropped() == 6);
   r.release_all();
   CHECK(r.sent.size() == Relay::kMaxWaiting + 3);
+}
+
+TEST_CASE("relay: however many there are, what waits for nothing is not dropped") {
+  RelayFixture r;
+  const std::string script = "for i = 1, 20000 do redis.call('PUBLISH', 'c', i) end";
+  CHECK(r.f.run({"EVAL", script, "0"}) == "$-1\r\n");
+  std::string many;
+  for (int i = 0; i < 20000; ++i) many += request({"PUBLISH", "c", "m"});
+  r.f.connect().send_raw(many);
+  r.f.advance_ms(1000);
+  CHECK(r.f.run({"PUBLISH", "c", std::string(40 << 20, 'm')}) == ":0\r\n");
+  CHECK(r.sent.size() == 40001);
+  CHECK(r.f.server().relay().dropped() == 0);
 }
 
 TEST_CASE("relay: a message from another node comes at once, and goes no further") {
