@@ -145,12 +145,7 @@ void view_cas(CommandContext& c) {
   uint64_t expected = 0;
   if (admin == nullptr || !id_argument(c, 2, &shard)) return;
   if (!c.number_from(3, 0, errors::kNotPositive, &expected) || !id_argument(c, 4, &node)) return;
-  const Status done = admin->compare_and_set(shard, expected, node);
-  if (!done.ok()) {
-    return c.fail((done.code() == Code::kStale ? "STALE " : "ERR ") + done.message());
-  }
-  c.observe(c.shard().last_seq());
-  c.reply.ok();
+  reply_decided(c, admin->compare_and_set(shard, expected, node));
 }
 
 void view_help(CommandContext& c) {
@@ -238,20 +233,14 @@ void node_drain(CommandContext& c) {
   NodeId id = 0;
   if (admin == nullptr || !id_argument(c, 2, &id)) return;
   if (c.argc() > 4 || (c.argc() == 4 && !c.is(3, "off"))) return c.fail();
-  const Status done = admin->drain(id, c.argc() == 3);
-  if (!done.ok()) return c.fail("ERR " + done.message());
-  c.observe(c.shard().last_seq());
-  c.reply.ok();
+  reply_decided(c, admin->drain(id, c.argc() == 3));
 }
 
 void node_forget(CommandContext& c) {
   ClusterAdmin* admin = leading_admin(c);
   NodeId id = 0;
   if (admin == nullptr || !id_argument(c, 2, &id)) return;
-  const Status done = admin->forget(id);
-  if (!done.ok()) return c.fail("ERR " + done.message());
-  c.observe(c.shard().last_seq());
-  c.reply.ok();
+  reply_decided(c, admin->forget(id));
 }
 
 void node_help(CommandContext& c) {

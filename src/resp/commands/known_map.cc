@@ -35,4 +35,12 @@ ClusterAdmin* leading_admin(CommandContext& c) {
   return leads(c, *admin) ? admin : nullptr;
 }
 
+void reply_decided(CommandContext& c, const Status& done) {
+  if (!done.ok()) {
+    return c.fail((done.code() == Code::kStale ? "STALE " : "ERR ") + done.message());
+  }
+  c.observe(c.shard().last_seq());
+  c.reply.ok();
+}
+
 }  // namespace holdfast

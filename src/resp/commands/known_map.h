@@ -1,4 +1,5 @@
-// What commands about a cluster begin with: the map that holds, or the word where else to ask.
+// What commands about a cluster share: the map that holds, the word where else to ask, and the
+// answer to what was to be decided.
 #pragma once
 
 #include "replica/cluster_map.h"
@@ -12,5 +13,7 @@ namespace holdfast {
 const ClusterMap* known_map(CommandContext& c);
 // Null, and the error is replied: this is no coordinator, or not the one that leads.
 ClusterAdmin* leading_admin(CommandContext& c);
+// Of what it was asked to decide: OK, when that is committed, or why not.
+void reply_decided(CommandContext& c, const Status& done);
 
 }  // namespace holdfast

@@ -132,10 +132,7 @@ void ask_coordinator(CommandContext& c, Status (ClusterAdmin::*what)(ShardId, No
   NodeId node = 0;
   if (c.argc() > 4) return c.fail();
   if (!node_argument(c, 2, &shard) || (c.argc() == 4 && !node_argument(c, 3, &node))) return;
-  const Status done = (admin->*what)(shard, node);
-  if (!done.ok()) return c.fail("ERR " + done.message());
-  c.observe(c.shard().last_seq());
-  c.reply.ok();
+  reply_decided(c, (admin->*what)(shard, node));
 }
 
 void failover(CommandContext& c) { ask_coordinator(c, &ClusterAdmin::fail_over); }

@@ -455,6 +455,34 @@ TEST_CASE("cluster core: a node that is gone for good is forgotten, unless it ha
   CHECK(!known(member));
 }
 
+TEST_CASE("cluster core: what operators ask is refused while it could not be proposed at once") {
+  World world = placed(1, 4);
+  world.run(300);
+  world.nodes[14].up = false;  // which has no copy
+  world.run(1500);
+  const NodeId to = world.primary(1) == 11 ? 12 : 11;
+  ClusterCore::Actions actions;
+  const auto asked = [&] {
+    std::vector<std::string> answers;
+    for (const Status& status : {world.core.drain(13, true, world.now, &actions),
+                                 world.core.forget(14, world.now, &actions),
+                                 world.core.fail_over(1, to, world.now, &actions),
+                                 world.core.compare_and_set(1, 1, to, world.now, &actions)}) {
+      answers.push_back(status.message());
+    }
+    return answers;
+  };
+  REQUIRE(world.core.drain(13, false, world.now, &actions).ok());
+  world.take(actions);
+  REQUIRE(world.proposal);
+  actions.clear();
+  const std::string refused = "another decision is on its way: try again";
+  CHECK(asked() == std::vector<std::string>(4, refused));
+  CHECK(actions.empty());
+  world.commit();
+  CHECK(world.core.forget(14, world.now, &actions).ok());
+}
+
 TEST_CASE("cluster core: who leads anew does not bring back what was forgotten") {
   World world = placed(1, 4);
   world.run(300);
