@@ -30,7 +30,8 @@ std::string record_text(const ShardRecord& before, const ShardRecord& after) {
 }  // namespace
 
 void ClusterCore::lead(ClusterMap map, int64_t now_ns, Actions* actions) {
-  now_ = led_since_ns_ = now_ns;
+  passed(now_ns);
+  led_since_ns_ = now_ns;
   leading_ = true;
   map_ = wished_ = std::move(map);
   proposing_ = dirty_ = false;
@@ -48,9 +49,20 @@ void ClusterCore::lead(ClusterMap map, int64_t now_ns, Actions* actions) {
   actions->emplace_back(Publish{});
 }
 
+// Who does not run hears nobody: that time is not silence of the nodes.
+void ClusterCore::passed(int64_t now_ns) {
+  const int64_t slept_ns = now_ns - std::exchange(now_, now_ns);
+  if (slept_ns <= ReplicaCore::kAsleepNs) return;
+  led_since_ns_ += slept_ns;
+  for (auto& [id, node] : nodes_) {
+    node.heard_ns += slept_ns;
+    if (node.lost_ns != 0) node.lost_ns += slept_ns;
+  }
+}
+
 void ClusterCore::report(const Member& from, const NodeReport& report, int64_t now_ns,
                          Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   nodes_[from.node] = {from, report, now_ns, 0};
   if (!leading_) return;
   note_node(from.node, nodes_[from.node]);
@@ -58,12 +70,13 @@ void ClusterCore::report(const Member& from, const NodeReport& report, int64_t n
 }
 
 void ClusterCore::link_lost(NodeId node, int64_t now_ns) {
+  passed(now_ns);
   const auto found = nodes_.find(node);
   if (found != nodes_.end()) found->second.lost_ns = now_ns;
 }
 
 void ClusterCore::receive(const Message& message, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   const auto found = shards_.find(message.shard);
   if (!leading_ || found == shards_.end()) return;
   Shard& state = found->second;
@@ -83,7 +96,7 @@ void ClusterCore::receive(const Message& message, int64_t now_ns, Actions* actio
 
 void ClusterCore::decided(int64_t now_ns, Actions* actions) {
   HF_ASSERT(leading_ && proposing_);
-  now_ = now_ns;
+  passed(now_ns);
   map_ = std::move(proposed_);
   wished_.revision = map_.revision;
   proposing_ = false;
@@ -106,7 +119,7 @@ void ClusterCore::decided(int64_t now_ns, Actions* actions) {
 }
 
 void ClusterCore::tick(int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   if (!leading_) return;
   waits_for_.clear();
   for (const auto& [id, heard] : nodes_) note_node(id, heard);

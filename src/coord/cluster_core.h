@@ -122,6 +122,7 @@ class ClusterCore {
     int64_t member_missing_ns = 0;  // 0: none is
   };
 
+  void passed(int64_t now_ns);
   bool alive(NodeId node, int64_t within_ns) const;
   bool fresh(const Member& member) const;
   int64_t missed_by(NodeId node, int64_t now_ns) const;

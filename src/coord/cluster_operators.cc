@@ -26,7 +26,7 @@ Result<Member> ClusterCore::successor(const ClusterShard& shard, NodeId to) cons
 }
 
 Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   const Result<ClusterShard> shard = idle_shard(id);
   if (!shard.ok()) return shard.status();
   const Result<Member> target = successor(shard.value(), to);
@@ -40,13 +40,13 @@ Status ClusterCore::hand_over(ShardId id, NodeId to, int64_t now_ns, Actions* ac
 }
 
 Status ClusterCore::fail_over(ShardId id, NodeId to, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   return change_view(id, to, "an operator asked for it", actions);
 }
 
 Status ClusterCore::compare_and_set(ShardId id, Epoch expected, NodeId to, int64_t now_ns,
                                     Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   const ClusterShard* shard = map_.shard(id);
   if (shard == nullptr) return Status::not_found("no such shard");
   const View& active = shard->record.active;
@@ -103,7 +103,7 @@ Status ClusterCore::can_stop(NodeId node, int64_t now_ns) const {
 }
 
 Status ClusterCore::drain(NodeId node, bool on, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   NodeRecord* known = wished_.node(node);
   if (known == nullptr) return Status::not_found("no such node");
   if (Status status = may_propose(); !status.ok()) return status;
@@ -114,7 +114,7 @@ Status ClusterCore::drain(NodeId node, bool on, int64_t now_ns, Actions* actions
 }
 
 Status ClusterCore::forget(NodeId node, int64_t now_ns, Actions* actions) {
-  now_ = now_ns;
+  passed(now_ns);
   if (wished_.node(node) == nullptr) return Status::not_found("no such node");
   if (alive(node, options_.down_ns)) {
     return Status::unavailable("it reports, or did a moment ago: stop it first");

@@ -42,6 +42,7 @@ ReplicaCore::ReplicaCore(const ReplicaOptions& options, ReplicaState state, LogS
 }
 
 void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
+  if (now_ns - now_ > kAsleepNs) slept(now_ns - now_);
   now_ = std::max(now_, now_ns);
   actions_ = actions;
   if (role_ == Role::kPoisoned) {
@@ -104,6 +105,15 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
   };
   std::visit(Visitor{*this}, event);
   answer_reads();
+}
+
+// Nothing can be heard, nor seen to be written, by who does not run: that time tells nothing of the
+// other members nor of the device. Leases run on.
+void ReplicaCore::slept(int64_t ns) {
+  leader_heard_ns_ += ns;
+  for (auto& [id, peer] : peers_) peer.heard_ns += ns;
+  for (Outstanding& each : log_writes_) each.since_ns += ns;
+  for (auto& [write, save] : saves_) save.second += ns;
 }
 
 void ReplicaCore::receive(const Message& message) {

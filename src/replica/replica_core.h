@@ -23,6 +23,7 @@
 // Threads: the owner's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -175,6 +176,8 @@ class ReplicaCore {
  public:
   static constexpr int64_t kNever = INT64_MIN / 2;
   static constexpr int64_t kSilentNs = 250 * ReplicaOptions::kMs;  // a leader that is not heard
+  // Steps are never that far apart: it was stopped, or was not given the processor.
+  static constexpr int64_t kAsleepNs = 100 * ReplicaOptions::kMs;
 
   using Actions = std::vector<Action>;
 
@@ -211,7 +214,7 @@ class ReplicaCore {
   bool start_committed() const { return committed_.seq >= epoch_start_ && epoch_start_ != 0; }
   // Its epoch's leader was heard from lately, or is itself.
   bool hears_leader(int64_t now_ns) const {
-    return leader_.valid() && (leader_ == self() || now_ns - leader_heard_ns_ < kSilentNs);
+    return leader_.valid() && (leader_ == self() || awake(now_ns) - leader_heard_ns_ < kSilentNs);
   }
   // Leads an active epoch.
   bool serving() const { return role_ == Role::kPrimary; }
@@ -333,6 +336,9 @@ class ReplicaCore {
     uint64_t round;  // confirms it
   };
 
+  void slept(int64_t ns);
+  // The time up to which silence counts, before a step has seen that it slept.
+  int64_t awake(int64_t now_ns) const { return std::min(now_ns, now_ + kAsleepNs); }
   void receive(const Message& message);
   bool from_leader(const Message& message);
   // replica_follower.cc

@@ -120,6 +120,13 @@ class CoreFixture {
     step(Received{{options.shard, epoch, sender, options.self, std::move(body)}});
   }
   void tick(int64_t ns) {
+    for (const int64_t until = now + ns; now < until;) {
+      now = std::min(until, now + 50 * kMs);
+      step(Tick{});
+    }
+  }
+  // It did not run for so long.
+  void sleep(int64_t ns) {
     now += ns;
     step(Tick{});
   }

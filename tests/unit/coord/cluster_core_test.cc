@@ -190,6 +190,22 @@ TEST_CASE("cluster core: a primary that is silent is replaced within a second, o
   CHECK(world.record(2).active.epoch == other);
 }
 
+TEST_CASE("cluster core: a coordinator that slept lets a node report before it suspects it") {
+  World world = placed(1, 3);
+  const NodeId first = world.primary(1);
+  world.core.link_lost(first, world.now);
+  world.now += 3010 * kMs;
+  for (const auto& [id, node] : world.nodes) {
+    if (id != first) world.report(node);
+  }
+  world.run(200);  // it reports within 40 ms
+  CHECK(world.record(1).allocated == 1);
+  CHECK(world.committed.node(first)->state == NodeState::kUp);
+  world.nodes[first].up = false;  // whoever is silent for long enough while it runs is suspected
+  world.run(600);
+  CHECK(world.primary(1) != first);
+}
+
 TEST_CASE("cluster core: a broken connection is suspicion, unless the node reports again") {
   World world = placed(1, 3);
   const NodeId lost = world.primary(1);

@@ -190,15 +190,37 @@ TEST_CASE("replica core: a follower whose disk is stuck answers no heartbeat") {
   f.hold_log = true;
   follow(f, 1, entries_behind({}, 1, 1));
   f.sent.clear();
-  f.now += 400 * kMs;
+  f.tick(400 * kMs);
   f.receive(2, 1, Heartbeat{1, 0});
   CHECK(f.take<HeartbeatOk>().size() == 1);
-  f.now += 200 * kMs;
+  f.tick(200 * kMs);
   f.receive(2, 1, Heartbeat{2, 0});
   CHECK(f.take<HeartbeatOk>().empty());
   f.write_log();
   f.receive(2, 1, Heartbeat{3, 0});
   CHECK(f.take<HeartbeatOk>().size() == 1);
+}
+
+TEST_CASE("replica core: who slept holds that time against nobody, and its device neither") {
+  CoreFixture f(3);
+  f.start_coordinated();
+  f.lead_view(1, 2);
+  f.tick(50 * kMs);
+  f.answer_heartbeats(2);
+  f.hold_log = true;
+  f.propose();
+  f.now += 700 * kMs;
+  CHECK(f.core->accepting(f.now));  // before it has seen how late it is, and after
+  CHECK_FALSE(f.core->lease_valid(f.now));
+  f.step(Tick{});
+  CHECK(f.core->accepting(f.now));
+  CHECK_FALSE(f.core->lease_valid(f.now));
+  f.tick(450 * kMs);
+  CHECK_FALSE(f.core->accepting(f.now));  // nobody was heard for 400 ms of its own
+  f.receive(2, 1, PrepareOk{1, 1});
+  CHECK(f.core->accepting(f.now));
+  f.tick(60 * kMs);
+  CHECK_FALSE(f.core->accepting(f.now));  // nor did the device write anything
 }
 
 TEST_CASE("replica core: LogMatch is one round, however slow the link is") {

@@ -26,7 +26,7 @@ TEST_CASE("elected core: members survive their bytes") {
 TEST_CASE("elected core: a vote is durable before it is told, and there is one an epoch") {
   CoreFixture f(3);
   f.start_elected();
-  f.now += 1000 * kMs;
+  f.tick(1000 * kMs);
   f.hold_hard_states = true;
   f.receive(2, 1, VoteRequest{false, false, {}});
   CHECK(f.take<Vote>().empty());
@@ -39,7 +39,7 @@ TEST_CASE("elected core: a vote is durable before it is told, and there is one a
 TEST_CASE("elected core: who hears a leader, or granted a lease, does not vote") {
   CoreFixture f(3);
   f.start_elected();
-  f.now += 1000 * kMs;
+  f.tick(1000 * kMs);
   f.receive(2, 1, Heartbeat{1, 0});
   f.take<Vote>();
   f.receive(3, 2, VoteRequest{true, false, {}});
@@ -54,7 +54,7 @@ TEST_CASE("elected core: its own lease binds its own vote") {
   CoreFixture f(3);
   f.start_elected();
   f.tick(260 * kMs);
-  f.now += 600 * kMs;
+  f.tick(600 * kMs);
   f.receive(2, 1, Heartbeat{1, 0});
   f.receive(2, 1, Heartbeat{2, 0});
   CHECK(f.take<HeartbeatOk>().size() == 1);  // the first found the promise on its way
@@ -85,7 +85,7 @@ TEST_CASE("elected core: a shorter or older log gets no vote") {
   const LogSlice slice = entries_behind({}, 2, 2);
   f.receive(2, 2, LogMatch{1, {slice.last, {}}, 0});
   f.receive(2, 2, Prepare{{}, slice.entries, 0});
-  f.now += 1000 * kMs;
+  f.tick(1000 * kMs);
   f.receive(3, 3, VoteRequest{false, false, {1, 9, 0}});
   CHECK_FALSE(granted(f.take<Vote>()));
   f.receive(3, 4, VoteRequest{false, false, {2, 2, slice.last.crc}});
@@ -136,6 +136,33 @@ TEST_CASE("elected core: who told another to lead has no lease in that epoch any
   CHECK(asked[0].transfer);
   f.receive(2, epoch + 1, Vote{false, true});
   CHECK(f.core->serving());
+}
+
+TEST_CASE("elected core: a leader that slept hears its members again before it resigns") {
+  CoreFixture f(3);
+  f.start_elected();
+  f.win_election();
+  f.answer_heartbeats(2);
+  f.sleep(2000 * kMs);
+  CHECK(f.core->serving());
+  CHECK_FALSE(f.core->lease_valid(f.now));
+  f.tick(200 * kMs);
+  CHECK(f.core->serving());
+  f.tick(100 * kMs);
+  CHECK_FALSE(f.core->serving());
+}
+
+TEST_CASE("elected core: a follower that slept hears its leader again before it campaigns") {
+  CoreFixture f(3);
+  f.start_elected();
+  f.receive(2, 1, Heartbeat{1, 0});
+  f.sent.clear();
+  f.sleep(2000 * kMs);
+  CHECK(f.core->hears_leader(f.now));
+  f.tick(200 * kMs);
+  CHECK(f.take<VoteRequest>().empty());
+  f.tick(400 * kMs);
+  CHECK_FALSE(f.take<VoteRequest>().empty());
 }
 
 TEST_CASE("elected core: who cannot prove its log's end does not follow TimeoutNow") {
