@@ -1,10 +1,12 @@
 """Section replicated: three copies on this machine. Holdfast answers when two of three have the
 write on stable media; beside it etcd with three members, which does the same, and Redis with one
 replica and WAIT 1, which waits for the replica's memory only."""
+import base64
 import json
 import re
 import shutil
 import statistics
+import struct
 import subprocess
 import time
 import urllib.request
@@ -64,11 +66,19 @@ class Etcd:
                  "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
                  "--listen-client-urls", f"http://127.0.0.1:{client}",
                  "--advertise-client-urls", f"http://127.0.0.1:{client}",
-                 "--initial-cluster", cluster, "--enable-v2=true", "--log-level", "error"],
+                 "--initial-cluster", cluster, "--log-level", "error"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         self.port = self.leader([client for _, client in ports])
-        self.body = directory / "etcd-put"
-        self.body.write_text("value=" + "x" * 64)
+        self.request = directory / "etcd-put"
+        self.request.write_bytes(self.put_request(b"key", b"x" * 64))
+        self.log = directory / "etcd-times"
+
+    @staticmethod
+    def ask(port, path, question):
+        """The same calls as JSON."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3/{path}",
+                                    json.dumps(question).encode()) as answer:
+            return json.load(answer)
 
     @staticmethod
     def leader(ports):
@@ -76,25 +86,39 @@ class Etcd:
         while time.monotonic() < deadline:
             for port in ports:
                 try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/stats/self") as answer:
-                        if json.load(answer)["state"] == "StateLeader":
-                            return port
+                    status = Etcd.ask(port, "maintenance/status", {})
+                    if status.get("leader") == status["header"]["member_id"]:
+                        return port
                 except OSError:
                     pass
             time.sleep(0.2)
         fail("etcd has no leader")
 
+    @staticmethod
+    def put_request(key, value):
+        """etcdserverpb.PutRequest (fields 1 and 2) as one message of gRPC."""
+        message = b"".join(bytes([tag, len(field)]) + field
+                           for tag, field in ((0x0A, key), (0x12, value)))
+        return struct.pack(">BI", 0, len(message)) + message
+
+    def version(self):
+        found = self.ask(self.port, "kv/range", {"key": base64.b64encode(b"key").decode()})
+        return int(found["kvs"][0]["version"]) if "kvs" in found else 0
+
     def put(self, clients, requests):
-        """Through the HTTP interface of version 2, which is the faster one."""
-        out = subprocess.run(["ab", "-q", "-k", "-c", str(clients), "-n", str(requests), "-u",
-                              str(self.body), "-T", "application/x-www-form-urlencoded",
-                              f"http://127.0.0.1:{self.port}/v2/keys/key"],
+        """KV.Put over gRPC, what etcd's clients use."""
+        before = self.version()
+        out = subprocess.run(["h2load", "-c", str(clients), "-m", "1", "-n", str(requests),
+                              "-d", str(self.request), "-H", "content-type: application/grpc",
+                              "-H", "te: trailers", "--log-file", str(self.log),
+                              f"http://127.0.0.1:{self.port}/etcdserverpb.KV/Put"],
                              capture_output=True, text=True).stdout
-        rate = re.search(r"Requests per second:\s+([\d.]+)", out)
-        p99 = re.search(r"99%\s+(\d+)", out)
-        if rate is None or p99 is None:
-            fail(f"ab against etcd: {out[-500:]}")
-        return float(rate.group(1)), float(p99.group(1))
+        rate = re.search(r"finished in .*, ([\d.]+) req/s", out)
+        times = sorted(int(line.split()[2]) for line in self.log.read_text().splitlines())
+        self.log.unlink()
+        if rate is None or self.version() != before + requests or len(times) != requests:
+            fail(f"h2load against etcd: {out[-500:]}")
+        return float(rate.group(1)), times[len(times) * 99 // 100] / 1000
 
     def stop(self):
         for process in self.processes:
@@ -113,10 +137,10 @@ def load(port, clients, pipeline, requests, keys, wait=0):
 
 def replicated(options, directory):
     subprocess.run(["make", "-s", "build/tests/replicated_load"], cwd=ROOT, check=True)
-    etcd_there = shutil.which("etcd") and shutil.which("ab")
+    etcd_there = shutil.which("etcd") and shutil.which("h2load")
     print("\nreplicated: three copies on this machine, two of them durable before an answer, "
           "64-byte values; etcd" + ("" if etcd_there else " (not installed: scripts/deps.sh "
-                                    "etcd-server apache2-utils)")
+                                    "etcd-server nghttp2-client)")
           + " with three members, Redis with one replica and WAIT 1 (memory only); medians of "
           + f"{options.runs} alternating runs\n")
     table_head(["Holdfast", "etcd", "Redis WAIT"])

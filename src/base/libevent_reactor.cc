@@ -2,6 +2,7 @@
 #include "base/libevent_reactor.h"
 
 #include <event2/event.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@ namespace holdfast {
 namespace {
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr int64_t kLongTurnNs = 1'000'000;  // of another thread
+constexpr int64_t kNoPollNs = 100'000'000;
 
 event_base* make_base() {
   event_config* config = event_config_new();
@@ -129,14 +132,26 @@ void LibeventReactor::set_poll(int64_t microseconds) {
 }
 
 void LibeventReactor::wait_for_events() {
-  if (std::exchange(worked_, false) && poll_ns_ > 0) {
-    const int64_t until_ns = clock_.mono_ns() + poll_ns_;
-    do {
-      HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
-      if (worked_) return;
-    } while (clock_.mono_ns() < until_ns);
-  }
+  const bool worked = std::exchange(worked_, false);
+  if (worked && poll_ns_ > 0 && look_for_events()) return;
   HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE) >= 0);
+}
+
+// For poll_ns_; true when there were any. Another thread that wants the processor gets it: nothing
+// is lost by that, unless it keeps it for long. Then it is better to sleep, as who is woken goes
+// before such a thread.
+bool LibeventReactor::look_for_events() {
+  const int64_t start_ns = clock_.mono_ns();
+  if (start_ns < no_poll_before_ns_) return false;
+  int64_t now_ns = start_ns;
+  do {
+    HF_ASSERT(event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+    if (worked_) return true;
+    sched_yield();
+    const int64_t before_ns = std::exchange(now_ns, clock_.mono_ns());
+    if (now_ns - before_ns > kLongTurnNs) no_poll_before_ns_ = now_ns + kNoPollNs;
+  } while (now_ns - start_ns < poll_ns_);
+  return false;
 }
 
 // Sets timer_fd_ when the earliest timer is another one than it is set to. A cancelled timer may

@@ -64,6 +64,7 @@ class LibeventReactor final : public Reactor {
   event* watch(int fd, void (*callback)(int, short, void*));
   void arm_timer();
   void wait_for_events();
+  bool look_for_events();
   void run_timers();
   void run_remote_tasks();
 
@@ -81,6 +82,7 @@ class LibeventReactor final : public Reactor {
   std::deque<Task> turn_end_;              // a deque: hooks may add hooks while they run
   bool stopping_ = false;
   int64_t poll_ns_ = 0;
+  int64_t no_poll_before_ns_ = 0;
   bool worked_ = false;  // since the last wait: an event or a task
 
   std::atomic<std::thread::id> thread_;  // that runs turns

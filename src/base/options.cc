@@ -366,7 +366,8 @@ constexpr std::array kTable = {
     row<Integer<&O::poll_us, 0, 1000>>(
         "reactor.poll_us", "", "us", kAtStart,
         "How long the server looks for the next request before it sleeps, after it had one. Costs "
-        "processor time between requests and saves the wake-up. 0, or a single processor: off."),
+        "processor time between requests that nobody else wants (others go first), and saves the "
+        "wake-up. 0, or a single processor: off."),
 
     row<Integer<&O::expire_budget_us, 50, 100000>>(
         "expire.budget_us", "", "us", kRuntime,
