@@ -224,7 +224,7 @@ class ReplicaCore {
   bool accepting(int64_t now_ns) const;
   // A member is to lead instead, soon.
   bool hands_over() const { return handover_.has_value(); }
-  bool disk_stalled(int64_t now_ns) const { return now_ns >= disk_stalls_ns(); }
+  bool disk_stalled(int64_t now_ns) const { return awake(now_ns) >= disk_stalls_ns(); }
   // When it will be, as long as nothing happens.
   int64_t disk_stalls_ns() const;
   // Whether a snapshot of the log up to there may take the place of this one. Not if the log goes

@@ -272,8 +272,7 @@ bool ReplicaCore::heard_from(uint32_t members, int64_t since_ns) const {
 }
 
 bool ReplicaCore::accepting(int64_t now_ns) const {
-  if (!serving() || !start_committed() || handover_) return false;
-  if (disk_stalled(awake(now_ns))) return false;
+  if (!serving() || !start_committed() || handover_ || disk_stalled(now_ns)) return false;
   const int64_t since = awake(now_ns) - options_.quorum_lost_ns;
   return led_since_ns_ > since || heard_from(write_quorum_, since);
 }

@@ -211,6 +211,7 @@ TEST_CASE("replica core: who slept holds that time against nobody, and its devic
   f.propose();
   f.now += 700 * kMs;
   CHECK(f.core->accepting(f.now));  // before it has seen how late it is, and after
+  CHECK_FALSE(f.core->disk_stalled(f.now));
   CHECK_FALSE(f.core->lease_valid(f.now));
   f.step(Tick{});
   CHECK(f.core->accepting(f.now));

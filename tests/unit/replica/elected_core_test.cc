@@ -53,8 +53,7 @@ TEST_CASE("elected core: who hears a leader, or granted a lease, does not vote")
 TEST_CASE("elected core: its own lease binds its own vote") {
   CoreFixture f(3);
   f.start_elected();
-  f.tick(260 * kMs);
-  f.tick(600 * kMs);
+  f.tick(860 * kMs);
   f.receive(2, 1, Heartbeat{1, 0});
   f.receive(2, 1, Heartbeat{2, 0});
   CHECK(f.take<HeartbeatOk>().size() == 1);  // the first found the promise on its way
