@@ -219,9 +219,10 @@ class Engine {
 
   // Visits the live records of a place that is mostly dead, of the last finished checkpoint, so
   // that the owner writes them anew and the place becomes free. Damaged ones, there or found by a
-  // scrub, are visited likewise, without their images. kNotFound when there is none left; after
-  // another error there may be.
-  virtual Status visit_sparse(ShardId shard, const RecordVisitor& visit);
+  // scrub, are visited likewise, without their images. Does not wait: `visit` is called when they
+  // are read, just before `done`. kNotFound when there is none left; after another error there may
+  // be. One call at a time for each shard. `done` may run inside the call.
+  virtual void visit_sparse(ShardId shard, RecordVisitor visit, Done done);
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
   virtual uint64_t log_bytes() const = 0;
@@ -258,8 +259,8 @@ inline void Engine::fetch_record(ShardId shard, const RecordKey& key, const Reco
   done(read_record(shard, key));
 }
 
-inline Status Engine::visit_sparse(ShardId, const RecordVisitor&) {
-  return Status::not_found("this engine cleans by itself");
+inline void Engine::visit_sparse(ShardId, RecordVisitor, Done done) {
+  done(Status::not_found("this engine cleans by itself"));
 }
 
 inline Status Engine::start_scrub(uint64_t) {

@@ -199,8 +199,8 @@ void Checkpoint::next_slice() {
     erase_flushed();
   }
   if (writing_.empty()) {
-    if (clean_some()) {
-      reactor_.post([this] { next_slice(); });
+    if (to_clean_ > 0) {
+      clean_some();
     } else {
       finish();
     }
@@ -214,31 +214,33 @@ void Checkpoint::next_slice() {
   }
 }
 
-// Lists the keys of a place of the device that is mostly dead: written anew, they leave it free. An
-// object without this very ref is in a list already, or gone. False when there is nothing to clean.
-bool Checkpoint::clean_some() {
-  if (to_clean_ == 0) return false;
+// Lists the keys of a place of the device that is mostly dead: written anew, they leave it free.
+void Checkpoint::clean_some() {
   --to_clean_;
-  const Status status =
-      engine_.visit_sparse(shard_, [this](const RecordKey& record, std::string_view image) {
-        const Result<RecordImage> decoded = decode_record(record.key, image);
-        std::optional<std::string_view> value;  // none in a record that is damaged
-        if (decoded.ok()) value = decoded.value().value;
-        const KeyRef key = keyspace_.key(record.key);
-        keyspace_.move_record(record.db, key, record.ref, value, &writing_);
-        const Object* object = value || !damaged_ ? nullptr : keyspace_.find(record.db, key);
-        const bool lost = object != nullptr && object->cold() && object->ref() == record.ref;
-        if (lost) damaged_(record.db, key, record.ref);
-        return true;
+  engine_.visit_sparse(
+      shard_,
+      [this](const RecordKey& record, std::string_view image) { return list_anew(record, image); },
+      [this](const Status& status) {
+        if (status.code() == Code::kNotFound) {
+          to_clean_ = 0;
+        } else if (!status.ok()) {
+          log_error("records cannot be read, and are left where they are",
+                    {{"reason", status.message()}});
+        }
+        reactor_.post([this] { next_slice(); });
       });
-  if (status.code() == Code::kNotFound) {
-    to_clean_ = 0;
-    return !writing_.empty();
-  }
-  if (!status.ok()) {
-    log_error("records cannot be read, and are left where they are",
-              {{"reason", status.message()}});
-  }
+}
+
+// An object without this very ref is in a list already, or gone.
+bool Checkpoint::list_anew(const RecordKey& record, std::string_view image) {
+  const Result<RecordImage> decoded = decode_record(record.key, image);
+  std::optional<std::string_view> value;  // none in a record that is damaged
+  if (decoded.ok()) value = decoded.value().value;
+  const KeyRef key = keyspace_.key(record.key);
+  keyspace_.move_record(record.db, key, record.ref, value, &writing_);
+  const Object* object = value || !damaged_ ? nullptr : keyspace_.find(record.db, key);
+  const bool lost = object != nullptr && object->cold() && object->ref() == record.ref;
+  if (lost) damaged_(record.db, key, record.ref);
   return true;
 }
 

@@ -90,7 +90,8 @@ class Checkpoint {
   };
 
   void next_slice();
-  bool clean_some();
+  void clean_some();
+  bool list_anew(const RecordKey& record, std::string_view image);
   bool must_wait();
   void abandon();
   void erase_flushed();

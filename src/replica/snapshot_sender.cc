@@ -72,8 +72,8 @@ void SnapshotSender::pump() {
     chunks_.pop_front();
   }
   if (!chunks_.empty()) return;
-  if (next_slot_ < kAllSlots) {
-    gather_later();
+  if (!gathered_) {
+    if (reading_bytes_ == 0) gather_later();
   } else if (!end_sent_ && host_.committed.last.seq >= shown_) {
     send_end();
   }
@@ -87,30 +87,80 @@ void SnapshotSender::gather_later() {
 
 void SnapshotSender::gather() {
   gathering_ = false;
-  for (uint32_t looked = 0; chunks_.empty() && looked < kSlotsPerTurn; ++looked) {
+  for (uint32_t looked = 0; chunks_.empty() && cold_.empty() && looked < kSlotsPerTurn; ++looked) {
     if (next_slot_ == kAllSlots) break;
     const auto db = static_cast<DbId>(next_slot_ / kSlotCount);
     if (host_.keyspace.size(db) == 0) {
       next_slot_ = (uint32_t{db} + 1) * kSlotCount;
       continue;
     }
-    if (!gather_slot(db, static_cast<SlotId>(next_slot_ % kSlotCount))) return;
+    gather_slot(db, static_cast<SlotId>(next_slot_ % kSlotCount));
     ++next_slot_;
   }
-  if (next_slot_ == kAllSlots) {
+  read_cold();
+  if (next_slot_ == kAllSlots && cold_.empty() && reading_bytes_ == 0) {
+    gathered_ = true;
     close_chunk();
     shown_ = host_.applied();  // the absence of a key may rest on the newest entry too
   }
   pump();
 }
 
-bool SnapshotSender::gather_slot(DbId db, SlotId slot) {
-  bool good = true;
+void SnapshotSender::gather_slot(DbId db, SlotId slot) {
   host_.keyspace.visit_slot(db, slot, [&](const Object& object) {
-    good = good && add_row(db, object);
-    if (rows_.bytes() >= kChunkBytes) close_chunk();
+    if (object.cold()) {
+      cold_.emplace_back(db, object.key());
+    } else {
+      add_row(db, object);
+    }
   });
-  return good;
+}
+
+// As they are now: what became of a key since its slot was visited is in the log too.
+void SnapshotSender::read_cold() {
+  while (!cold_.empty() && chunks_.empty() && reading_bytes_ < kReadBytes) {
+    const auto [db, key] = std::move(cold_.front());
+    cold_.pop_front();
+    const Object* object = host_.keyspace.find(db, host_.keyspace.key(key));
+    if (object == nullptr) continue;
+    if (object->cold()) {
+      read(db, key, *object);
+    } else {
+      add_row(db, *object);
+    }
+  }
+}
+
+void SnapshotSender::read(DbId db, const std::string& key, const Object& object) {
+  const uint64_t size = object.string_size();
+  const RecordKey place{db, host_.keyspace.key(key).slot, key, object.ref(),
+                        size == 0 ? 0 : kRecordImageHead + size};
+  const size_t cost = size + kReadLeast;
+  reading_bytes_ += cost;
+  host_.engine.fetch_record(host_.shard, place,
+                            [this, alive = std::weak_ptr<bool>(alive_), db, key, ref = object.ref(),
+                             cost](const Result<std::string>& image) {
+                              if (alive.expired() || ended_) return;
+                              reading_bytes_ -= cost;
+                              was_read(db, key, ref, image);
+                            });
+}
+
+// An object without this very ref has changed, or was moved: it is looked at again.
+void SnapshotSender::was_read(DbId db, const std::string& key, RecordRef ref,
+                              const Result<std::string>& image) {
+  const Object* object = host_.keyspace.find(db, host_.keyspace.key(key));
+  if (object != nullptr && (!object->cold() || object->ref() != ref)) {
+    cold_.emplace_front(db, key);
+  } else if (object != nullptr && image.ok()) {
+    image_ = image.value();
+    if (!records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
+    add_image(db, key);
+  } else if (object != nullptr) {
+    host_.damaged(db, *object);
+    return give_up(image.status().message());
+  }
+  gather_later();
 }
 
 // Whoever has a record has forgotten when it was changed. It was before the base, unless a
@@ -119,30 +169,18 @@ bool SnapshotSender::records_are_old() const {
   return !host_.checkpoint.running() && host_.checkpoint.finished_count() == checkpoints_;
 }
 
-bool SnapshotSender::add_row(DbId db, const Object& object) {
+void SnapshotSender::add_row(DbId db, const Object& object) {
+  image_.clear();
+  encode_record(object, &image_);
+  // What is in a record is committed.
+  if (object.has_ref() && !records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
+  add_image(db, object.key());
+}
+
+void SnapshotSender::add_image(DbId db, std::string_view key) {
   ++row_count_;
-  if (!object.cold()) {
-    image_.clear();
-    encode_record(object, &image_);
-    // What is in a record is committed.
-    if (object.has_ref() && !records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
-    rows_.add(db, object.key(), image_);
-    return true;
-  }
-  // Nothing has changed it since its record was written.
-  const uint64_t size = object.string_size();
-  const RecordKey place{db, host_.keyspace.key(object.key()).slot, object.key(), object.ref(),
-                        size == 0 ? 0 : kRecordImageHead + size};
-  const Result<std::string> image = host_.engine.read_record(host_.shard, place);
-  if (!image.ok()) {
-    host_.damaged(db, object);
-    give_up(image.status().message());
-    return false;
-  }
-  image_ = image.value();
-  if (!records_are_old()) set_record_seq(&image_, host_.committed.last.seq);
-  rows_.add(db, object.key(), image_);
-  return true;
+  rows_.add(db, key, image_);
+  if (rows_.bytes() >= kChunkBytes) close_chunk();
 }
 
 void SnapshotSender::close_chunk() {

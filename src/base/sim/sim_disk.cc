@@ -55,6 +55,7 @@ class SimFile final : public File {
 
   Status read_at(uint64_t offset, std::span<char> out) override {
     if (Status status = check(offset, out.data(), out.size(), false); !status.ok()) return status;
+    ++disk_.waited_reads_;
     return disk_.read(*inode_, offset, out);
   }
   Status write_at(uint64_t offset, std::span<const char> data) override {

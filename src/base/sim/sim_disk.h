@@ -19,14 +19,17 @@
 //    itself;
 //  - set_capacity(), leave_room(): a write beyond it keeps a beginning of its sectors and fails
 //    with kNoSpace; reserving beyond it fails and changes nothing;
-//  - set_delay(): asynchronous writes and reads take so long at most; stall_until(): none completes
-//    before that time;
+//  - set_delay(): asynchronous writes and reads take so long at most, and a read shows what is
+//  there
+//    when it begins or what is there when it completes; stall_until(): no write completes before
+//    that time; hold_reads(): no asynchronous read of at least so many bytes does;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
 //
 // Directories themselves are durable at once (see make_directory). Threads: any (one lock), but
 // only one thread gives a repeatable run.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,6 +69,8 @@ class SimDisk final : public Disk {
   std::unique_ptr<SimDisk> fork(uint64_t seed) const;
   // Writes, flushes and changes of names so far.
   uint64_t changes() const { return changes_; }
+  // Reads so far whose caller waited for them.
+  uint64_t waited_reads() const { return waited_reads_; }
 
   void crash();
   void power_off_after(uint64_t changes);
@@ -84,6 +89,7 @@ class SimDisk final : public Disk {
   void leave_room(uint64_t bytes);
   void set_delay(int64_t max_ms) { delays_ = static_cast<uint64_t>(max_ms) + 1; }
   void stall_until(int64_t mono_ns) { stalled_until_ns_ = mono_ns; }
+  void hold_reads(uint64_t bytes) { held_reads_ = bytes; }
   void misdirect_next_write(const std::string& path);
 
   // What would be there after a crash that kept nothing unflushed; for tests.
@@ -135,10 +141,12 @@ class SimDisk final : public Disk {
   uint64_t fail_sync_in_ = 0;  // 0: never
   bool sync_lies_ = false;
   uint64_t changes_ = 0;
+  std::atomic<uint64_t> waited_reads_ = 0;
   std::optional<uint64_t> changes_left_;
   bool powered_ = true;
   uint64_t delays_ = 4;  // of asynchronous calls: 0 to 3 ms
   int64_t stalled_until_ns_ = 0;
+  uint64_t held_reads_ = UINT64_MAX;  // bytes, at least
 };
 
 }  // namespace holdfast

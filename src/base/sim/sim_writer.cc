@@ -49,17 +49,26 @@ void SimWriter::read(uint64_t offset, size_t size, ReadDone done) {
   HF_ASSERT(offset % kBlock == 0 && size % kBlock == 0 && size > 0);
   const uint64_t number = next_++;
   const auto delay = static_cast<int64_t>(disk_.random_.below(disk_.delays_));
-  reads_[number] = {offset, size, std::move(done),
-                    reactor_.run_after(delay, [this, number] { complete_read(number); })};
+  Read& read = reads_[number];
+  read.offset = offset;
+  read.data = AlignedBuffer(size);
+  read.done = std::move(done);
+  read.timer = reactor_.run_after(delay, [this, number] { complete_read_in_time(number); });
+  if (delay % 2 == 1) read.status = disk_.read(*inode_, offset, read.data.span());
+}
+
+void SimWriter::complete_read_in_time(uint64_t number) {
+  Read& read = reads_.at(number);
+  if (read.data.size() < disk_.held_reads_) return complete_read(number);
+  read.timer = reactor_.run_after(1, [this, number] { complete_read_in_time(number); });
 }
 
 void SimWriter::complete_read(uint64_t number) {
   auto node = reads_.extract(number);
-  const Read& read = node.mapped();
-  AlignedBuffer data(read.size);
-  Status status = disk_.read(*inode_, read.offset, data.span());
+  Read& read = node.mapped();
+  if (!read.status) read.status = disk_.read(*inode_, read.offset, read.data.span());
   if (disk_.powered_ && generation_ == disk_.generation_) {
-    read.done(std::move(status), std::move(data));
+    read.done(*read.status, std::move(read.data));
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/block_writer.h"
 #include "base/reactor.h"
@@ -33,13 +34,15 @@ class SimWriter final : public BlockWriter {
   };
   struct Read {
     uint64_t offset = 0;
-    size_t size = 0;
+    AlignedBuffer data;
+    std::optional<Status> status;  // it was read when it began
     ReadDone done;
     TimerId timer = 0;
   };
 
   void complete_in_time(uint64_t number);  // not while the disk stalls
   void complete(uint64_t number);
+  void complete_read_in_time(uint64_t number);  // not while it is held
   void complete_read(uint64_t number);
 
   SimDisk& disk_;

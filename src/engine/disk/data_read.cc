@@ -29,13 +29,13 @@ Status DataStore::visit(ShardId shard, const Engine::RecordVisitor& visit,
     if (segment.shard == shard && segment.live > 0) wanted.push_back(&segment);
   }
   bool more = true;
-  for (size_t i = 0; i < wanted.size() && more; ++i) {
+  Status status;
+  for (size_t i = 0; i < wanted.size() && more && status.ok(); ++i) {
     const Extent next = i + 1 < wanted.size() ? wanted[i + 1]->extent : Extent{};
-    if (Status status = visit_segment(*wanted[i], next, visit, damaged, &more); !status.ok()) {
-      return status;
-    }
+    status = visit_segment(*wanted[i], next, visit, damaged, &more);
   }
-  return {};
+  file_.will_read(0, 0);  // it may have ended before what was read ahead
+  return status;
 }
 
 // `next` is read from the device while this one is visited.
@@ -62,52 +62,79 @@ Status DataStore::visit_segment(const Segment& segment, const Extent& next,
   return read.ok() ? result : read;
 }
 
-Extent DataStore::next_sparse() const {
-  if (sparse_.empty()) return {};
-  const auto at = segments_.all().find(sparse_.back());
-  return at == segments_.all().end() ? Extent{} : at->second.extent;
-}
-
-Status DataStore::visit_sparse(ShardId shard, const Engine::RecordVisitor& visit) {
+const Segment* DataStore::next_sparse(ShardId shard) {
   while (!sparse_.empty()) {
     const auto at = segments_.all().find(sparse_.back());
     sparse_.pop_back();
-    if (at == segments_.all().end() || at->second.shard != shard || at->second.live == 0) continue;
-    const Segment& segment = at->second;
-    return check_segment(
-        segment, next_sparse(), [&](uint64_t offset, const Status& status, const Record& record) {
-          if (!status.ok()) {
-            log_error("a record is damaged; if its value is in memory it is written anew",
-                      {{"reason", status.message()}, {"key", record.key.substr(0, kKeyShown)}});
-          }
-          if (!status.ok() && record.key.empty()) return true;
-          return visit({segment.db, record.header.slot, record.key, make_ref(offset)},
-                       status.ok() ? record.image : std::string_view());
-        });
+    if (at == segments_.all().end()) continue;
+    if (at->second.shard == shard && at->second.live > 0) return &at->second;
   }
-  return Status::not_found("no segment is sparse");
+  return nullptr;
+}
+
+void DataStore::visit_sparse(ShardId shard, Engine::RecordVisitor visit, Done done) {
+  const Segment* sparse = next_sparse(shard);
+  if (sparse == nullptr) {
+    post([done = std::move(done)] { done(Status::not_found("no segment is sparse")); });
+    return;
+  }
+  const auto visit_one = [visit = std::move(visit)](DbId db, uint64_t offset, const Status& status,
+                                                    const Record& record) {
+    if (!status.ok()) {
+      log_error("a record is damaged; if its value is in memory it is written anew",
+                {{"reason", status.message()}, {"key", record.key.substr(0, kKeyShown)}});
+    }
+    if (!status.ok() && record.key.empty()) return true;
+    return visit({db, record.header.slot, record.key, make_ref(offset)},
+                 status.ok() ? record.image : std::string_view());
+  };
+  read_blocks(*sparse, sparse->extent,
+              [this, visit_one, done = std::move(done)](const Segment* segment, const Status& read,
+                                                        AlignedBuffer blocks) {
+                if (segment == nullptr) return done({});
+                if (read.ok()) {
+                  check_records(*segment, blocks.span(),
+                                [&](auto&&... one) { return visit_one(segment->db, one...); });
+                }
+                done(read);
+              });
+}
+
+void DataStore::read_blocks(const Segment& segment, const Extent& part, BlocksRead done) {
+  writer_->read(part.offset(), part.bytes(),
+                [this, first = segment.extent.block, id = segment.id, done = std::move(done)](
+                    const Status& status, AlignedBuffer blocks) {
+                  const auto at = segments_.all().find(first);
+                  const bool there = at != segments_.all().end() && at->second.id == id;
+                  done(there ? &at->second : nullptr, status, std::move(blocks));
+                });
 }
 
 Status DataStore::check_segment(const Segment& segment, const Extent& next,
                                 const RecordCheck& check) {
-  AlignedBuffer bytes = AlignedBuffer::uninitialized(segment.extent.bytes());
-  if (Status status = file_.fill(segment.extent.offset(), &bytes); !status.ok()) return status;
+  AlignedBuffer blocks = AlignedBuffer::uninitialized(segment.extent.bytes());
+  if (Status status = file_.fill(segment.extent.offset(), &blocks); !status.ok()) return status;
   if (next.count > 0) file_.will_read(next.offset(), next.bytes());
+  check_records(segment, blocks.span(), check);
+  return {};
+}
+
+void DataStore::check_records(const Segment& segment, std::span<char> blocks,
+                              const RecordCheck& check) const {
   std::string scratch;
   Segments::visit_live(segment, [&](uint64_t offset) {
     Record record;
-    Status status = decode_record_at(bytes.span().subspan(offset - segment.extent.offset()),
-                                     record_seed(uuid_, segment.id, offset), &record, &scratch);
+    const auto from = blocks.subspan(offset - segment.extent.offset());
+    const uint64_t seed = seed_of(segment, offset);
+    Status status = decode_record_at(from, seed, &record, &scratch);
     if (!status.ok()) {
-      const auto from = bytes.span().subspan(offset - segment.extent.offset());
-      record.proven = prove_key(from, record_seed(uuid_, segment.id, offset), &record);
+      record.proven = prove_key(from, seed, &record);
       if (!record.proven) record.key = claimed_key(from);
       status = Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
                                std::to_string(segment.id) + ": " + status.message());
     }
     return check(offset, status, record);
   });
-  return {};
 }
 
 // The blocks that hold a record, as far as its length can be known before it is read.
@@ -175,25 +202,6 @@ void DataStore::fetch(ShardId shard, const RecordKey& key, Engine::RecordRead do
                   wanted.key = name;
                   done(open_record(place, shard, wanted, blocks.span()));
                 });
-}
-
-// --- for the scrub ---
-
-Status DataStore::read_blocks(const Extent& part, const Extent& next, AlignedBuffer* bytes) {
-  *bytes = AlignedBuffer::uninitialized(part.bytes());
-  const Status status = file_.fill(part.offset(), bytes);
-  if (next.count > 0) file_.will_read(next.offset(), next.bytes());
-  return status;
-}
-
-Status DataStore::check_page(const Segment& segment) {
-  AlignedBuffer page(kBlock);
-  Status status = file_.read_at(segment.page.offset(), page.span());
-  if (status.ok() && hash64(page.span(), page_seed(segment.id)) != segment.page_hash) {
-    status = Status::corrupt("data file at " + std::to_string(segment.page.offset()) +
-                             ": the page of segment " + std::to_string(segment.id) + " is damaged");
-  }
-  return status;
 }
 
 }  // namespace holdfast::disk

@@ -31,6 +31,15 @@ Status decode_root(std::string_view root, ShardMetas* metas, std::vector<Segment
   return {};
 }
 
+std::string root_name(const CheckpointPointer& pointer) {
+  return "the root of checkpoint " + std::to_string(pointer.id);
+}
+
+Status whole_root(const CheckpointPointer& pointer, const AlignedBuffer& bytes) {
+  if (hash128(bytes.span().first(pointer.root_bytes)) == pointer.root_hash) return {};
+  return Status::corrupt(root_name(pointer) + " is damaged");
+}
+
 }  // namespace
 
 struct DataStore::Slice {
@@ -64,18 +73,21 @@ DataStore::~DataStore() { reactor_.cancel(retry_timer_); }
 // --- opening ---
 
 Result<std::string> DataStore::read_root(const CheckpointPointer& pointer) {
-  const std::string name = "the root of checkpoint " + std::to_string(pointer.id);
   if (pointer.root_bytes > pointer.root.bytes() || pointer.root.end() > extents_.blocks()) {
-    return Status::corrupt(name + " lies outside of the data file");
+    return Status::corrupt(root_name(pointer) + " lies outside of the data file");
   }
   AlignedBuffer bytes(pointer.root.bytes());
-  if (Status status = file_.read_at(pointer.root.offset(), bytes.span()); !status.ok()) {
-    return status;
-  }
-  if (hash128(bytes.span().first(pointer.root_bytes)) != pointer.root_hash) {
-    return Status::corrupt(name + " is damaged");
-  }
+  Status status = file_.read_at(pointer.root.offset(), bytes.span());
+  if (status.ok()) status = whole_root(pointer, bytes);
+  if (!status.ok()) return status;
   return std::string(bytes.data(), pointer.root_bytes);
+}
+
+void DataStore::check_root(const CheckpointPointer& pointer, Done done) {
+  writer_->read(pointer.root.offset(), pointer.root.bytes(),
+                [pointer, done = std::move(done)](const Status& read, const AlignedBuffer& bytes) {
+                  done(read.ok() ? whole_root(pointer, bytes) : read);
+                });
 }
 
 Status DataStore::load(const CheckpointPointer& current, const CheckpointPointer& older,
@@ -481,7 +493,6 @@ bool DataStore::write_root_blocks() {
 void DataStore::became_current() {
   try_checkpoint_ = false;
   on_device_below_ = next_segment_;
-  file_.will_read(0, 0);  // what is read ahead may become another's room now
   for (const Extent& extent : waiting_) give_back(extent);
   waiting_ = std::exchange(dropped_, {});
   if (mutant(Mutant::kReuseOlderExtents)) {
@@ -507,8 +518,6 @@ void DataStore::find_sparse() {
   std::sort(found.rbegin(), found.rend());
   sparse_.clear();
   for (const auto& [share, block] : found) sparse_.push_back(block);
-  const Extent first = next_sparse();
-  if (first.count > 0) file_.will_read(first.offset(), first.bytes());
 }
 
 uint64_t DataStore::waiting_blocks() const {

@@ -79,13 +79,20 @@ class DataStore {
   // As Engine::fetch_record. REQUIRES: the record's segment is on the device.
   void fetch(ShardId shard, const RecordKey& key, Engine::RecordRead done);
   // As Engine::visit_sparse: the segment with the smallest share of live records, below kSparse.
-  Status visit_sparse(ShardId shard, const Engine::RecordVisitor& visit);
+  void visit_sparse(ShardId shard, Engine::RecordVisitor visit, Done done);
   // Decodes each live record of the segment, damaged ones too, of which only the key is told, as
-  // they claim it; `check` returns false to stop.
-  // `next`: what will be read after it, or none.
+  // they claim it; `check` returns false to stop. `blocks`: all that the segment has.
   using RecordCheck =
       std::function<bool(uint64_t offset, const Status& status, const Record& record)>;
+  void check_records(const Segment& segment, std::span<char> blocks,
+                     const RecordCheck& check) const;
+  // The same, but waits for the segment to be read. `next`: what will be read after it, or none.
   Status check_segment(const Segment& segment, const Extent& next, const RecordCheck& check);
+  // Reads a part of a segment's blocks, without waiting. `done` gets no segment if it is gone by
+  // then: its blocks may hold anything. REQUIRES: the part is on the device.
+  using BlocksRead =
+      std::function<void(const Segment* segment, const Status& status, AlignedBuffer blocks)>;
+  void read_blocks(const Segment& segment, const Extent& part, BlocksRead done);
 
   // Writes all that a checkpoint names, and then its root; `done` gives where that is, but for the
   // log's position. write() and drop_database() wait from here to became_current(). REQUIRES: no
@@ -108,17 +115,14 @@ class DataStore {
   // The log, or the last checkpoint that did, names the extent no more.
   void give_back(const Extent& extent);
 
-  // --- for the scrub (data_check.cc) ---
+  // --- for the scrub ---
   // The segment is whole on the device: it was when the last checkpoint ended.
   bool on_device(const Segment& segment) const { return segment.id < on_device_below_; }
-  // A part of a segment's blocks; `next`: what will be read after it, or none.
-  Status read_blocks(const Extent& part, const Extent& next, AlignedBuffer* bytes);
   uint64_t seed_of(const Segment& segment, uint64_t offset) const {
     return record_seed(uuid_, segment.id, offset);
   }
-  // REQUIRES: no checkpoint is ending.
-  Status check_page(const Segment& segment);
-  Status check_root(const CheckpointPointer& pointer) { return read_root(pointer).status(); }
+  // Reads the root again, without waiting.
+  void check_root(const CheckpointPointer& pointer, Done done);
   // The next checkpoint writes the page of the segment that begins at `block`.
   void rewrite_page(uint64_t block) { segments_.all().at(block).changed = true; }
 
@@ -165,7 +169,7 @@ class DataStore {
   bool grow(uint64_t blocks);
   void keep_reserve();
   void find_sparse();
-  Extent next_sparse() const;
+  const Segment* next_sparse(ShardId shard);
   bool place(Slice& slice);
   bool place_record(const Owner& owner, std::string_view encoded, RecordRef* ref);
   RecordRef take_record(const Owner& owner, const LoggedRecord& record);

@@ -145,13 +145,22 @@ Status DiskEngine::start_scrub(uint64_t bytes_per_second) {
 
 void DiskEngine::stop_scrub() { scrub_->stop(); }
 
-// What the next start begins with.
-Status DiskEngine::check_anchors() {
-  Status status = compare_copies(store_.superblock);
-  if (status.ok() && store_.older) status = compare_copies(*store_.older);
-  const CheckpointPointer& checkpoint = store_.superblock.checkpoint;
-  if (status.ok() && checkpoint.id != 0) status = data_->check_root(checkpoint);
-  return with_place(status);
+// What the next start begins with, read again. Once a checkpoint is being ended, what was read of
+// the one before it may differ (X2 of the scrub).
+void DiskEngine::check_anchors(const Done& done) {
+  const Superblock newest = store_.superblock;
+  const auto ended = [this, newest, done](const Status& status) {
+    const bool changed = finishing_ || store_.superblock.sequence != newest.sequence;
+    done(changed ? Status::unavailable("a checkpoint came between") : with_place(status));
+  };
+  const auto root = [this, newest, ended](const Status& status) {
+    if (!status.ok() || newest.checkpoint.id == 0) return ended(status);
+    data_->check_root(newest.checkpoint, ended);
+  };
+  compare_copies(newest, 0, [this, root](const Status& status) {
+    if (!status.ok() || !store_.older) return root(status);
+    compare_copies(*store_.older, 0, root);
+  });
 }
 
 }  // namespace holdfast

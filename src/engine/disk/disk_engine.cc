@@ -379,9 +379,14 @@ void DiskEngine::write_superblock(const CheckpointPointer& pointer, Done done) {
         done(second);
         return;
       }
-      read_back(next, 0, [this, next, done](const Status& status) {
-        if (status.ok()) checkpoint_current(*next);
-        done(status);
+      // A device that put the blocks elsewhere is found out before anything is given up for them.
+      compare_copies(*next, 0, [this, next, done](const Status& status) {
+        if (status.ok()) {
+          checkpoint_current(*next);
+        } else {
+          fail(status);
+        }
+        done(with_place(status));
       });
     });
   });
@@ -409,34 +414,16 @@ Status check_copy(const Superblock& superblock, int copy, const AlignedBuffer& f
 
 }  // namespace
 
-// A device that put the blocks elsewhere is found out before anything is given up for them.
-void DiskEngine::read_back(const std::shared_ptr<const Superblock>& superblock, int copy,
-                           Done done) {
-  BlockWriter& device = copy == 0 ? *wal_writer_ : *data_writer_;
+// With what the device has, from copy `first` on.
+void DiskEngine::compare_copies(const Superblock& superblock, int first, Done done) {
+  BlockWriter& device = first == 0 ? *wal_writer_ : *data_writer_;
   device.read(
-      superblock_offset(superblock->slot()), kBlock,
-      [this, superblock, copy, done = std::move(done)](Status status, const AlignedBuffer& block) {
-        if (status.ok()) status = check_copy(*superblock, copy, block);
-        if (!status.ok()) {
-          fail(status);
-          done(with_place(status));
-        } else if (copy == 0) {
-          read_back(superblock, 1, done);
-        } else {
-          done({});
-        }
+      superblock_offset(superblock.slot()), kBlock,
+      [this, superblock, first, done = std::move(done)](Status status, const AlignedBuffer& block) {
+        if (status.ok()) status = check_copy(superblock, first, block);
+        if (!status.ok() || first == 1) return done(status);
+        compare_copies(superblock, 1, done);
       });
-}
-
-Status DiskEngine::compare_copies(const Superblock& superblock) {
-  AlignedBuffer block(kBlock);
-  for (const int copy : {0, 1}) {
-    File& file = copy == 0 ? *store_.wal : *store_.data;
-    Status status = file.read_at(superblock_offset(superblock.slot()), block.span());
-    if (status.ok()) status = check_copy(superblock, copy, block);
-    if (!status.ok()) return status;
-  }
-  return {};
 }
 
 void DiskEngine::checkpoint_current(const Superblock& superblock) {
@@ -491,9 +478,11 @@ Status DiskEngine::visit_records_of(ShardId shard, const RecordVisitor& visit,
   return with_place(data_->visit(shard, visit, damaged));
 }
 
-Status DiskEngine::visit_sparse(ShardId shard, const RecordVisitor& visit) {
-  if (scrub_->take_damaged(shard, visit)) return {};
-  return with_place(data_->visit_sparse(shard, visit));
+void DiskEngine::visit_sparse(ShardId shard, RecordVisitor visit, Done done) {
+  if (scrub_->take_damaged(shard, visit)) return done({});
+  data_->visit_sparse(
+      shard, std::move(visit),
+      [this, done = std::move(done)](const Status& status) { done(with_place(status)); });
 }
 
 // --- what it tells ---

@@ -81,7 +81,7 @@ class DiskEngine final : public Engine {
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   Status visit_records_of(ShardId shard, const RecordVisitor& visit,
                           const DamageVisitor& damaged) override;
-  Status visit_sparse(ShardId shard, const RecordVisitor& visit) override;
+  void visit_sparse(ShardId shard, RecordVisitor visit, Done done) override;
   uint64_t log_bytes() const override;
   uint64_t log_bytes_of(ShardId shard) const override;
   Seq first_logged(ShardId shard) const override;
@@ -131,9 +131,8 @@ class DiskEngine final : public Engine {
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
   void write_copy(const disk::Superblock& superblock, int copy, Done done);
-  void read_back(const std::shared_ptr<const disk::Superblock>& superblock, int copy, Done done);
-  Status compare_copies(const disk::Superblock& superblock);
-  Status check_anchors();
+  void compare_copies(const disk::Superblock& superblock, int first, Done done);
+  void check_anchors(const Done& done);
   void checkpoint_current(const disk::Superblock& superblock);
   void finish_next();
   void trim();

@@ -311,9 +311,9 @@ Status DiskEngine::start_writing(const WalScan& scan) {
   data_->owes(log_bytes());
   wal_ = std::make_unique<Wal>(reactor_, *wal_writer_, reader_->identity(), scan.next, generation,
                                older_wal().block);
-  scrub_ = std::make_unique<Scrub>(
-      reactor_, *data_,
-      Scrub::Hooks{[this] { return finishing_; }, [this] { return check_anchors(); }});
+  scrub_ = std::make_unique<Scrub>(reactor_, *data_,
+                                   Scrub::Hooks{[this] { return finishing_; },
+                                                [this](const Done& done) { check_anchors(done); }});
   return {};
 }
 

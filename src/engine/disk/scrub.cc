@@ -25,6 +25,7 @@ Scrub::~Scrub() { reactor_.cancel(timer_); }
 
 void Scrub::start(uint64_t bytes_per_second) {
   HF_ASSERT(!report_.running && bytes_per_second > 0);
+  ++pass_;
   const ScrubReport before = std::exchange(report_, {});
   report_.passes = before.passes;
   report_.finished_wall_ms = before.finished_wall_ms;
@@ -41,6 +42,7 @@ void Scrub::start(uint64_t bytes_per_second) {
 
 void Scrub::stop() {
   if (!report_.running) return;
+  ++pass_;
   reactor_.cancel(std::exchange(timer_, 0));
   report_.running = false;
   log_info("scrub stopped", {{"segments_checked", report_.segments_checked}});
@@ -48,22 +50,32 @@ void Scrub::stop() {
 
 void Scrub::step() {
   timer_ = 0;
-  uint64_t bytes = 0;
   switch (phase_) {
     case Phase::kRecords:
-      bytes = check_records();
-      break;
+      return check_records();
     case Phase::kPages:
-      bytes = check_pages();
-      break;
+      return check_pages();
     case Phase::kAnchors:
-      check_anchors();
-      break;
+      return check_anchors();
   }
+}
+
+// With the next step, when so many bytes may be behind the last one.
+void Scrub::go_on(uint64_t bytes) {
   report_.bytes += bytes;
-  if (!report_.running) return;
   const auto pause_ms = static_cast<int64_t>(bytes * 1000 / report_.bytes_per_second);
   timer_ = reactor_.run_after(std::max<int64_t>(1, pause_ms), [this] { step(); });
+}
+
+// What it reads is checked if the segment is there then; after that the next step follows.
+void Scrub::read(const Segment& segment, const Extent& part, Check check) {
+  data_.read_blocks(segment, part,
+                    [this, part, pass = pass_, check = std::move(check)](
+                        const Segment* there, const Status& status, AlignedBuffer blocks) {
+                      if (pass != pass_) return;
+                      if (there != nullptr) check(*there, status, blocks.span());
+                      go_on(part.bytes());
+                    });
 }
 
 void Scrub::finish() {
@@ -86,18 +98,12 @@ const Segment* Scrub::next_segment() const {
   return nullptr;
 }
 
-// What will be read next, as far as can be told now: `from` blocks into the next segment.
-Extent Scrub::next_part(uint64_t from) const {
-  const Segment* segment = next_segment();
-  return segment == nullptr ? Extent{} : part_of(segment->extent, from);
-}
-
-uint64_t Scrub::check_records() {
+void Scrub::check_records() {
   const Segment* segment = next_segment();
   if (segment != nullptr) return segment->single ? check_large(*segment) : check_shared(*segment);
   phase_ = Phase::kPages;
   block_ = 0;
-  return 0;
+  go_on(0);
 }
 
 void Scrub::segment_done(const Segment& segment) {
@@ -106,75 +112,88 @@ void Scrub::segment_done(const Segment& segment) {
   large_.reset();
 }
 
-uint64_t Scrub::check_shared(const Segment& segment) {
-  segment_done(segment);
-  const Status read = data_.check_segment(
-      segment, next_part(0), [&](uint64_t offset, const Status& status, const Record& record) {
-        ++report_.records;
-        if (!status.ok()) record_damaged(segment, offset, status, record.key);
-        return true;
-      });
-  if (!read.ok()) unreadable(segment, read);
-  return segment.extent.bytes();
+void Scrub::check_shared(const Segment& segment) {
+  block_ = segment.extent.end();
+  read(segment, segment.extent,
+       [this](const Segment& found, const Status& read, std::span<char> blocks) {
+         segment_done(found);
+         if (!read.ok()) return unreadable(found, read);
+         data_.check_records(found, blocks,
+                             [&](uint64_t offset, const Status& status, const Record& record) {
+                               ++report_.records;
+                               if (!status.ok()) record_damaged(found, offset, status, record.key);
+                               return true;
+                             });
+       });
 }
 
-uint64_t Scrub::check_large(const Segment& segment) {
-  const uint64_t offset = segment.extent.offset();
+void Scrub::check_large(const Segment& segment) {
   if (!large_ || large_->segment != segment.id) {
-    large_ = Large{segment.id, 0, RecordHash(data_.seed_of(segment, offset)), {}};
+    const uint64_t seed = data_.seed_of(segment, segment.extent.offset());
+    large_ = Large{segment.id, 0, RecordHash(seed), {}};
   }
-  Large& large = *large_;
-  const Extent part = part_of(segment.extent, large.blocks);
-  large.blocks += part.count;
-  const bool last = large.blocks == segment.extent.count;
-  if (last) block_ = segment.extent.end();
-  AlignedBuffer bytes;
-  const Status read = data_.read_blocks(part, next_part(last ? 0 : large.blocks), &bytes);
+  read(segment, part_of(segment.extent, large_->blocks),
+       [this](const Segment& found, const Status& read, std::span<char> blocks) {
+         add_part(found, read, blocks);
+       });
+}
+
+void Scrub::add_part(const Segment& segment, const Status& read, std::span<char> blocks) {
   if (!read.ok()) {
     unreadable(segment, read);
-    segment_done(segment);
-    return part.bytes();
+    return segment_done(segment);
   }
-  if (part.block == segment.extent.block) large.key = claimed_key(bytes.span());
-  large.hash.add(bytes.span());
-  if (!last) return part.bytes();
+  Large& large = *large_;
+  if (large.blocks == 0) large.key = claimed_key(blocks);
+  large.hash.add(blocks);
+  large.blocks += blocks.size() / kBlock;
+  if (large.blocks < segment.extent.count) return;
   ++report_.records;
   if (!large.hash.right()) {
+    const uint64_t offset = segment.extent.offset();
     record_damaged(segment, offset,
                    Status::corrupt("data file at " + std::to_string(offset) + ", segment " +
                                    std::to_string(segment.id) + ": a record's hash is wrong"),
                    large.key);
   }
   segment_done(segment);
-  return part.bytes();
 }
 
 // --- what finds the records ---
 
-uint64_t Scrub::check_pages() {
-  if (hooks_.checkpoint_ends()) return 0;
+void Scrub::check_pages() {
+  if (hooks_.checkpoint_ends()) return go_on(0);
   const Segments::Map& all = data_.segments().all();
-  uint64_t bytes = 0;
   auto at = all.lower_bound(block_);
-  for (; at != all.end() && bytes < kPagesPerStep * kBlock; ++at) {
-    const auto& [block, segment] = *at;
-    block_ = block + 1;
-    if (segment.page.count == 0) continue;
-    bytes += kBlock;
-    const Status status = data_.check_page(segment);
-    if (status.ok()) continue;
-    metadata_damaged(status);
-    data_.rewrite_page(block);
+  while (at != all.end() && at->second.page.count == 0) ++at;
+  if (at == all.end()) {
+    phase_ = Phase::kAnchors;
+    return go_on(0);
   }
-  if (at == all.end()) phase_ = Phase::kAnchors;
-  return bytes;
+  block_ = at->first + 1;
+  read(
+      at->second, at->second.page,
+      [this, page = at->second.page](const Segment& segment, Status status, std::span<char> bytes) {
+        if (segment.page != page) return;  // X2
+        if (status.ok() && hash64(bytes, page_seed(segment.id)) != segment.page_hash) {
+          status = Status::corrupt("data file at " + std::to_string(page.offset()) +
+                                   ": the page of segment " + std::to_string(segment.id) +
+                                   " is damaged");
+        }
+        if (status.ok()) return;
+        metadata_damaged(status);
+        data_.rewrite_page(segment.extent.block);
+      });
 }
 
 void Scrub::check_anchors() {
-  if (hooks_.checkpoint_ends()) return;
-  const Status status = hooks_.check_anchors();
-  if (!status.ok()) metadata_damaged(status);
-  finish();
+  if (hooks_.checkpoint_ends()) return go_on(0);
+  hooks_.check_anchors([this, pass = pass_](const Status& status) {
+    if (pass != pass_) return;
+    if (status.code() == Code::kUnavailable) return go_on(0);
+    if (!status.ok()) metadata_damaged(status);
+    finish();
+  });
 }
 
 // --- damage ---

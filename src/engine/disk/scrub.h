@@ -6,19 +6,21 @@
 // the next checkpoints, elsewhere, from memory: pages, root and superblocks always, a record if its
 // key can still be read (take_damaged). The place itself becomes free like any other.
 //
-// One segment of at most 1 MiB, or as much of a large record, is checked in a step, and the next
-// one is read ahead, so a step holds the reactor for about a millisecond.
+// One segment of at most 1 MiB, or as much of a large record, is read in a step, which nobody waits
+// for; to check it takes less than a millisecond.
 //
 // Invariants:
 //   X1  only what was on the device when the last checkpoint ended is read; what is being built, or
-//       vanishes between two steps, is passed over.
-//   X2  pages, root and superblocks are not looked at while a checkpoint ends.
+//       vanishes before it is read, is passed over.
+//   X2  pages, root and superblocks are not looked at while a checkpoint ends; if one ended while
+//       they were read, what was read does not count.
 // Threads: the reactor's.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,11 +49,11 @@ class Scrub {
  public:
   static constexpr size_t kDamagesTold = 16;
   static constexpr size_t kDamagedKept = 65536;  // to be written anew; more: another pass
-  static constexpr size_t kPagesPerStep = 8;
 
   struct Hooks {
     std::function<bool()> checkpoint_ends;  // X2
-    std::function<Status()> check_anchors;  // root and superblocks, in one go
+    // Root and superblocks, read again. kUnavailable: a checkpoint came between.
+    std::function<void(Engine::Done)> check_anchors;
   };
 
   // `reactor` and `data` outlive the scrub.
@@ -87,13 +89,17 @@ class Scrub {
     std::string key;
   };
 
+  using Check = std::function<void(const Segment& segment, const Status& read, std::span<char>)>;
+
   void step();
+  void go_on(uint64_t bytes);
+  void read(const Segment& segment, const Extent& part, Check check);
   const Segment* next_segment() const;
-  Extent next_part(uint64_t from) const;
-  uint64_t check_records();
-  uint64_t check_shared(const Segment& segment);
-  uint64_t check_large(const Segment& segment);
-  uint64_t check_pages();
+  void check_records();
+  void check_shared(const Segment& segment);
+  void check_large(const Segment& segment);
+  void add_part(const Segment& segment, const Status& read, std::span<char> blocks);
+  void check_pages();
   void check_anchors();
   void finish();
   void segment_done(const Segment& segment);
@@ -107,6 +113,7 @@ class Scrub {
   DataStore& data_;
   const Hooks hooks_;
   TimerId timer_ = 0;
+  uint64_t pass_ = 0;  // one that ended does not look at what it still reads
   Phase phase_ = Phase::kRecords;
   uint64_t block_ = 0;  // segments that begin before it are done, in this phase
   std::optional<Large> large_;

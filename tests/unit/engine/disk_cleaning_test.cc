@@ -27,6 +27,7 @@ TEST_CASE("disk cleaning: sparse segments are written anew and their room is use
     store.checkpoint();
     full = store.engine.stats().record_bytes;
     CHECK(full > kKeys * 200);
+    const uint64_t waited = disk.waited_reads();
     // Three of four keys change, all over the segments, again and again.
     for (int round = 0; round < 6; ++round) {
       for (int i = 0; i < kKeys; ++i) {
@@ -45,6 +46,7 @@ TEST_CASE("disk cleaning: sparse segments are written anew and their room is use
     store.turn();
     for (int i = 0; i < 3; ++i) store.checkpoint();
     CHECK(store.engine.stats().record_bytes < full / 4);
+    CHECK(disk.waited_reads() == waited);
     expected = contents(store.replica.keyspace);
     store.engine.close();
   }

@@ -75,7 +75,9 @@ TEST_CASE("scrub: of a whole store finds every record, small and large, and no d
   store.scrub();
   CHECK(store.number("records_checked") == 0);  // nothing is on the device yet
   store.checkpoint();
+  const uint64_t waited = disk.waited_reads();
   store.scrub();
+  CHECK(disk.waited_reads() == waited);
   CHECK(store.number("records_checked") == 6002);
   CHECK(store.number("segments_checked") == store.number("segments"));
   CHECK(store.number("bytes_checked") > 6000 * 400 + 3'600'000);
@@ -178,9 +180,10 @@ TEST_CASE("scrub: a segment that cannot be read counts all its records") {
 }
 
 TEST_CASE("scrub: what changes, moves and vanishes meanwhile is no damage") {
-  for (uint64_t seed = 1; seed <= 5; ++seed) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     SimDisk disk(seed);
+    disk.set_delay(seed > 5 ? 100 : 3);
     Store store(disk);
     fill(store, 3000);
     store.put("huge", 2'500'000);
@@ -197,6 +200,44 @@ TEST_CASE("scrub: what changes, moves and vanishes meanwhile is no damage") {
       CHECK(store.number("damaged_metadata") == 0);
     }
     CHECK(store.number("full_passes") > 0);
+  }
+}
+
+TEST_CASE("scrub: what a checkpoint writes anew while it is read is no damage (X2)") {
+  SimDisk disk(10);
+  disk.set_delay(100);
+  Store store(disk);
+  fill(store, 100);
+  store.checkpoint();
+  for (int round = 0; round < 1000; ++round) {
+    if (store.number("running") == 0) REQUIRE(store.engine.start_scrub(kPace).ok());
+    for (int i = 0; i < 8; ++i) store.put("key:" + std::to_string(store.random.below(100)), 400);
+    store.turn();
+    if (store.random.one_in(6)) store.replica.shard.checkpoint().start();
+    store.reactor.run_for(static_cast<int64_t>(store.random.below(100)));
+    CHECK(store.number("damaged_records") == 0);
+    CHECK(store.number("damaged_metadata") == 0);
+  }
+  CHECK(store.number("full_passes") > 0);
+}
+
+TEST_CASE("scrub: a place that became another segment's while it was read is no damage") {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    SimDisk disk(seed);
+    Store store(disk);
+    fill(store, 3000);
+    store.checkpoint();
+    disk.hold_reads(64 << 10);
+    REQUIRE(store.engine.start_scrub(kPace).ok());
+    store.reactor.run_for(10);
+    for (int i = 0; i < 12; ++i) {
+      fill(store, 3000);
+      store.checkpoint();
+    }
+    disk.hold_reads(UINT64_MAX);
+    REQUIRE(store.reactor.run_until([&] { return store.number("running") == 0; }, 60'000));
+    CHECK(store.number("damaged_records") == 0);
   }
 }
 
@@ -234,4 +275,22 @@ TEST_CASE("scrub: one at a time; it can be stopped and begun anew") {
   CHECK(store.number("full_passes") == 0);
   store.scrub();
   CHECK(store.number("records_checked") == 10'000);
+}
+
+TEST_CASE("scrub: what one that was stopped still reads is not told of the next one") {
+  SimDisk disk(9);
+  disk.set_delay(1000);
+  Store store(disk);
+  fill(store, 6000);
+  store.put("huge", 3'500'000);
+  store.checkpoint();
+  for (int64_t ms : {2, 50, 300, 700, 1500}) {
+    REQUIRE(store.engine.start_scrub(kPace).ok());
+    store.reactor.run_for(ms);
+    store.engine.stop_scrub();
+  }
+  store.scrub();
+  CHECK(store.number("records_checked") == 6001);
+  CHECK(store.number("damaged_records") == 0);
+  CHECK(store.number("full_passes") == 1);
 }

@@ -150,6 +150,7 @@ class World {
   // Time passes, with writes at A if `load`.
   void step_all(int64_t ms) {
     for (int64_t i = 0; i < ms; i += 5) {
+      if (cool) a().shard().cold_values().cool(UINT64_MAX, 1'000'000);
       if (load && a().shard().accepts_writes()) {
         for (int j = 0; j < 4; ++j) a().replica->random_command(random);
       }
@@ -177,16 +178,22 @@ class World {
       step_all(200);
       checkpoint(a());
     }
-    for (int i = 0; i < 300; ++i) {
-      const std::string key = "large" + std::to_string(i);
-      a().replica->command(
-          Effect::put_string(5, a().replica->keyspace.key(key), std::string(10'000, 'x') + key, 0));
-    }
+    for (uint64_t i = 0; i < kLarge; ++i) put_large(i);
     step_all(5);
     checkpoint(a());
     checkpoint(a());
     checkpoint(a());
     REQUIRE(a().core().tail().base().seq > 10);
+  }
+  void put_large(uint64_t i) {
+    RandomReplica& replica = *a().replica;
+    const std::string key = "large" + std::to_string(i);
+    const std::string value = std::string(10'000, 'x') + std::to_string(++larges);
+    replica.command(Effect::put_string(5, replica.keyspace.key(key), value, 0));
+  }
+  void erase_large(uint64_t i) {
+    RandomReplica& replica = *a().replica;
+    replica.command(Effect::erase(5, replica.keyspace.key("large" + std::to_string(i))));
   }
   void add_b() {
     Membership to = a().core().membership();
@@ -204,10 +211,13 @@ class World {
     CHECK(b().replica->keyspace.db_map() == a().replica->keyspace.db_map());
   }
 
+  static constexpr uint64_t kLarge = 300;
   SimReactor reactor;
   SeededRandom random;
+  uint64_t larges = 0;
   std::map<NodeId, std::unique_ptr<Node>> nodes;
   bool load = false;
+  bool cool = false;  // A's values are on the device only, whenever they may be
   uint64_t lose_chunks = 0;
   uint64_t chunks = 0;
   int64_t chunk_ms = 0;  // that each is on its way
@@ -268,6 +278,45 @@ TEST_CASE_TEMPLATE("snapshot: what checkpoints write meanwhile is not applied tw
       world.step_all(10);
       world.a().shard().checkpoint().start();
     }
+    CHECK(world.b().starts == 2);
+    world.check_same();
+  }
+}
+
+TEST_CASE("snapshot: of values that are on the device only, nobody waits for a read") {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    World<DiskMedia> world(seed);
+    world.a().media.disk.set_delay(seed % 2 == 0 ? 50 : 3);
+    world.fill();
+    world.cool = true;
+    world.load = false;
+    world.step_all(50);
+    const uint64_t waited = world.a().media.disk.waited_reads();
+    world.add_b();
+    REQUIRE(world.until([&] { return world.b().starts == 2; }, 60'000));
+    CHECK(world.a().shard().cold_values().stats().waited == 0);
+    CHECK(world.a().media.disk.waited_reads() == waited);
+    world.check_same();
+  }
+}
+
+TEST_CASE("snapshot: of values that change, move and vanish while they are read") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    World<DiskMedia> world(seed);
+    SimDisk& disk = world.a().media.disk;
+    world.fill();
+    world.cool = true;
+    world.add_b();
+    for (int i = 0; i < 6000 && world.b().starts < 2; ++i) {
+      disk.hold_reads(i / 16 % 2 == 0 ? 8 << 10 : UINT64_MAX);  // those of large values
+      world.step_all(5);
+      world.put_large(world.random.below(world.kLarge));
+      if (i % 4 == 0) world.erase_large(world.random.below(world.kLarge));
+      if (i % 6 == 0) world.a().shard().checkpoint().start();
+    }
+    disk.hold_reads(UINT64_MAX);
     CHECK(world.b().starts == 2);
     world.check_same();
   }
