@@ -174,8 +174,16 @@ void encode_index(const ZsetIndex& index, std::string* out) {
   out->push_back(static_cast<char>(kRdbBinary));
   put_rdb_length(index.size(), out);
   if (index.size() == 0) return;
-  // The greatest first, as Redis writes them.
+  // The greatest first, as Redis writes them. Each lies elsewhere in memory, and is asked for
+  // early.
+  constexpr int kAhead = 16;
+  RankTree::Cursor ahead = index.order().at(index.size() - 1);
+  for (int i = 0; i < kAhead && ahead.valid(); ++i) ahead.prev();
   for (RankTree::Cursor c = index.order().at(index.size() - 1); c.valid(); c.prev()) {
+    if (ahead.valid()) {
+      __builtin_prefetch(ahead.get());
+      ahead.prev();
+    }
     put_rdb_compressed(c.get()->member(), out);
     put_fixed(*out, c.get()->score);
   }
