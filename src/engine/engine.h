@@ -222,7 +222,7 @@ class Engine {
   // scrub, are visited likewise, without their images. Does not wait: `visit` is called when they
   // are read, just before `done`. kNotFound when there is none left; after another error there may
   // be. One call at a time for each shard. `done` may run inside the call.
-  virtual void visit_sparse(ShardId shard, RecordVisitor visit, Done done);
+  virtual void visit_sparse(ShardId shard, const RecordVisitor& visit, const Done& done);
 
   // Bytes of log kept now, all shards: cheap, asked every turn. stats() may take microseconds.
   virtual uint64_t log_bytes() const = 0;
@@ -259,7 +259,7 @@ inline void Engine::fetch_record(ShardId shard, const RecordKey& key, const Reco
   done(read_record(shard, key));
 }
 
-inline void Engine::visit_sparse(ShardId, RecordVisitor, Done done) {
+inline void Engine::visit_sparse(ShardId, const RecordVisitor&, const Done& done) {
   done(Status::not_found("this engine cleans by itself"));
 }
 

@@ -478,11 +478,10 @@ Status DiskEngine::visit_records_of(ShardId shard, const RecordVisitor& visit,
   return with_place(data_->visit(shard, visit, damaged));
 }
 
-void DiskEngine::visit_sparse(ShardId shard, RecordVisitor visit, Done done) {
+void DiskEngine::visit_sparse(ShardId shard, const RecordVisitor& visit, const Done& done) {
   if (scrub_->take_damaged(shard, visit)) return done({});
-  data_->visit_sparse(
-      shard, std::move(visit),
-      [this, done = std::move(done)](const Status& status) { done(with_place(status)); });
+  data_->visit_sparse(shard, visit,
+                      [this, done](const Status& status) { done(with_place(status)); });
 }
 
 // --- what it tells ---

@@ -81,7 +81,7 @@ class DiskEngine final : public Engine {
   Status visit_records(ShardId shard, const RecordVisitor& visit) override;
   Status visit_records_of(ShardId shard, const RecordVisitor& visit,
                           const DamageVisitor& damaged) override;
-  void visit_sparse(ShardId shard, RecordVisitor visit, Done done) override;
+  void visit_sparse(ShardId shard, const RecordVisitor& visit, const Done& done) override;
   uint64_t log_bytes() const override;
   uint64_t log_bytes_of(ShardId shard) const override;
   Seq first_logged(ShardId shard) const override;
