@@ -21,7 +21,7 @@ Node::Node(NodeSystem system, Options options)
     : system_(std::move(system)), reactor_(system_.reactor), options_(std::move(options)) {}
 
 Node::~Node() {
-  if (again_) engine_->close();  // the next one opens the store again
+  if (in_order_) engine_->close();  // no sooner: what is under way goes on asking it until now
 }
 
 Status Node::make_engine() {
@@ -261,7 +261,7 @@ void Node::drain(int64_t deadline_ns) {
     return shard.commit_seq() == shard.last_seq() || shard.failed();
   });
   if ((committed && server_->drained()) || reactor_.clock().mono_ns() >= deadline_ns) {
-    engine_->close();
+    in_order_ = true;
     log_info("stopped");
     end(ExitCode::kOk, "stopped");
     return;
@@ -281,7 +281,7 @@ void Node::log_failed(const Status& status) {
 void Node::start_anew(std::string_view why) {
   if (stopping_) return;
   log_warning("starting anew from the store", {{"reason", why}});
-  again_ = true;
+  in_order_ = true;
   end(ExitCode::kAgain, why);
 }
 

@@ -86,7 +86,7 @@ class Node {
   std::unique_ptr<CoordinatorAdmin> admin_;   // its operators'
   std::unique_ptr<Server> server_;
   bool stopping_ = false;
-  bool again_ = false;  // ended to start anew
+  bool in_order_ = false;  // ended so: the store is closed, not left as it is
 };
 
 }  // namespace holdfast
