@@ -176,6 +176,11 @@ class Engine {
   virtual void append(ShardId shard, LogGroup group, Done done) = 0;
   // Visits entries from..to (both included). kNotFound when the range is not kept.
   virtual Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) = 0;
+  // The same without waiting, whole groups as they were appended, but for what lies outside of
+  // from..to: at least one, and no more once there are `max_bytes`. `done` gets the entries back to
+  // back, on the reactor, maybe inside the call; kNotFound if they were removed meanwhile.
+  using LogRead = std::function<void(Result<std::string> entries)>;
+  virtual void fetch_log(ShardId shard, Seq from, Seq to, uint64_t max_bytes, const LogRead& done);
   // The oldest entry that is kept; 0: none is.
   virtual Seq first_logged(ShardId) const { return 0; }
   // Removes every entry above `last_kept`; done when the removal itself is durable.
@@ -253,6 +258,16 @@ inline Result<std::vector<RecoveredShard>> Engine::salvage(ShardId, Salvage) {
 
 inline Status Engine::cut_log(ShardId, Seq) {
   return Status::invalid("this engine does not start without what is damaged");
+}
+
+inline void Engine::fetch_log(ShardId shard, Seq from, Seq to, uint64_t max_bytes,
+                              const LogRead& done) {
+  std::string entries;
+  const Status status = read_log(shard, from, to, [&](Seq, std::string_view entry) {
+    entries.append(entry);
+    return entries.size() < max_bytes;
+  });
+  done(status.ok() ? Result<std::string>(std::move(entries)) : Result<std::string>(status));
 }
 
 inline void Engine::fetch_record(ShardId shard, const RecordKey& key, const RecordRead& done) {

@@ -42,6 +42,23 @@ LogPosition position_in(const LogSlice& slice, Seq seq) {
 
 }  // namespace
 
+Result<LogSlice> check_entries(const LogPosition& previous, const Bytes& entries) {
+  LogSlice slice{previous, entries, previous};
+  std::string_view rest = entries == nullptr ? std::string_view() : std::string_view(*entries);
+  while (!rest.empty()) {
+    const Result<EntryHeader> header = read_entry_header(rest);
+    if (!header.ok()) return header.status();
+    const EntryHeader& h = header.value();
+    if (h.seq != slice.last.seq + 1 || h.previous_crc != slice.last.crc ||
+        h.epoch < slice.last.epoch) {
+      return Status::corrupt("entries that do not follow each other");
+    }
+    slice.last = position_of(h);
+    rest.remove_prefix(h.length);
+  }
+  return slice;
+}
+
 void LogTail::append(const LogSlice& slice) {
   HF_ASSERT(slice.previous == last());
   visit_entries(*slice.entries, [&](const EntryHeader& header, std::string_view) {
@@ -100,7 +117,7 @@ void LogTail::reset(const LogSummary& log) {
   recent_bytes_ = 0;
 }
 
-const LogSlice* LogTail::in_memory(Seq seq) const {
+const LogSlice* LogTail::recent(Seq seq) const {
   if (recent_.empty() || seq <= recent_.front().previous.seq || seq > last().seq) return nullptr;
   const auto after =
       std::upper_bound(recent_.begin(), recent_.end(), seq,
@@ -108,14 +125,17 @@ const LogSlice* LogTail::in_memory(Seq seq) const {
   return &*after;
 }
 
-Result<LogPosition> LogTail::position(Seq seq) const {
+std::optional<LogPosition> LogTail::known(Seq seq) const {
   if (seq == last().seq) return last();
   if (seq == base_.seq) return base_;
   if (!recent_.empty() && seq == recent_.front().previous.seq) return recent_.front().previous;
+  if (const LogSlice* slice = recent(seq)) return position_in(*slice, seq);
+  return {};
+}
+
+Result<LogPosition> LogTail::position(Seq seq) const {
+  if (const auto at = known(seq)) return *at;
   if (seq > last().seq || seq == 0) return Status::not_found("beyond the log");
-  if (const LogSlice* slice = in_memory(seq)) {
-    return position_in(*slice, seq);
-  }
   const Result<LogSlice> read = source_.read_entries(seq, 1);
   if (!read.ok()) return read.status();
   return position_of(peek_entry_header(*read.value().entries));
@@ -126,13 +146,25 @@ Result<LogSlice> LogTail::slice(Seq from, uint64_t max_bytes) const {
   const Result<LogPosition> previous = from == 1 ? LogPosition{} : position(from - 1);
   if (!previous.ok()) return previous.status();
   if (from > last().seq) return LogSlice{previous.value(), nullptr, previous.value()};
-  if (const LogSlice* slice = in_memory(from)) {
+  if (const LogSlice* slice = recent(from)) {
     return part_of(*slice, from, slice->last.seq, max_bytes);
   }
   Result<LogSlice> read = source_.read_entries(from, max_bytes);
   if (!read.ok()) return read.status();
   read.value().previous = previous.value();
   return part_of(read.value(), from, on_device_, UINT64_MAX);
+}
+
+Result<LogSlice> LogTail::read_back(const LogPosition& previous, const Bytes& entries) const {
+  const Result<LogSlice> read = check_entries(previous, entries);
+  if (!read.ok()) return read.status();
+  return part_of(read.value(), previous.seq + 1, on_device_, UINT64_MAX);
+}
+
+bool LogTail::may_hold(const LogPosition& at) const {
+  if (at.seq < base_.seq || at.seq > last().seq) return false;
+  const auto own = known(at.seq);
+  return !own || *own == at;
 }
 
 Seq LogTail::common_end(const LogSummary& other) const {

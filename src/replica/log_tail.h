@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "base/status.h"
 #include "replica/message.h"
@@ -30,6 +31,9 @@ class LogSource {
   // asked for; behind that the answer may hold entries that a truncation on its way takes away.
   virtual Result<LogSlice> read_entries(Seq from, uint64_t max_bytes) = 0;
 };
+
+// The entries as a slice behind `previous`; kCorrupt unless each follows the one before.
+Result<LogSlice> check_entries(const LogPosition& previous, const Bytes& entries);
 
 class LogTail {
  public:
@@ -63,11 +67,21 @@ class LogTail {
   // Entries from `from` on, as whole groups as they were appended if that fits; empty beyond the
   // end.
   Result<LogSlice> slice(Seq from, uint64_t max_bytes) const;
+  // slice() from there on needs no reading.
+  bool in_memory(Seq seq) const { return seq > last().seq || recent(seq) != nullptr; }
+  // Entries that were read back behind `previous`, as far as they are of this log. kCorrupt unless
+  // they follow it.
+  Result<LogSlice> read_back(const LogPosition& previous, const Bytes& entries) const;
   // The last entry that a log of that summary can have in common with this one.
   Seq common_end(const LogSummary& other) const;
+  // That entry may be of this log, which is kept behind it. Nothing is read: whether it is shows
+  // when what follows it does, or not.
+  bool may_hold(const LogPosition& at) const;
 
  private:
-  const LogSlice* in_memory(Seq seq) const;
+  const LogSlice* recent(Seq seq) const;
+  // As position(), as far as that needs no reading.
+  std::optional<LogPosition> known(Seq seq) const;
   void trim();
 
   LogSource& source_;

@@ -172,9 +172,26 @@ void Replica::perform(Action& action) {
         "role",
         {{"shard", uint64_t{shard_}}, {"role", role_name(role->role)}, {"epoch", role->epoch}});
     owner_.on_role(role->role);
+  } else if (const auto* log_read = std::get_if<ReadLog>(&action)) {
+    read(*log_read);
   } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
     owner_.on_send_snapshot(snapshot->to);
   }
+}
+
+void Replica::read(const ReadLog& read) {
+  const auto done = [this, number = read.read,
+                     alive = std::weak_ptr<bool>(alive_)](Result<std::string> entries) {
+    if (alive.expired() || failed_) return;
+    note_damage(entries.status());
+    if (!entries.ok()) return step(LogRead{number, entries.status(), nullptr});
+    step(LogRead{number, {}, std::make_shared<const std::string>(std::move(entries.value()))});
+  };
+  engine_.fetch_log(shard_, read.from, logged_, read.max_bytes, done);
+}
+
+void Replica::note_damage(const Status& read) {
+  if (!read.ok() && read.code() != Code::kNotFound) owner_.on_log_damaged(read);
 }
 
 Result<LogSlice> Replica::read_entries(Seq from, uint64_t max_bytes) {
@@ -186,10 +203,8 @@ Result<LogSlice> Replica::read_entries(Seq from, uint64_t max_bytes) {
     slice.last = position_of(peek_entry_header(entry));
     return bytes.size() < max_bytes;
   });
-  if (!read.ok()) {
-    if (read.code() != Code::kNotFound) owner_.on_log_damaged(read);
-    return read;
-  }
+  note_damage(read);
+  if (!read.ok()) return read;
   slice.entries = std::make_shared<const std::string>(std::move(bytes));
   return slice;
 }

@@ -84,6 +84,8 @@ class Replica final : public LogSource {
   void handle(const Event& event);
   void perform(Action& action);
   void append(const AppendLog& append);
+  void read(const ReadLog& read);
+  void note_damage(const Status& read);
   // `upto`: of the log; 0: it was no write of that.
   Engine::Done when_written(uint64_t write, Seq upto);
   void note_copy(const Message& message);

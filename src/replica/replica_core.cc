@@ -98,6 +98,7 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       if (!core.leading() || peer == core.peers_.end()) return;
       if (peer->second.state == Peer::kSnapshot) core.begin_match(peer->first, peer->second);
     }
+    void operator()(const LogRead& read) const { core.take(read); }
     void operator()(const StateWhole& state) const {
       core.whole_ = state.whole;
       if (!state.whole) core.policy_not_whole();

@@ -90,13 +90,19 @@ struct SnapshotSent {
   Member to;
   bool installed = false;
 };
+// What a ReadLog asked for, or why there is none. kNotFound: it is not kept any more.
+struct LogRead {
+  uint64_t read = 0;
+  Status status;
+  Bytes entries;
+};
 // Whether the state that the log is applied to is all there. Without it nobody may lead.
 struct StateWhole {
   bool whole = true;
 };
 using Event =
     std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found, ChangeMembers,
-                 StoreFailed, Released, SnapshotInstalled, SnapshotSent, StateWhole>;
+                 StoreFailed, Released, SnapshotInstalled, SnapshotSent, LogRead, StateWhole>;
 
 // --- actions, to be done in order ---
 
@@ -127,12 +133,19 @@ struct ReadReady {
   uint64_t token = 0;
   bool ok = false;  // false: this replica does not lead (any more)
 };
+// Entries from `from` on are to be read back from the device; LogRead is to follow. At least one,
+// and no more once there are `max_bytes`.
+struct ReadLog {
+  uint64_t read = 0;
+  Seq from = 0;
+  uint64_t max_bytes = 0;
+};
 // That member is too far behind the log.
 struct SendSnapshot {
   Member to;
 };
 using Action = std::variant<Send, AppendLog, TruncateLog, SaveHardState, Committed, RoleChanged,
-                            ReadReady, SendSnapshot>;
+                            ReadReady, ReadLog, SendSnapshot>;
 
 struct ReplicaOptions {
   static constexpr int64_t kMs = 1'000'000;
@@ -252,8 +265,9 @@ class ReplicaCore {
     };
 
     State state = kMatching;
-    Seq next = 0;     // entry to be sent
-    Seq durable = 0;  // there, in this epoch
+    LogPosition sent;   // the last entry that was, or that both have
+    uint64_t read = 0;  // of the entries behind it, on its way; 0: none
+    Seq durable = 0;    // there, in this epoch
     uint64_t match_round = 0;
     int64_t match_sent_ns = 0;
     uint64_t asked = 0;  // by a MatchPoint
@@ -361,6 +375,8 @@ class ReplicaCore {
   void begin_match(const Member& id, Peer& peer);
   void send_match(const Member& id, Peer& peer);
   void replicate(const Member& id, Peer& peer);
+  void send_entries(const Member& id, Peer& peer, const LogSlice& slice);
+  void take(const LogRead& read);
   void beat();
   void leader_tick();
   void answer_reads();
@@ -408,6 +424,7 @@ class ReplicaCore {
   bool start_durable_ = false;
   uint64_t round_ = 0;
   uint64_t match_round_ = 0;
+  uint64_t reads_asked_ = 0;
   std::deque<std::pair<uint64_t, int64_t>> rounds_;  // some of them, with the time of each
   int64_t beat_ns_ = 0;
   int64_t led_since_ns_ = 0;

@@ -8,24 +8,6 @@
 namespace holdfast {
 namespace {
 
-// The entries as a slice behind `previous`; kCorrupt unless they are a chain.
-Result<LogSlice> check_entries(const LogPosition& previous, const Bytes& entries) {
-  LogSlice slice{previous, entries, previous};
-  std::string_view rest = entries == nullptr ? std::string_view() : std::string_view(*entries);
-  while (!rest.empty()) {
-    const Result<EntryHeader> header = read_entry_header(rest);
-    if (!header.ok()) return header.status();
-    const EntryHeader& h = header.value();
-    if (h.seq != slice.last.seq + 1 || h.previous_crc != slice.last.crc ||
-        h.epoch < slice.last.epoch) {
-      return Status::corrupt("entries that do not follow each other");
-    }
-    slice.last = position_of(h);
-    rest.remove_prefix(h.length);
-  }
-  return slice;
-}
-
 // The slice without its entries up to `upto`.
 LogSlice behind(const LogSlice& slice, const LogPosition& upto) {
   size_t skipped = 0;

@@ -90,6 +90,7 @@ void ReplicaCore::begin_match(const Member& id, Peer& peer) {
   peer.state = Peer::kMatching;
   peer.in_flight.clear();
   peer.in_flight_bytes = 0;
+  peer.read = 0;
   peer.match_round = ++match_round_;
   send_match(id, peer);
 }
@@ -109,36 +110,55 @@ void ReplicaCore::on(const Message& message, const MatchPoint& point) {
     begin_match(message.from, peer);
     return;
   }
-  const Result<LogPosition> own = point.at.seq == 0 ? LogPosition{} : tail_.position(point.at.seq);
-  const bool same = own.ok() && own.value() == point.at;
-  if (!same || !tail_.slice(point.at.seq + 1, 1).ok()) {
+  if (!tail_.may_hold(point.at)) {
     peer.state = Peer::kSnapshot;
     act(SendSnapshot{message.from});
     return;
   }
   peer.state = Peer::kReplicating;
-  peer.next = point.at.seq + 1;
+  peer.sent = point.at;
   peer.rounds.clear();
   // Even without an entry: it tells the follower what it has in common with its leader.
-  if (peer.next > last().seq) send(message.from, Prepare{last(), nullptr, committed_.seq});
+  if (peer.sent == last()) send(message.from, Prepare{last(), nullptr, committed_.seq});
   replicate(message.from, peer);
 }
 
 void ReplicaCore::replicate(const Member& id, Peer& peer) {
-  while (peer.state == Peer::kReplicating && peer.next <= last().seq) {
+  while (peer.state == Peer::kReplicating && peer.read == 0 && peer.sent.seq < last().seq) {
     if (peer.in_flight.size() >= options_.window_prepares) return;
     if (peer.in_flight_bytes >= options_.window_bytes) return;
-    const Result<LogSlice> read = tail_.slice(peer.next, options_.prepare_bytes);
-    if (!read.ok()) {
-      peer.state = Peer::kSnapshot;
-      act(SendSnapshot{id});
-      return;
+    const Seq next = peer.sent.seq + 1;
+    if (tail_.in_memory(next)) {
+      send_entries(id, peer, tail_.slice(next, options_.prepare_bytes).value());
+    } else {
+      peer.read = ++reads_asked_;
+      act(ReadLog{peer.read, next, options_.prepare_bytes});
     }
-    const LogSlice& slice = read.value();
-    send(id, Prepare{slice.previous, slice.entries, committed_.seq});
-    peer.next = slice.last.seq + 1;
-    peer.in_flight.push_back({slice.last.seq, slice.entries->size()});
-    peer.in_flight_bytes += slice.entries->size();
+  }
+}
+
+void ReplicaCore::send_entries(const Member& id, Peer& peer, const LogSlice& slice) {
+  send(id, Prepare{slice.previous, slice.entries, committed_.seq});
+  peer.sent = slice.last;
+  peer.in_flight.push_back({slice.last.seq, slice.entries->size()});
+  peer.in_flight_bytes += slice.entries->size();
+}
+
+// Nobody may wait for it any more.
+void ReplicaCore::take(const LogRead& read) {
+  const auto found = std::find_if(peers_.begin(), peers_.end(),
+                                  [&](const auto& peer) { return peer.second.read == read.read; });
+  if (found == peers_.end()) return;
+  auto& [id, peer] = *found;
+  peer.read = 0;
+  const Result<LogSlice> slice =
+      read.status.ok() ? tail_.read_back(peer.sent, read.entries) : Result<LogSlice>(read.status);
+  if (slice.ok()) {
+    send_entries(id, peer, slice.value());
+    replicate(id, peer);
+  } else {
+    peer.state = Peer::kSnapshot;
+    act(SendSnapshot{id});
   }
 }
 
@@ -214,7 +234,7 @@ void ReplicaCore::beat() {
   if (kept) rounds_.emplace_back(round, now_);
   if (rounds_.size() > kRoundsKept) rounds_.pop_front();
   for (auto& [id, peer] : peers_) {
-    if (kept) peer.rounds.push_back({round, peer.next});
+    if (kept) peer.rounds.push_back({round, peer.sent.seq + 1});
     if (peer.rounds.size() > kRoundsKept) peer.rounds.pop_front();
     send(id, Heartbeat{round, committed_.seq});
   }
@@ -257,8 +277,8 @@ std::vector<PeerStatus> ReplicaCore::peer_status() const {
   constexpr std::string_view kStates[] = {"matching", "replicating", "snapshot"};
   std::vector<PeerStatus> all;
   for (const auto& [id, peer] : peers_) {
-    all.push_back(
-        {id, kStates[peer.state], peer.next, peer.durable, peer.in_flight_bytes, peer.heard_ns});
+    all.push_back({id, kStates[peer.state], peer.sent.seq + 1, peer.durable, peer.in_flight_bytes,
+                   peer.heard_ns});
   }
   return all;
 }

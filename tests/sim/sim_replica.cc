@@ -189,6 +189,11 @@ void SimReplica::perform(const Action& action) {
     if (role->role == Role::kPrimary) world_.became_primary(*this);
   } else if (const auto* ready = std::get_if<ReadReady>(&action)) {
     world_.read_ready(*this, ready->token, ready->ok);
+  } else if (const auto* log_read = std::get_if<ReadLog>(&action)) {
+    world_.mark("entries read back");
+    world_.after(1 + world_.up_to(disk_ns), [this, read = *log_read, life = life_] {
+      if (life == life_) this->read(read);
+    });
   } else if (const auto* snapshot = std::get_if<SendSnapshot>(&action)) {
     world_.send_snapshot(*this, snapshot->to);
   }
@@ -289,6 +294,11 @@ bool SimReplica::install(const SimLog& from) {
   applied_ = from.base.last.seq;
   step(SnapshotInstalled{from.base, from.base_members});
   return true;
+}
+
+void SimReplica::read(const ReadLog& read) {
+  const Result<LogSlice> slice = read_entries(read.from, read.max_bytes);
+  step(LogRead{read.read, slice.status(), slice.ok() ? slice.value().entries : nullptr});
 }
 
 Result<LogSlice> SimReplica::read_entries(Seq from, uint64_t max_bytes) {

@@ -91,6 +91,7 @@ class SimReplica final : public LogSource {
   void tick_later();
   void write(const Action& action, uint64_t number);
   void written(uint64_t number);
+  void read(const ReadLog& read);
   void apply(const Action& action);
   void committed(const LogPosition& upto);
 

@@ -85,17 +85,22 @@ class CoreFixture {
     core = std::move(made);
   }
 
-  // Hard states complete at once; appends when write_log() says so, or at once too.
+  // Hard states complete at once; appends when write_log() says so, or at once too; so do reads of
+  // the log, with read_log().
   void step(const Event& event) {
     ReplicaCore::Actions actions;
     core->step(event, now, &actions);
     std::vector<uint64_t> done;
     for (const Action& action : actions) {
       if (const auto* sent_now = std::get_if<Send>(&action)) sent.push_back(sent_now->message);
-      if (const auto* append = std::get_if<AppendLog>(&action)) pending.push_back(append->write);
+      if (const auto* append = std::get_if<AppendLog>(&action)) {
+        log.append(append->slice);
+        pending.push_back(append->write);
+      }
       if (const auto* cut = std::get_if<TruncateLog>(&action)) pending.push_back(cut->write);
       if (const auto* save = std::get_if<SaveHardState>(&action)) done.push_back(save->write);
       if (const auto* read = std::get_if<ReadReady>(&action)) reads.push_back(*read);
+      if (const auto* read = std::get_if<ReadLog>(&action)) log_reads.push_back(*read);
       if (std::holds_alternative<SendSnapshot>(action)) ++snapshots;
     }
     if (hold_hard_states) {
@@ -104,12 +109,19 @@ class CoreFixture {
       for (const uint64_t write : done) step(Written{write});
     }
     if (!hold_log) write_log();
+    if (!hold_log_reads) read_log();
   }
   void write_log() {
     while (!pending.empty()) {
       const uint64_t write = pending.front();
       pending.pop_front();
       step(Written{write});
+    }
+  }
+  void read_log() {
+    for (const ReadLog& asked : std::exchange(log_reads, {})) {
+      const Result<LogSlice> read = log.read_entries(asked.from, asked.max_bytes);
+      step(LogRead{asked.read, read.status(), read.ok() ? read.value().entries : nullptr});
     }
   }
   void write_hard_states() {
@@ -191,11 +203,12 @@ class CoreFixture {
   int64_t now = 1'000'000 * kMs;
   std::unique_ptr<ReplicaCore> core;
   ElectedCore* elected = nullptr;
-  bool hold_log = false, hold_hard_states = false;
+  bool hold_log = false, hold_log_reads = false, hold_hard_states = false;
   std::deque<uint64_t> pending;
   std::vector<uint64_t> held;
   std::vector<Message> sent;
   std::vector<ReadReady> reads;
+  std::vector<ReadLog> log_reads;
   int snapshots = 0;
 };
 

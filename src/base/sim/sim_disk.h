@@ -20,9 +20,8 @@
 //  - set_capacity(), leave_room(): a write beyond it keeps a beginning of its sectors and fails
 //    with kNoSpace; reserving beyond it fails and changes nothing;
 //  - set_delay(): asynchronous writes and reads take so long at most, and a read shows what is
-//  there
-//    when it begins or what is there when it completes; stall_until(): no write completes before
-//    that time; hold_reads(): no asynchronous read of at least so many bytes does;
+//    there when it begins or when it completes; stall_until(): no write completes before that time;
+//    hold_reads(): no asynchronous read of at least so many bytes does;
 //  - misdirect_next_write(): the next write to a file goes to another place in it and says ok.
 //
 // Directories themselves are durable at once (see make_directory). Threads: any (one lock), but

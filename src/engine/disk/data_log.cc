@@ -28,21 +28,41 @@ void DataStore::spill(std::shared_ptr<const std::string> bytes,
   });
 }
 
+namespace {
+
+std::string name_of(const Extent& extent) {
+  return " in data blocks " + std::to_string(extent.block) + ".." + std::to_string(extent.end());
+}
+
+Result<std::string> open_spilled(const SpilledGroup& spilled, std::span<const char> blocks) {
+  const auto bytes = blocks.first(spilled.bytes);
+  if (hash128(bytes) == spilled.hash) return std::string(bytes.data(), bytes.size());
+  return Status::corrupt("the log's group" + name_of(spilled.extent) + " is damaged");
+}
+
+}  // namespace
+
+Status DataStore::find_spilled(const SpilledGroup& spilled) const {
+  const Extent& extent = spilled.extent;
+  if (extent.end() <= extents_.blocks() && spilled.bytes <= extent.bytes()) return {};
+  return Status::corrupt("the log's group" + name_of(extent) + " lies outside of the data file");
+}
+
 Result<std::string> DataStore::read_spilled(const SpilledGroup& spilled) {
-  const std::string name = "the log's group in data blocks " +
-                           std::to_string(spilled.extent.block) + ".." +
-                           std::to_string(spilled.extent.end());
-  if (spilled.extent.end() > extents_.blocks() || spilled.bytes > spilled.extent.bytes()) {
-    return Status::corrupt(name + " lies outside of the data file");
-  }
-  AlignedBuffer blocks(spilled.extent.bytes());
-  if (Status status = file_.read_at(spilled.extent.offset(), blocks.span()); !status.ok()) {
-    return status;
-  }
-  if (hash128(blocks.span().first(spilled.bytes)) != spilled.hash) {
-    return Status::corrupt(name + " is damaged");
-  }
-  return std::string(blocks.data(), spilled.bytes);
+  if (Status status = find_spilled(spilled); !status.ok()) return status;
+  AlignedBuffer blocks = AlignedBuffer::uninitialized(spilled.extent.bytes());
+  const Status status = file_.read_at(spilled.extent.offset(), blocks.span());
+  if (!status.ok()) return status;
+  return open_spilled(spilled, blocks.span());
+}
+
+void DataStore::fetch_spilled(const SpilledGroup& spilled, Engine::LogRead done) {
+  if (Status status = find_spilled(spilled); !status.ok()) return done(status);
+  writer_->read(spilled.extent.offset(), spilled.extent.bytes(),
+                [spilled, done = std::move(done)](const Status& status, const AlignedBuffer& read) {
+                  if (!status.ok()) return done(status);
+                  done(open_spilled(spilled, read.span()));
+                });
 }
 
 // --- large values ---
@@ -102,38 +122,96 @@ std::vector<LoggedRecord> DataStore::log_records(ShardId shard, const LogGroup& 
   return records;
 }
 
-Result<std::string> DataStore::read_logged(std::string_view payload) {
-  std::vector<LoggedRecord> records;
-  std::string_view rest;
-  if (!decode_logged(payload, &records, &rest)) {
-    return Status::corrupt("the places of a group's large values cannot be decoded");
-  }
+namespace {
+
+using OpenValue = std::function<Status(size_t value, std::string* out)>;
+
+// The bytes of a group whose large values are `records`; `open` appends one of them.
+Result<std::string> join_logged(const std::vector<LoggedRecord>& records, std::string_view rest,
+                                const OpenValue& open) {
   std::string group;
-  for (const LoggedRecord& record : records) {
-    const uint64_t before = record.at - group.size();
+  for (size_t i = 0; i < records.size(); ++i) {
+    const uint64_t before = records[i].at - group.size();
     group.append(rest.substr(0, before));
     rest.remove_prefix(before);
-    if (Status status = read_logged_value(record, &group); !status.ok()) return status;
+    if (Status status = open(i, &group); !status.ok()) return status;
   }
   return group.append(rest);
 }
 
-Status DataStore::read_logged_value(const LoggedRecord& record, std::string* out) {
-  const Extent& extent = record.extent;
-  const std::string name = "the log's large value in data blocks " + std::to_string(extent.block) +
-                           ".." + std::to_string(extent.end());
-  if (extent.end() > extents_.blocks() || extent.end() < extent.block) {
-    return Status::corrupt(name + " lies outside of the data file");
+Status undecodable() {
+  return Status::corrupt("the places of a group's large values cannot be decoded");
+}
+
+std::string value_name(const LoggedRecord& record) {
+  return "the log's large value" + name_of(record.extent);
+}
+
+}  // namespace
+
+Result<std::string> DataStore::read_logged(std::string_view payload) {
+  std::vector<LoggedRecord> records;
+  std::string_view rest;
+  if (!decode_logged(payload, &records, &rest)) return undecodable();
+  return join_logged(records, rest, [&](size_t value, std::string* out) {
+    const LoggedRecord& record = records[value];
+    if (Status status = find_logged(record); !status.ok()) return status;
+    AlignedBuffer blocks = AlignedBuffer::uninitialized(record.extent.bytes());
+    const Status status = file_.read_at(record.extent.offset(), blocks.span());
+    return status.ok() ? open_logged(record, blocks.span(), out) : status;
+  });
+}
+
+void DataStore::fetch_logged(std::string payload, Engine::LogRead done) {
+  struct Fetch {
+    std::string payload;
+    Engine::LogRead done;
+    std::vector<LoggedRecord> records = {};
+    std::string_view rest = {};
+    std::vector<AlignedBuffer> blocks = {};
+    size_t left = 0;
+    Status failure = {};
+  };
+  auto fetch = std::make_shared<Fetch>(Fetch{std::move(payload), std::move(done)});
+  if (!decode_logged(fetch->payload, &fetch->records, &fetch->rest)) {
+    return fetch->done(undecodable());
   }
-  AlignedBuffer blocks = AlignedBuffer::uninitialized(extent.bytes());
-  if (Status status = file_.read_at(extent.offset(), blocks.span()); !status.ok()) return status;
+  for (const LoggedRecord& record : fetch->records) {
+    if (Status status = find_logged(record); !status.ok()) return fetch->done(status);
+  }
+  fetch->left = fetch->records.size();
+  fetch->blocks.resize(fetch->left);
+  for (size_t i = 0; i < fetch->records.size(); ++i) {
+    const Extent& extent = fetch->records[i].extent;
+    writer_->read(
+        extent.offset(), extent.bytes(),
+        [this, fetch, i](const Status& status, AlignedBuffer read) {
+          if (fetch->failure.ok()) fetch->failure = status;
+          fetch->blocks[i] = std::move(read);
+          if (--fetch->left > 0) return;
+          if (!fetch->failure.ok()) return fetch->done(fetch->failure);
+          fetch->done(join_logged(fetch->records, fetch->rest, [&](size_t value, std::string* out) {
+            return open_logged(fetch->records[value], fetch->blocks[value].span(), out);
+          }));
+        });
+  }
+}
+
+Status DataStore::find_logged(const LoggedRecord& record) const {
+  const Extent& extent = record.extent;
+  if (extent.end() <= extents_.blocks() && extent.end() >= extent.block) return {};
+  return Status::corrupt(value_name(record) + " lies outside of the data file");
+}
+
+Status DataStore::open_logged(const LoggedRecord& record, std::span<char> blocks,
+                              std::string* out) const {
   Record found;
   std::string scratch;
   const Status whole = decode_record_at(
-      blocks.span(), record_seed(uuid_, record.segment, extent.offset()), &found, &scratch);
-  if (!whole.ok()) return Status::corrupt(name + ": " + whole.message());
+      blocks, record_seed(uuid_, record.segment, record.extent.offset()), &found, &scratch);
+  if (!whole.ok()) return Status::corrupt(value_name(record) + ": " + whole.message());
   if (found.key != record.key || found.image.size() < record.size) {
-    return Status::corrupt(name + ": another record is there");
+    return Status::corrupt(value_name(record) + ": another record is there");
   }
   out->append(found.image.substr(found.image.size() - record.size));
   return {};

@@ -105,11 +105,15 @@ class DataStore {
   void spill(std::shared_ptr<const std::string> bytes,
              std::function<void(const Status&, const SpilledGroup&)> done);
   Result<std::string> read_spilled(const SpilledGroup& spilled);
+  // The same without waiting. REQUIRES: the log names it until `done` runs, or `done` looks.
+  void fetch_spilled(const SpilledGroup& spilled, Engine::LogRead done);
   // Writes the large values of a group as records; `done` follows when all are on the device. None,
   // and no `done`, when there is no room for them.
   std::vector<LoggedRecord> log_records(ShardId shard, const LogGroup& group, const Done& done);
   // The bytes of such a group. `payload`: of its record in the log.
   Result<std::string> read_logged(std::string_view payload);
+  // Likewise without waiting.
+  void fetch_logged(std::string payload, Engine::LogRead done);
   // A checkpoint holds the record as well as the log.
   bool shared(const LoggedRecord& record) const { return shared_.contains(record.extent.block); }
   // The log, or the last checkpoint that did, names the extent no more.
@@ -178,7 +182,9 @@ class DataStore {
   void seal_all();
   void write_blocks(const Extent& extent, AlignedBuffer data);
   void write_for_log(const Extent& extent, AlignedBuffer data, Done done);
-  Status read_logged_value(const LoggedRecord& record, std::string* out);
+  Status find_spilled(const SpilledGroup& spilled) const;
+  Status find_logged(const LoggedRecord& record) const;
+  Status open_logged(const LoggedRecord& record, std::span<char> blocks, std::string* out) const;
   void pace();
   Status flush_for_reading();
   struct RecordPlace;

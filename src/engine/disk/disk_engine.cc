@@ -1,4 +1,4 @@
-// See disk_engine.h. Opening is in disk_recovery.cc.
+// See disk_engine.h. Opening is in disk_recovery.cc, reading the log in disk_log.cc.
 #include "engine/disk/disk_engine.h"
 
 #include <algorithm>
@@ -192,54 +192,6 @@ void DiskEngine::release_prefix(ShardId shard, Seq seq, Done done) {
   data_->owes(log_bytes());
   trim();
   reactor_.post([done = std::move(done)] { done({}); });
-}
-
-Status DiskEngine::read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) {
-  const auto found = logs_.find(shard);
-  if (found == logs_.end() || from > to || from < found->second.first() || from == 0 ||
-      to > found->second.last()) {
-    return Status::not_found("the log does not hold these entries");
-  }
-  reader_->forget();
-  bool more = true;
-  const std::deque<disk::LoggedGroup>& groups = found->second.groups();
-  for (auto at = found->second.at_or_above(from); at != groups.end(); ++at) {
-    const LoggedGroup& group = *at;
-    if (group.first > to || !more) break;
-    const Status status = visit_group(
-        group,
-        [&](Seq seq, std::string_view entry) {
-          return seq < from || (seq <= std::min(to, group.last) && visit(seq, entry));
-        },
-        &more);
-    if (!status.ok()) return with_place(status);
-  }
-  return {};
-}
-
-Status DiskEngine::visit_group(const LoggedGroup& group, const EntryVisitor& visit, bool* more) {
-  const EntryVisitor counted = [&](Seq seq, std::string_view entry) {
-    if (seq > group.last) return false;
-    return *more = visit(seq, entry);
-  };
-  if (!group.placed())
-    return split_group(group.first, group.written_last, *group.in_memory, counted);
-  WalRecord record;
-  if (Status status = reader_->read(group.at, &record); !status.ok()) {
-    return status;
-  }
-  if (record.type == WalRecordType::kGroup) {
-    return split_group(group.first, group.written_last, record.payload, counted);
-  }
-  SpilledGroup where;
-  if (record.type == WalRecordType::kSpilled && !decode_spilled(record.payload, &where)) {
-    return Status::corrupt("the place of a large group cannot be decoded");
-  }
-  const Result<std::string> bytes = record.type == WalRecordType::kSpilled
-                                        ? data_->read_spilled(where)
-                                        : data_->read_logged(record.payload);
-  if (!bytes.ok()) return bytes.status();
-  return split_group(group.first, group.written_last, bytes.value(), counted);
 }
 
 // --- hard states ---

@@ -67,6 +67,7 @@ class DiskEngine final : public Engine {
   void close() override;
   void append(ShardId shard, LogGroup group, Done done) override;
   Status read_log(ShardId shard, Seq from, Seq to, const EntryVisitor& visit) override;
+  void fetch_log(ShardId shard, Seq from, Seq to, uint64_t max_bytes, const LogRead& done) override;
   void truncate_suffix(ShardId shard, Seq last_kept, Done done) override;
   void release_prefix(ShardId shard, Seq seq, Done done) override;
   void save_hard_state(ShardId shard, const HardState& state, Done done) override;
@@ -105,6 +106,13 @@ class DiskEngine final : public Engine {
     std::shared_ptr<const std::string> bytes;
     bool ready = true;
   };
+  struct LogFetch {
+    ShardId shard;
+    Seq from, to;
+    disk::WalPlace at;  // of the first group
+    uint64_t end;       // block: so far is read
+    LogRead done;
+  };
 
   Status load();
   Status load_log();
@@ -128,6 +136,9 @@ class DiskEngine final : public Engine {
                       disk::LoggedGroup* group);
   const disk::LoggedRecord* logged_record(ShardId shard, const RecordKey& key, Seq seq) const;
   Status visit_group(const disk::LoggedGroup& group, const EntryVisitor& visit, bool* more);
+  const disk::LoggedGroup* still_logged(const LogFetch& fetch) const;
+  void take_fetched(const LogFetch& fetch, disk::WalReader* reader);
+  void fetch_large(const LogFetch& fetch, const disk::WalRecord& record);
   disk::WalPosition replay_from() const;
   void write_superblock(const disk::CheckpointPointer& pointer, Done done);
   void write_copy(const disk::Superblock& superblock, int copy, Done done);

@@ -70,14 +70,16 @@ void Wal::issue() {
     WalStream stream = begin_batch(bytes);
     Batch batch;
     batch.at = next_;
-    for (; count > 0; --count) {
+    for (uint64_t offset = 0; count > 0; --count) {
       WalAppend& one = pending_.front();
+      const WalPlace place{batch.at, offset, kWalRecordHeader + one.bytes().size(), next_.chain};
+      offset += place.size;
       char header[kWalRecordHeader];
       next_.chain = encode_wal_record({one.type, one.shard, one.first, one.last, one.bytes()},
                                       next_.chain, header);
       stream.append({header, sizeof header});
       stream.append(one.bytes());
-      batch.done.push_back(std::move(one.done));
+      batch.records.push_back({place, std::move(one.done)});
       pending_bytes_ -= one.bytes().size();
       pending_.pop_front();
     }
@@ -121,6 +123,27 @@ void Wal::write(WalStream stream, Batch batch) {
   writer_.write(identity_.offset(ring_end), std::move(tail), done);
 }
 
+void Wal::read(uint64_t block, uint64_t count, BlockWriter::ReadDone done) {
+  const uint64_t ring_end = (block / identity_.ring_blocks + 1) * identity_.ring_blocks;
+  const auto size = static_cast<size_t>(count) * kBlock;
+  const auto first = static_cast<size_t>(std::min(ring_end, block + count) - block) * kBlock;
+  if (first == size) return writer_.read(identity_.offset(block), size, std::move(done));
+  auto all = std::make_shared<AlignedBuffer>(AlignedBuffer::uninitialized(size));
+  auto left = std::make_shared<int>(2);
+  auto result = std::make_shared<Status>();
+  const auto read_part = [this, all, left, result, done = std::move(done)](uint64_t from, size_t at,
+                                                                           size_t bytes) {
+    writer_.read(identity_.offset(from), bytes,
+                 [=](const Status& status, const AlignedBuffer& part) {
+                   if (status.ok()) std::memcpy(all->data() + at, part.data(), bytes);
+                   if (!status.ok() && result->ok()) *result = status;
+                   if (--*left == 0) done(*result, std::move(*all));
+                 });
+  };
+  read_part(block, 0, first);
+  read_part(ring_end, first, size - first);
+}
+
 void Wal::written(uint64_t block, const Status& status) {
   if (!failure_.ok()) return;
   if (!status.ok() && !mutant(Mutant::kAckFailedFlush)) {
@@ -140,12 +163,12 @@ void Wal::complete() {
     const Batch batch = std::move(in_flight_.front());
     in_flight_.pop_front();
     durable_block_ = batch.end;
-    if (batch.done.empty()) witnessed_block_ = batch.end;  // it carries nothing to vouch for
+    if (batch.records.empty()) witnessed_block_ = batch.end;  // it carries nothing to vouch for
     ++stats_.flushes;
     stats_.flush_ns_last = static_cast<uint64_t>(reactor_.clock().mono_ns() - batch.issued_ns);
     stats_.flush_ns_max = std::max(stats_.flush_ns_max, stats_.flush_ns_last);
-    for (uint32_t i = 0; i < batch.done.size(); ++i) {
-      if (batch.done[i]) batch.done[i]({}, {batch.at, i});
+    for (const Placed& record : batch.records) {
+      if (record.done) record.done({}, record.at);
     }
   }
 }
@@ -158,8 +181,8 @@ void Wal::fail(const Status& status) {
   in_flight_.clear();
   pending_.clear();
   for (const Batch& batch : in_flight) {
-    for (const auto& done : batch.done) {
-      if (done) done(failure_, {});
+    for (const Placed& record : batch.records) {
+      if (record.done) record.done(failure_, {});
     }
   }
   for (const WalAppend& append : pending) {

@@ -74,6 +74,8 @@ class Wal {
   void bear_witness();
   // Blocks below `block` may be written again.
   void trim(uint64_t block);
+  // Reads blocks as they are on the device. REQUIRES: 0 < count <= the ring's blocks.
+  void read(uint64_t block, uint64_t count, BlockWriter::ReadDone done);
 
   // Where the next batch will begin: all that was appended and issued lies before it.
   const WalPosition& end() const { return next_; }
@@ -91,10 +93,14 @@ class Wal {
 
  private:
   using Done = std::function<void(const Status&, const WalPlace&)>;
+  struct Placed {
+    WalPlace at;
+    Done done;
+  };
   struct Batch {
     WalPosition at;
-    uint64_t end = 0;        // block
-    std::vector<Done> done;  // of its records; none: a witness
+    uint64_t end = 0;             // block
+    std::vector<Placed> records;  // none: a witness
     int64_t issued_ns = 0;
     bool written = false;
   };

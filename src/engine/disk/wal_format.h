@@ -66,10 +66,15 @@ void seal_wal_block(const WalBlock& header, const WalIdentity& identity, std::sp
 WalBlockState open_wal_block(std::span<char> block, const WalIdentity& identity, uint64_t number,
                              uint64_t generation, uint64_t newest, WalBlock* header);
 
-// Where a record lies: the n-th of a batch.
+// Where a record lies, and what it takes to read it alone.
 struct WalPlace {
-  WalPosition batch;
-  uint32_t index = 0;
+  WalPosition batch;    // it is part of
+  uint64_t offset = 0;  // of its header, in the batch's payload
+  uint64_t size = 0;    // header included
+  uint64_t chain = 0;   // hash of the record before it
+
+  uint64_t first_block() const { return batch.block + offset / kWalPayload; }
+  uint64_t end_block() const { return batch.block + (offset + size - 1) / kWalPayload + 1; }
 };
 
 enum class WalRecordType : uint8_t {

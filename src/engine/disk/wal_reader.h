@@ -16,6 +16,8 @@ class WalReader {
  public:
   // `file` was opened direct and outlives the reader.
   WalReader(File& file, const WalIdentity& identity);
+  // Of the blocks from `first` on, which were read already; it has no others.
+  WalReader(const WalIdentity& identity, uint64_t first, AlignedBuffer blocks);
 
   const WalIdentity& identity() const { return identity_; }
 
@@ -29,18 +31,16 @@ class WalReader {
   // The payload lives until the next call. kCorrupt when the record is not there.
   Status read(const WalPlace& place, WalRecord* record);
   // What was read ahead may have been written since.
-  void forget() {
-    window_blocks_ = 0;
-    file_.will_read(0, 0);
-  }
+  void forget();
 
  private:
   Status fetch(uint64_t number);
+  Status fill_window(uint64_t number);
 
-  File& file_;
+  File* const file_ = nullptr;
   const WalIdentity identity_;
   AlignedBuffer window_;
-  uint64_t window_place_ = 0;  // ring place of the window's first block
+  uint64_t window_first_ = 0;  // block
   uint64_t window_blocks_ = 0;
   AlignedBuffer block_{kBlock};
   std::string stream_;

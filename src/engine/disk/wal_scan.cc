@@ -19,7 +19,7 @@ uint64_t window_blocks(const WalIdentity& identity) {
 class Scanner {
  public:
   Scanner(WalReader& reader, const WalScanRange& range, const WalVisitor& visit)
-      : reader_(reader), range_(range), visit_(visit), at_(range.start), place_{range.start, 0} {
+      : reader_(reader), range_(range), visit_(visit), at_(range.start), place_{range.start} {
     scan_.durable_block = std::max(range.durable_block, range.start.block);
   }
 
@@ -51,7 +51,7 @@ class Scanner {
     if (header.begins_batch && !stream_.empty()) return broken("begins inside of a record");
     at_.generation = header.generation;
     full_ = header.used == kWalPayload;
-    if (header.begins_batch) place_ = {at_, 0};
+    if (header.begins_batch) place_ = {at_};
     scan_.durable_block = std::max(scan_.durable_block, header.durable_block);
     stream_.append(reader_.payload(header));
     return records();
@@ -68,8 +68,10 @@ class Scanner {
       if (state == WalRecordState::kBroken) return broken("holds a record that is damaged");
       if (state == WalRecordState::kUnfinished) break;
       ++scan_.records;
+      place_.size = size;
+      place_.chain = at_.chain;
       if (Status status = visit_(record, place_); !status.ok()) return status;
-      ++place_.index;
+      place_.offset += size;
       at_.chain = hash;
       parsed += size;
     }

@@ -84,6 +84,44 @@ TEST_CASE_TEMPLATE("engine: the log is read back byte for byte, in any range", F
   }
 }
 
+TEST_CASE_TEMPLATE("engine: the log is fetched in pieces, the same entries", F, ENGINES) {
+  F f;
+  std::vector<std::string> all;
+  const auto append = [&](std::vector<std::string> group) {
+    const Seq first = all.size() + 1;
+    std::string bytes;
+    for (const std::string& entry : group) bytes += all.emplace_back(entry);
+    REQUIRE(f.append({first, all.size(), bytes}).ok());
+  };
+  for (Seq i = 0; i < 40; ++i)
+    append({entry_of(i), entry_of(i + 1), make_entry(std::string(i * 300, 'x'))});
+  append({entry_of(1), make_entry(std::string(3 << 20, 'y')), entry_of(2)});
+  append({entry_of(3)});
+  for (int again = 0; again < 2; ++again) {
+    for (const uint64_t most : {1, 5000, 100'000, 8 << 20}) {
+      for (const Seq to : {Seq{1}, Seq{50}, Seq{122}, Seq{all.size()}}) {
+        for (Seq next = 1; next <= to;) {
+          CAPTURE(next);
+          const auto piece = f.fetch(next, to, most);
+          REQUIRE_MESSAGE(piece.ok(), piece.status().message());
+          size_t size = 0;
+          for (; size < piece.value().size() && next <= to; ++next) {
+            REQUIRE(piece.value().substr(size, all[next - 1].size()) == all[next - 1]);
+            size += all[next - 1].size();
+          }
+          REQUIRE(size > 0);
+          CHECK(size == piece.value().size());
+          CHECK((most > 1 || next > 122 || size < 13'000));
+        }
+      }
+    }
+    CHECK(f.fetch(0, 5, 100).status().code() == Code::kNotFound);
+    CHECK(f.fetch(100, all.size() + 1, 100).status().code() == Code::kNotFound);
+    CHECK(f.fetch(1, 1, 100, kShard + 1).status().code() == Code::kNotFound);
+    f.reopen();
+  }
+}
+
 TEST_CASE_TEMPLATE("engine: entries may be empty, large, and of any bytes", F, ENGINES) {
   F f;
   std::string all_bytes(256, '\0');

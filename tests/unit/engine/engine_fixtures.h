@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,6 +122,13 @@ class EngineFixture {
     });
     CHECK_MESSAGE(status.ok(), status.message());
     return entries;
+  }
+  Result<std::string> fetch(Seq from, Seq to, uint64_t max_bytes, ShardId shard = kShard) {
+    std::optional<Result<std::string>> got;
+    engine_->fetch_log(shard, from, to, max_bytes,
+                       [&got](Result<std::string> entries) { got = std::move(entries); });
+    REQUIRE(reactor_.wait_for([&got] { return got.has_value(); }));
+    return *got;
   }
   // In the order of their names.
   Records records(DbId db, ShardId shard = kShard) {

@@ -283,6 +283,96 @@ TEST_CASE("replica core: a leader answers who asks with a new LogMatch") {
   CHECK(f.take<Prepare>().size() == 1);
 }
 
+namespace {
+
+// Leads with a log of 11 entries of which only the last is in memory; member 3 is asked where its
+// own one parts.
+struct FarBehind : CoreFixture {
+  FarBehind() : CoreFixture(3) {
+    options.memory_bytes = 1;
+    options.prepare_bytes = 1;
+    start_coordinated();
+    lead_view(1, 2);
+    for (int i = 0; i < 10; ++i) propose();
+    acknowledge(2);
+    hold_log_reads = true;
+    ask();
+  }
+  void ask() {
+    take<LogMatch>();
+    receive(3, 1, PrepareReject{});
+    round = take<LogMatch>().at(0).round;
+  }
+  void answer(const LogPosition& at) { receive(3, 1, MatchPoint{round, at, 0}); }
+
+  uint64_t round = 0;
+};
+
+}  // namespace
+
+TEST_CASE("replica core: entries for a member far behind are read back, one piece after another") {
+  FarBehind f;
+  f.answer({});
+  LogPosition last;
+  while (last.seq < 10) {
+    f.propose();  // meanwhile: for member 2 only
+    CHECK(f.take<Prepare>().size() == 1);
+    REQUIRE(f.log_reads.size() == 1);
+    CHECK(f.log_reads[0].from == last.seq + 1);
+    f.read_log();
+    const auto sent = f.take<Prepare>();
+    REQUIRE(!sent.empty());
+    CHECK(sent[0].previous == last);
+    last = check_entries(sent[0].previous, sent[0].entries).value().last;
+  }
+  CHECK(f.snapshots == 0);
+}
+
+TEST_CASE("replica core: entries that were read for an earlier match are not sent") {
+  FarBehind f;
+  f.answer({});
+  std::vector<ReadLog> earlier = std::exchange(f.log_reads, {});
+  REQUIRE(earlier.size() == 1);
+  f.ask();
+  const LogPosition fifth = f.core->tail().position(5).value();
+  f.answer(fifth);
+  std::swap(f.log_reads, earlier);
+  f.read_log();
+  CHECK(f.take<Prepare>().empty());
+  std::swap(f.log_reads, earlier);
+  f.read_log();
+  CHECK(f.take<Prepare>().at(0).previous == fifth);
+  CHECK(f.snapshots == 0);
+}
+
+TEST_CASE("replica core: a member whose log cannot be continued is sent a snapshot") {
+  {
+    FarBehind f;  // its entry is another one: shown by what follows it
+    LogPosition at = f.core->tail().position(5).value();
+    ++at.crc;
+    f.answer(at);
+    CHECK(f.snapshots == 0);
+    f.read_log();
+    CHECK(f.snapshots == 1);
+    CHECK(f.take<Prepare>().empty());
+  }
+  {
+    FarBehind f;  // what follows is not kept any more
+    f.answer(f.core->tail().position(5).value());
+    f.log.release(8);
+    f.read_log();
+    CHECK(f.snapshots == 1);
+  }
+  {
+    FarBehind f;  // known without reading
+    LogPosition at = f.core->last();
+    ++at.crc;
+    f.answer(at);
+    CHECK(f.snapshots == 1);
+    CHECK(f.log_reads.empty());
+  }
+}
+
 TEST_CASE("replica core: a snapshot is not wanted where the log goes on behind it") {
   CoreFixture f(3);
   f.start_coordinated();

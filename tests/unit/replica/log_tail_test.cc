@@ -103,6 +103,43 @@ TEST_CASE("log tail: released entries are known by the last one's position") {
   CHECK(t.tail.slice(3, 100).value().previous == base);
 }
 
+TEST_CASE("log tail: what was read back has to follow, and ends where the log did") {
+  Tail t(1);
+  t.append(1, 2);
+  t.append(1, 4);
+  t.append(1, 2);  // 1 to 6 can only be read back
+  CHECK(!t.tail.in_memory(6));
+  CHECK(t.tail.in_memory(7));
+  CHECK(t.tail.in_memory(9));
+  const LogPosition first = t.tail.position(1).value();
+  const Bytes entries = t.log.read_entries(2, 1 << 20).value().entries;  // 2 to 8
+  t.tail.truncate(4);
+  const LogSlice read = t.tail.read_back(first, entries).value();
+  CHECK(read.previous == first);
+  CHECK(read.last == t.tail.position(4).value());
+  CHECK(t.tail.read_back({}, entries).status().code() == Code::kCorrupt);
+  CHECK(t.tail.read_back({1, 1, first.crc + 1}, entries).status().code() == Code::kCorrupt);
+}
+
+TEST_CASE("log tail: what it may hold is said without reading") {
+  Tail t(1);
+  for (int i = 0; i < 6; ++i) t.append(2, 1);
+  const auto at = [&](Seq seq) { return t.tail.position(seq).value(); };
+  const LogPosition third = at(3), fifth = at(5), sixth = at(6);
+  t.tail.release(at(2));
+  t.log.reads = 0;
+  CHECK(t.tail.may_hold(third));
+  CHECK(t.tail.may_hold({2, 3, third.crc + 1}));  // shown by what follows
+  CHECK(t.tail.may_hold(sixth));
+  CHECK(!t.tail.may_hold({2, 6, sixth.crc + 1}));
+  CHECK(!t.tail.may_hold({1, 5, fifth.crc}));
+  CHECK(!t.tail.may_hold({2, 7, 1}));
+  CHECK(!t.tail.may_hold({2, 2, 1}));  // released up to another one
+  CHECK(!t.tail.may_hold({2, 1, 1}));
+  CHECK(!t.tail.may_hold({}));
+  CHECK(t.log.reads == 0);
+}
+
 TEST_CASE("log tail: where two logs part is found by epochs") {
   Tail a;
   a.append(1, 3);

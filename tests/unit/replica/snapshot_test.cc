@@ -259,6 +259,28 @@ TEST_CASE_TEMPLATE("snapshot: who was far behind forgets what it had", M, MEDIA)
   CHECK(world.b().starts == 2);
 }
 
+TEST_CASE("snapshot: none for who is behind a log that is kept, and nobody waits for its reads") {
+  World<DiskMedia> world(9);
+  world.add_b();
+  world.load = true;
+  world.step_all(300);
+  world.check_same();
+  auto away = std::move(world.nodes[2]);
+  world.nodes.erase(2);
+  world.load = true;
+  world.step_all(3000);
+  world.put_large(1);
+  world.step_all(100);
+  world.nodes[2] = std::move(away);
+  SimDisk& disk = world.a().media.disk;
+  const Seq behind = world.b().core().last().seq;
+  CHECK(!world.a().core().tail().in_memory(behind + 1));
+  const uint64_t waited = disk.waited_reads();
+  world.check_same();
+  CHECK(disk.waited_reads() == waited);
+  CHECK(world.chunks == 0);
+}
+
 TEST_CASE_TEMPLATE("snapshot: what checkpoints write meanwhile is not applied twice", M, MEDIA) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     CAPTURE(seed);
