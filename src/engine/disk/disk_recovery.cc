@@ -207,6 +207,10 @@ Status DiskEngine::recovered(const WalRecord& record, const WalPlace& at) {
                            std::to_string(record.first) + ".." + std::to_string(record.last);
   const auto meta = metas_.find(record.shard);
   const Seq covered = meta == metas_.end() ? 0 : meta->second.seq;
+  // A checkpoint may be further than the log was: then that ended there, and another one, which
+  // began behind it, goes on (a snapshot, and what followed it).
+  const bool ended = log.last() <= covered && record.first <= covered + 1;
+  if (ended && record.first > log.last() + 1) log.release(log.last());
   const Seq next = log.last() != 0               ? log.last() + 1
                    : record.first <= covered + 1 ? record.first
                                                  : covered + 1;
