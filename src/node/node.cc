@@ -131,6 +131,7 @@ Status Node::host(RecoveredShard found) {
   shard.memory_is_short = [this] { return memory_is_short(); };
   shard.random = &system_.random;
   shard.shares_store = agent_ != nullptr;
+  shard.arrivals = arrivals_;
   if (agent_ != nullptr) {
     shard.replica = agent_->replica_options();
     shard.hooks = agent_->replica_hooks();

@@ -80,6 +80,7 @@ class Node {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Group> group_;         // null: no member of one that elects its primary
   std::unique_ptr<ClusterAgent> agent_;  // null: no storage node
+  const std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();  // of those:
   std::map<ShardId, Hosted> hosted_;
   std::unique_ptr<Shards> shards_;            // those
   std::unique_ptr<Coordinator> coordinator_;  // null: none

@@ -32,6 +32,7 @@
 #include "base/reactor.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "replica/arrivals.h"
 #include "replica/checkpoint.h"
 #include "replica/cold_values.h"
 #include "replica/replica.h"
@@ -55,6 +56,7 @@ struct ShardOptions {
   ReplicaHooks hooks = {};
   Random* random = nullptr;
   bool shares_store = false;  // with other shards: what is damaged cannot be emptied for this one
+  std::shared_ptr<Arrivals> arrivals = std::make_shared<Arrivals>();  // shared likewise
 };
 
 // What recovery did, for the log and for INFO.

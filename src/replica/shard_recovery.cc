@@ -213,8 +213,8 @@ Status Shard::join_group(const RecoveredShard& recovered, bool trusted) {
   replica.self.store = store != 0 ? store : options_.random->next() | 1;
   checkpoint_.on_durable([this] { return replica_->core().durable(); });
   snapshots_ = std::make_unique<Snapshots>(SnapshotHost{
-      reactor_, engine_, keyspace_, checkpoint_, *replica_, *options_.random, options_.id,
-      committed_, [this] { return checkpoint_state(); }, [this] { return last_.seq; },
+      reactor_, engine_, keyspace_, checkpoint_, *replica_, *options_.random, *options_.arrivals,
+      options_.id, committed_, [this] { return checkpoint_state(); }, [this] { return last_.seq; },
       [this](std::string_view why) {
         if (on_replaced_) on_replaced_(why);
       },

@@ -47,6 +47,7 @@ SnapshotReceiver::SnapshotReceiver(const SnapshotHost& host, const Member& from,
                                    const SnapshotBegin& begin)
     : host_(host), from_(from), begin_(begin), heard_ns_(host.reactor.clock().mono_ns()) {
   log_info("receiving a snapshot", {{"node", uint64_t{from.node}}, {"base", begin.base.last.seq}});
+  host_.arrivals.expect();
   host_.checkpoint.stop([this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired() && !over_) make_room();
   });
@@ -183,9 +184,12 @@ void SnapshotReceiver::install(const SnapshotEnd& end) {
 void SnapshotReceiver::installed() {
   host_.engine.release_prefix(host_.shard, begin_.base.last.seq, [](const Status&) {});
   log_info("a snapshot was installed", {{"keys", rows_}, {"base", begin_.base.last.seq}});
-  tell(true);
-  over_ = true;
-  host_.start_anew("a snapshot was installed");
+  host_.arrivals.arrived([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired() || over_) return;
+    tell(true);
+    over_ = true;
+    host_.start_anew("a snapshot was installed");
+  });
 }
 
 // --- how it goes ---

@@ -70,7 +70,7 @@ class SnapshotReceiver {
   const Member from_;
   const SnapshotBegin begin_;
   bool ready_ = false;  // the old state is out of the way
-  bool busy_ = false;   // a chunk is being written
+  bool busy_ = false;   // a chunk is being written, or it is installed
   bool over_ = false;   // installed, or abandoned
   std::deque<MessageBody> waiting_;
   uint64_t chunks_ = 0, rows_ = 0;

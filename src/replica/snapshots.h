@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/reactor.h"
 #include "engine/engine.h"
+#include "replica/arrivals.h"
 #include "replica/checkpoint.h"
 #include "replica/replica.h"
 #include "store/keyspace.h"
@@ -28,6 +29,7 @@ struct SnapshotHost {
   Checkpoint& checkpoint;
   Replica& replica;
   Random& random;
+  Arrivals& arrivals;
   ShardId shard;
   const LogSummary& committed;
   std::function<std::string()> state;  // as a checkpoint of now would keep it

@@ -86,6 +86,7 @@ class World {
     Media media;
     std::unique_ptr<Engine> engine;
     std::unique_ptr<RandomReplica> replica;
+    std::shared_ptr<Arrivals> arrivals;
     bool start_anew = false;
     int starts = 0;
     bool was_untrusted = false;
@@ -116,6 +117,7 @@ class World {
     options.replica.self.node = node.id;
     options.replica.memory_bytes = 64 << 10;
     options.random = &random;
+    node.arrivals = options.arrivals;
     options.hooks.send = [this](const Message& message) { deliver(message); };
     node.replica = std::make_unique<RandomReplica>(reactor, *node.engine, std::move(options));
     node.shard().on_replaced([&node](std::string_view) { node.start_anew = true; });
@@ -257,6 +259,23 @@ TEST_CASE_TEMPLATE("snapshot: who was far behind forgets what it had", M, MEDIA)
   world.nodes[2] = std::move(away);
   world.check_same();
   CHECK(world.b().starts == 2);
+}
+
+TEST_CASE("snapshot: an installed one waits for those that other shards of the node are sent") {
+  World<DiskMedia> world(10);
+  const auto arrivals = world.b().arrivals;
+  arrivals->expect();  // another shard's
+  world.fill();
+  world.load = false;
+  world.add_b();
+  world.step_all(80'000);  // more than who sends or receives would wait for in vain
+  CHECK(world.b().starts == 1);
+  CHECK(world.chunks > 8);
+  int others = 0;
+  arrivals->arrived([&others] { ++others; });
+  CHECK(others == 1);
+  world.check_same();
+  CHECK(world.b().starts == 2);  // with that snapshot: no other one was needed
 }
 
 TEST_CASE("snapshot: none for who is behind a log that is kept, and nobody waits for its reads") {
