@@ -12,7 +12,7 @@
 #
 # Defaults: ./data/cluster, 7380, 3, 3, 1, 2, 3. Ports for clients: gateway N has base port + N - 1,
 # storage node N base + 10 + N, coordinator N base + 20 + N; for other nodes they have 100 more. A
-# directory that is there already keeps its ports and its nodes.
+# directory that is there already keeps its ports, its nodes and what was set; more may be set.
 #
 # With --coordinators 0 the storage nodes are one group of their own, one shard of as many copies,
 # which elects its primary (cluster.replication: raft).
@@ -187,7 +187,11 @@ start_node() {
   running "$n" && return
   mkdir -p "$home"
   write_config "$n" >"$home/node.yaml"
-  setsid "$binary" "$home/node.yaml" "${overrides[@]}" >>"$home/log" 2>&1 </dev/null &
+  touch "$dir/settings"
+  local set=() setting
+  while read -r setting; do set+=(--set "$setting"); done <"$dir/settings"
+  setsid "$binary" "$home/node.yaml" "${set[@]}" "${overrides[@]}" \
+    >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
 }
 
@@ -257,6 +261,10 @@ case $command in
       echo "base=$base coordinators=$coordinators storage=$storage gateways=$gateways" \
         "shards=$shards replicas=$replicas" >"$dir/cluster"
     fi
+    for setting in "${overrides[@]}"; do
+      [ "$setting" = --set ] || echo "$setting"
+    done >>"$dir/settings"
+    overrides=()
     for n in $(nodes); do start_node "$n"; done
     wait_ready ;;
   stop)

@@ -14,7 +14,7 @@ import time
 
 import harness
 import load
-from harness import BINARY, ROOT, Client, check, free_ports, run, wait_for
+from harness import BINARY, ROOT, Client, check, check_equal, free_ports, run, wait_for
 
 CLIENTS = 4
 
@@ -28,7 +28,7 @@ class LocalCluster:
             self.base = 1000 * (free_ports(1)[0] // 1000)
             try:
                 self.script("start", "--base-port", self.base, "--gateways", 2, "--shards", 2,
-                            "--set", "engine.wal_bytes=64mb")
+                            "--set", "engine.wal_bytes=64mb", "--set", "memory.limit=1gb")
                 return
             except harness.Failed as error:  # some of its ports are taken
                 self.close()
@@ -94,6 +94,8 @@ def test_every_process_restarts_under_load():
             for thread in threads:
                 check(thread.acknowledged, "nothing was written")
                 thread.check(c)
+        with Client(cluster.port("s1")) as c:
+            check_equal(c("CONFIG", "GET", "maxmemory"), [b"maxmemory", b"1073741824"])
         check(sum(t.changes for t in threads) >= CLIENTS, "no client had to change its gateway")
         print(f"        {sum(len(t.answered) for t in threads)} writes; longest pause in ms: " +
               ", ".join(f"{name} {pause * 1000:.0f}" for name, pause in pauses.items()))
