@@ -413,6 +413,12 @@ constexpr std::array kTable = {
         "cluster.first_nodes", "", "", kAtStart,
         "Of a new cluster, for coordinators: storage nodes that are waited for before shards are "
         "placed on them. 0: as many as there are copies."),
+    row<Integer<&O::cluster_failure_timeout_ms, 250, 60000>>(
+        "cluster.failure_timeout_ms", "", "ms", kAtStart,
+        "A primary that is silent for so long is replaced. Longer than any command or script takes "
+        "that you run: a node that computes is silent too. The same on all nodes, gateways "
+        "included. A process that ended is noticed at once by coordinators, but not by a group "
+        "without them, which elects a primary after this time to twice of it."),
     row<Text<&O::cluster_secret>>(
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "

@@ -362,7 +362,7 @@ void Backend::check(int64_t now_ns) {
   if (connecting && now_ns - since_ns_ > kConnectNs) return close("it does not answer");
   if (state_ != State::kReady || first_ == nullptr || suspected_) return;
   if (options_.may_be_silent) return;
-  if (now_ns - since_ns_ <= kSilenceNs) return;
+  if (now_ns - since_ns_ <= context_.silence_ns) return;
   suspected_ = true;
   context_.on_trouble(address_);
 }

@@ -67,6 +67,7 @@ struct BackendContext {
   // What is queued for the backend is little again.
   std::function<void(Backend&)> on_relief;
   uint64_t queue_limit = 0;  // bytes that may wait for one backend
+  int64_t silence_ns = 0;    // a node that answers nothing for so long is suspected
 };
 
 struct BackendOptions {
@@ -85,9 +86,6 @@ struct BackendOptions {
 
 class Backend final : public ConnHandler {
  public:
-  // Without an answer for so long, the node is suspected.
-  static constexpr int64_t kSilenceNs = 1'000'000'000;
-
   Backend(BackendContext& context, std::string address, BackendOptions options);
   ~Backend() override;
   Backend(const Backend&) = delete;

@@ -25,6 +25,7 @@ Gateway::Gateway(Reactor& reactor, Net& net, Random& random, Options& options, G
   tag_head_[1] = '5';  // the rest is each write's own
   tag_scratch_ = tag_head_;
   context_.queue_limit = options_.gateway_queue_bytes;
+  context_.silence_ns = std::max<int64_t>(1000, options_.cluster_failure_timeout_ms) * 1'000'000;
   context_.on_trouble = [this](const std::string& address) { trouble(address); };
   context_.on_relief = [this](Backend&) { relief(); };
   reactor.add_turn_end([this, alive = alive_] {

@@ -71,6 +71,7 @@ ReplicaOptions ClusterAgent::replica_options() const {
   ReplicaOptions replica;
   replica.self.node = options_.cluster_node;
   replica.coordinated = true;
+  replica.silent_ns = options_.cluster_failure_timeout_ms * ReplicaOptions::kMs;
   return replica;
 }
 

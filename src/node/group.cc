@@ -52,6 +52,10 @@ Status Group::check(const Options& options, const std::vector<GroupMember>& memb
 ReplicaOptions Group::replica_options() const {
   ReplicaOptions replica;
   replica.self.node = options_.cluster_node;
+  // Coordinators carry out nobody's commands but their own.
+  if (options_.mode != Mode::kCoordinator) {
+    replica.silent_ns = options_.cluster_failure_timeout_ms * ReplicaOptions::kMs;
+  }
   return replica;
 }
 

@@ -211,6 +211,7 @@ Status Node::join() {
   cluster.shards = options_.cluster_shards;
   cluster.replicas = options_.cluster_replicas;
   cluster.first_nodes = options_.cluster_first_nodes;
+  cluster.suspect_ns = options_.cluster_failure_timeout_ms * ClusterCore::Options::kMs;
   coordinator_ = std::make_unique<Coordinator>(reactor_, only_shard(), group_->net(), cluster);
   admin_ =
       std::make_unique<CoordinatorAdmin>(*coordinator_, *group_, only_shard(), reactor_.clock());

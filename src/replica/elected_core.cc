@@ -68,10 +68,10 @@ Result<Membership> decode_membership(std::string_view bytes) {
   return Status::corrupt("the members of a group cannot be decoded");
 }
 
-ElectedCore::ElectedCore(const ReplicaOptions& options, const Timing& timing, ReplicaState state,
-                         Membership members, LogSource& source, Random& random, int64_t now_ns)
-    : ReplicaCore(options, std::move(state), source, random, now_ns), timing_(timing) {
-  HF_ASSERT(timing.election_ns > options.lease_ns + options.lease_ns / ReplicaOptions::kDrift);
+ElectedCore::ElectedCore(const ReplicaOptions& options, ReplicaState state, Membership members,
+                         LogSource& source, Random& random, int64_t now_ns)
+    : ReplicaCore(options, std::move(state), source, random, now_ns) {
+  HF_ASSERT(options.silent_ns > options.lease_ns + options.lease_ns / ReplicaOptions::kDrift);
   configs_.push_back({log().base().seq, std::move(members)});
   read_configs(log().base().seq + 1);
   adopt();
@@ -196,7 +196,7 @@ void ElectedCore::policy_not_whole() {
 
 bool ElectedCore::hears_leader() const {
   if (leading()) return true;
-  return leader().valid() && now() - leader_heard_ns() < timing_.election_ns;
+  return leader().valid() && now() - leader_heard_ns() < options().silent_ns;
 }
 
 // Whoever its own log removes campaigns all the same until that is committed: it may be the only
@@ -208,8 +208,8 @@ bool ElectedCore::may_campaign() const {
 }
 
 void ElectedCore::wait_for_leader() {
-  const auto spread = static_cast<uint64_t>(timing_.election_ns);
-  deadline_ns_ = now() + timing_.election_ns + static_cast<int64_t>(random().below(spread));
+  const auto spread = static_cast<uint64_t>(options().silent_ns);
+  deadline_ns_ = now() + options().silent_ns + static_cast<int64_t>(random().below(spread));
 }
 
 void ElectedCore::policy_tick() {
@@ -219,7 +219,7 @@ void ElectedCore::policy_tick() {
     if (leading() && may_campaign() && trusted() && !disk_stalled(now())) begin_election(true);
   }
   if (leading()) {
-    const int64_t since = now() - timing_.election_ns;
+    const int64_t since = now() - options().silent_ns;
     if (led_since_ns() < since && !heard_from(write_quorum(), since)) {
       resign();
       wait_for_leader();
@@ -228,7 +228,7 @@ void ElectedCore::policy_tick() {
   }
   if (hears_leader()) {
     pre_ = false;
-    deadline_ns_ = std::max(deadline_ns_, leader_heard_ns() + timing_.election_ns);
+    deadline_ns_ = std::max(deadline_ns_, leader_heard_ns() + options().silent_ns);
   }
   if (now() < deadline_ns_ || !may_campaign() || !trusted()) return;
   // The lease that it granted binds its own vote too; nor could it vote with a disk that is stuck.

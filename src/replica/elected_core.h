@@ -19,14 +19,11 @@ Result<Membership> decode_membership(std::string_view bytes);
 
 class ElectedCore final : public ReplicaCore {
  public:
-  struct Timing {
-    // To twice that, drawn anew each time. REQUIRES: longer than a lease.
-    int64_t election_ns = 250 * ReplicaOptions::kMs;
-  };
-
-  // `members`: as of the base, or of a new group. The log behind the base may change them.
-  ElectedCore(const ReplicaOptions& options, const Timing& timing, ReplicaState state,
-              Membership members, LogSource& source, Random& random, int64_t now_ns);
+  // `members`: as of the base, or of a new group. The log behind the base may change them. An
+  // election begins when no leader was heard for options.silent_ns to twice that, drawn anew each
+  // time. REQUIRES: that is longer than a lease.
+  ElectedCore(const ReplicaOptions& options, ReplicaState state, Membership members,
+              LogSource& source, Random& random, int64_t now_ns);
 
   const Membership& membership() const override { return configs_.back().members; }
   const Membership& membership_at(Seq seq) const override;
@@ -63,7 +60,6 @@ class ElectedCore final : public ReplicaCore {
   bool is_voter() const { return has(self()); }
   bool may_campaign() const;
 
-  const Timing timing_;
   std::vector<Config> configs_;  // the one of the base, then those behind it, in order
   int64_t deadline_ns_ = 0;      // of the election timer
   bool pre_ = false;

@@ -27,12 +27,13 @@ Replica::~Replica() { *alive_ = false; }
 void Replica::start(const ReplicaOptions& options, ReplicaState state, Membership members) {
   HF_ASSERT(core_ == nullptr);
   shard_ = options.shard;
+  silent_ns_ = options.silent_ns;
   logged_ = state.log.last.seq;
   if (options.coordinated) {
     core_ = std::make_unique<CoordinatedCore>(options, std::move(state), *this, random_, now_ns());
   } else {
-    core_ = std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
-                                          std::move(members), *this, random_, now_ns());
+    core_ = std::make_unique<ElectedCore>(options, std::move(state), std::move(members), *this,
+                                          random_, now_ns());
   }
   tick_later();
 }
@@ -112,7 +113,7 @@ bool Replica::hand_over() {
   Seq most = 0;
   for (const PeerStatus& peer : core_->peer_status()) {
     const bool votes = std::find(members.begin(), members.end(), peer.member) != members.end();
-    const bool heard = now_ns() - peer.heard_ns < ReplicaCore::kSilentNs;
+    const bool heard = now_ns() - peer.heard_ns < silent_ns_;
     if (!votes || !heard || peer.durable < most) continue;
     to = peer.member;
     most = peer.durable;

@@ -96,6 +96,7 @@ class Replica final : public LogSource {
   Owner& owner_;
   const ReplicaHooks hooks_;
   ShardId shard_ = 0;
+  int64_t silent_ns_ = 0;  // ReplicaOptions::silent_ns
   std::unique_ptr<ReplicaCore> core_;
   LogGroup proposed_;         // of the step that runs
   std::deque<Event> events_;  // that came while actions were done

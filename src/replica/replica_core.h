@@ -156,6 +156,7 @@ struct ReplicaOptions {
   bool coordinated = false;  // CoordinatedCore; else ElectedCore
   int64_t heartbeat_ns = 50 * kMs;
   int64_t lease_ns = 200 * kMs;
+  int64_t silent_ns = 250 * kMs;       // a leader that is not heard is taken for gone
   int64_t quorum_lost_ns = 400 * kMs;  // nothing heard from W for so long: accept no writes
   int64_t disk_stall_ns = 500 * kMs;   // a write takes longer: look dead
   int64_t handover_ns = 500 * kMs;     // at most
@@ -188,7 +189,6 @@ struct PeerStatus {
 class ReplicaCore {
  public:
   static constexpr int64_t kNever = INT64_MIN / 2;
-  static constexpr int64_t kSilentNs = 250 * ReplicaOptions::kMs;  // a leader that is not heard
   // Steps are never that far apart: it was stopped, or was not given the processor.
   static constexpr int64_t kAsleepNs = 100 * ReplicaOptions::kMs;
 
@@ -227,7 +227,8 @@ class ReplicaCore {
   bool start_committed() const { return committed_.seq >= epoch_start_ && epoch_start_ != 0; }
   // Its epoch's leader was heard from lately, or is itself.
   bool hears_leader(int64_t now_ns) const {
-    return leader_.valid() && (leader_ == self() || awake(now_ns) - leader_heard_ns_ < kSilentNs);
+    return leader_.valid() &&
+           (leader_ == self() || awake(now_ns) - leader_heard_ns_ < options_.silent_ns);
   }
   // Leads an active epoch.
   bool serving() const { return role_ == Role::kPrimary; }

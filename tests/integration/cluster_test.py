@@ -228,6 +228,34 @@ def test_an_operator_moves_primaries_and_drains_nodes():
         check(any(b"handed over" in line for line in history), history)
 
 
+def test_a_primary_that_computes_is_waited_for():
+    """As long as cluster.failure_timeout_ms, and its gateways' suspicion, allow. That its process
+    ended is noticed at once all the same."""
+    compute = ("local function now() local t = redis.call('TIME') return t[1] + t[2] / 1000000 end "
+               "local till = now() + 1.5 while now() < till do end "
+               "return redis.call('INCR', KEYS[1])")
+    with Cluster("cluster.failure_timeout_ms=20000", gateways=1) as cluster:
+        cluster.whole()
+
+        def run():
+            with cluster.client("g1", timeout=30) as c:
+                return c("EVAL", compute, 1, "counter")
+
+        counted = 0
+        for _ in range(3):  # a device that stalls is no business of this test
+            epoch = cluster.epoch()
+            counted += 1
+            check_equal(run(), counted)
+            if cluster.epoch() == epoch:
+                break
+        check_equal(cluster.epoch(), epoch, "views changed each time")
+        cluster.servers[cluster.primary()].kill()
+        began = time.monotonic()
+        wait_for("another view", lambda: cluster.epoch() > epoch)
+        check(time.monotonic() - began < 15, "its silence was waited for")
+        check_equal(run(), counted + 1)
+
+
 def test_a_node_that_is_gone_for_good_is_forgotten():
     with Cluster(storage=4) as cluster:
         cluster.whole()

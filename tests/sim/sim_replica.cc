@@ -67,9 +67,8 @@ void SimReplica::start() {
     core_ = std::make_unique<CoordinatedCore>(options, std::move(state), *this, world_.random(),
                                               local_ns());
   } else {
-    auto core =
-        std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
-                                      durable_.base_members, *this, world_.random(), local_ns());
+    auto core = std::make_unique<ElectedCore>(options, std::move(state), durable_.base_members,
+                                              *this, world_.random(), local_ns());
     elected_ = core.get();
     core_ = std::move(core);
   }

@@ -79,8 +79,8 @@ class CoreFixture {
     core = std::make_unique<CoordinatedCore>(options, std::move(state), log, random, now);
   }
   void start_elected(ReplicaState state = {}) {
-    auto made = std::make_unique<ElectedCore>(options, ElectedCore::Timing{}, std::move(state),
-                                              Membership{members, {}}, log, random, now);
+    auto made = std::make_unique<ElectedCore>(options, std::move(state), Membership{members, {}},
+                                              log, random, now);
     elected = made.get();
     core = std::move(made);
   }

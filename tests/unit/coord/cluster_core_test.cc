@@ -126,8 +126,7 @@ class World {
   std::vector<Message> sent;
 };
 
-World placed(uint32_t shards, uint32_t nodes) {
-  ClusterCore::Options options;
+World placed(uint32_t shards, uint32_t nodes, ClusterCore::Options options = {}) {
   options.shards = shards;
   World world(options);
   for (NodeId id = 11; id < 11 + nodes; ++id) world.add(id);
@@ -188,6 +187,23 @@ TEST_CASE("cluster core: a primary that is silent is replaced within a second, o
   CHECK(world.primary(1) != dead);
   CHECK(world.record(1).active.epoch > 1);
   CHECK(world.record(2).active.epoch == other);
+}
+
+TEST_CASE("cluster core: for how long a primary may be silent is an operator's choice") {
+  ClusterCore::Options options;
+  options.suspect_ns = 5000 * kMs;
+  World world = placed(1, 3, options);
+  const NodeId slow = world.primary(1);
+  world.nodes[slow].up = false;
+  world.run(4900);
+  CHECK(world.primary(1) == slow);
+  world.nodes[slow].up = true;
+  world.run(1000);
+  CHECK(world.record(1).active.epoch == 1);
+  world.nodes[slow].up = false;
+  world.core.link_lost(slow, world.now);  // its process ended: no need to wait
+  world.run(300);
+  CHECK(world.primary(1) != slow);
 }
 
 TEST_CASE("cluster core: a coordinator that slept lets a node report before it suspects it") {

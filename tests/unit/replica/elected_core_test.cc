@@ -164,6 +164,19 @@ TEST_CASE("elected core: a follower that slept hears its leader again before it 
   CHECK_FALSE(f.take<VoteRequest>().empty());
 }
 
+TEST_CASE("elected core: for how long a leader may be silent is an operator's choice") {
+  CoreFixture f(3);
+  f.options.silent_ns = 3000 * kMs;
+  f.start_elected();
+  f.receive(2, 1, Heartbeat{1, 0});
+  f.tick(2900 * kMs);
+  CHECK(f.core->hears_leader(f.now));
+  CHECK(f.take<VoteRequest>().empty());
+  f.tick(3200 * kMs);
+  CHECK_FALSE(f.core->hears_leader(f.now));
+  CHECK_FALSE(f.take<VoteRequest>().empty());
+}
+
 TEST_CASE("elected core: who cannot prove its log's end does not follow TimeoutNow") {
   CoreFixture f(3);
   ReplicaState state;
