@@ -155,10 +155,16 @@ Result<LogSlice> LogTail::slice(Seq from, uint64_t max_bytes) const {
   return part_of(read.value(), from, on_device_, UINT64_MAX);
 }
 
-Result<LogSlice> LogTail::read_back(const LogPosition& previous, const Bytes& entries) const {
+Result<std::vector<LogSlice>> LogTail::read_back(const LogPosition& previous, const Bytes& entries,
+                                                 uint64_t max_bytes) const {
   const Result<LogSlice> read = check_entries(previous, entries);
   if (!read.ok()) return read.status();
-  return part_of(read.value(), previous.seq + 1, on_device_, UINT64_MAX);
+  const Seq last = std::min(read.value().last.seq, on_device_);
+  std::vector<LogSlice> parts;
+  for (Seq next = previous.seq + 1; next <= last; next = parts.back().last.seq + 1) {
+    parts.push_back(part_of(read.value(), next, last, max_bytes));
+  }
+  return parts;
 }
 
 bool LogTail::may_hold(const LogPosition& at) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/status.h"
 #include "replica/message.h"
@@ -69,9 +70,10 @@ class LogTail {
   Result<LogSlice> slice(Seq from, uint64_t max_bytes) const;
   // slice() from there on needs no reading.
   bool in_memory(Seq seq) const { return seq > last().seq || recent(seq) != nullptr; }
-  // Entries that were read back behind `previous`, as far as they are of this log. kCorrupt unless
-  // they follow it.
-  Result<LogSlice> read_back(const LogPosition& previous, const Bytes& entries) const;
+  // Entries that were read back behind `previous`, as far as they are of this log, in parts like
+  // those of slice(). kCorrupt unless they follow it.
+  Result<std::vector<LogSlice>> read_back(const LogPosition& previous, const Bytes& entries,
+                                          uint64_t max_bytes) const;
   // The last entry that a log of that summary can have in common with this one.
   Seq common_end(const LogSummary& other) const;
   // That entry may be of this log, which is kept behind it. Nothing is read: whether it is shows

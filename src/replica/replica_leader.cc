@@ -151,10 +151,12 @@ void ReplicaCore::take(const LogRead& read) {
   if (found == peers_.end()) return;
   auto& [id, peer] = *found;
   peer.read = 0;
-  const Result<LogSlice> slice =
-      read.status.ok() ? tail_.read_back(peer.sent, read.entries) : Result<LogSlice>(read.status);
-  if (slice.ok()) {
-    send_entries(id, peer, slice.value());
+  using Parts = Result<std::vector<LogSlice>>;
+  const Parts parts = read.status.ok()
+                          ? tail_.read_back(peer.sent, read.entries, options_.window_bytes)
+                          : Parts(read.status);
+  if (parts.ok()) {
+    for (const LogSlice& part : parts.value()) send_entries(id, peer, part);
     replicate(id, peer);
   } else {
     peer.state = Peer::kSnapshot;

@@ -114,11 +114,18 @@ TEST_CASE("log tail: what was read back has to follow, and ends where the log di
   const LogPosition first = t.tail.position(1).value();
   const Bytes entries = t.log.read_entries(2, 1 << 20).value().entries;  // 2 to 8
   t.tail.truncate(4);
-  const LogSlice read = t.tail.read_back(first, entries).value();
-  CHECK(read.previous == first);
-  CHECK(read.last == t.tail.position(4).value());
-  CHECK(t.tail.read_back({}, entries).status().code() == Code::kCorrupt);
-  CHECK(t.tail.read_back({1, 1, first.crc + 1}, entries).status().code() == Code::kCorrupt);
+  const auto whole = t.tail.read_back(first, entries, UINT64_MAX).value();
+  REQUIRE(whole.size() == 1);
+  CHECK(whole[0].previous == first);
+  CHECK(whole[0].last == t.tail.position(4).value());
+  const auto parts = t.tail.read_back(first, entries, 1).value();
+  REQUIRE(parts.size() == 3);
+  CHECK(parts[0].previous == first);
+  CHECK(parts[1].previous == parts[0].last);
+  CHECK(parts[2].last == whole[0].last);
+  const LogPosition other{1, 1, first.crc + 1};
+  CHECK(t.tail.read_back({}, entries, 1).status().code() == Code::kCorrupt);
+  CHECK(t.tail.read_back(other, entries, 1).status().code() == Code::kCorrupt);
 }
 
 TEST_CASE("log tail: what it may hold is said without reading") {
