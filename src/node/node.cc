@@ -140,7 +140,10 @@ Status Node::host(RecoveredShard found) {
     shard.hooks = group_->hooks();
   }
   hosted.shard = std::make_unique<Shard>(reactor_, *engine_, *hosted.keyspace, std::move(shard));
-  hosted.shard->on_deposed([this] { start_anew("deposed with effects that are not committed"); });
+  hosted.shard->on_deposed([this, &hosted] {
+    hosted.deposed = true;
+    start_anew("deposed with effects that are not committed");
+  });
   hosted.shard->on_replaced([this](std::string_view why) { start_anew(why); });
   const Result<RecoveryReport> recovered = hosted.shard->recover(std::move(found));
   if (!recovered.ok()) return recovered.status();
@@ -256,13 +259,18 @@ void Node::hand_over(int64_t deadline_ns) {
   drain(reactor_.clock().mono_ns() + kDrainMs * 1'000'000);
 }
 
-// Waits until everything logged is committed and everything committed is answered.
+// Waits until everything logged is committed and everything committed is answered. Of a shard that
+// was deposed nothing more will be; nor can it follow who leads now before this node starts again.
 void Node::drain(int64_t deadline_ns) {
+  const bool deposed =
+      std::ranges::any_of(hosted_, [](const auto& each) { return each.second.deposed; });
   const bool committed = std::ranges::all_of(hosted_, [](const auto& each) {
     const Shard& shard = *each.second.shard;
-    return shard.commit_seq() == shard.last_seq() || shard.failed();
+    return shard.commit_seq() == shard.last_seq() || shard.failed() || each.second.deposed;
   });
-  if ((committed && server_->drained()) || reactor_.clock().mono_ns() >= deadline_ns) {
+  const bool late = reactor_.clock().mono_ns() >= deadline_ns;
+  if (late) log_warning("not everything was committed and answered in time");
+  if ((committed && (deposed || server_->drained())) || late) {
     in_order_ = true;
     log_info("stopped");
     end(ExitCode::kOk, "stopped");

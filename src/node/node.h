@@ -53,6 +53,7 @@ class Node {
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Shard> shard;
     std::vector<SlotRange> slots;  // of a storage node: as it was told last
+    bool deposed = false;          // with effects that are not committed, and never will be
     bool led = false;              // when it was told to stop
   };
 
