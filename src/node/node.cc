@@ -112,14 +112,14 @@ Status Node::open_shards() {
     if (hosted.ok()) shards_ = std::make_unique<Shards>(only_shard());
     return hosted;
   }
-  for (RecoveredShard& shard : found.value()) {
-    const Status hosted = host(std::move(shard));
+  for (const RecoveredShard& shard : found.value()) {
+    const Status hosted = host(shard);
     if (!hosted.ok()) return hosted;
   }
   return {};
 }
 
-Status Node::host(RecoveredShard found) {
+Status Node::host(const RecoveredShard& found) {
   const ShardId id = found.shard;
   Hosted& hosted = hosted_[id];
   hosted.keyspace =
@@ -145,7 +145,7 @@ Status Node::host(RecoveredShard found) {
     start_anew("deposed with effects that are not committed");
   });
   hosted.shard->on_replaced([this](std::string_view why) { start_anew(why); });
-  const Result<RecoveryReport> recovered = hosted.shard->recover(std::move(found));
+  const Result<RecoveryReport> recovered = hosted.shard->recover(found);
   if (!recovered.ok()) return recovered.status();
   log_info("recovered", {{"engine", engine_->info().name},
                          {"durability", find_option("durability")->get(options_)},

@@ -63,7 +63,7 @@ class Node {
   Status check() const;
   Status make_engine();
   Status open_shards();
-  Status host(RecoveredShard found);
+  Status host(const RecoveredShard& found);
   void give_slots(const ClusterMap& map);
   Shard& only_shard() { return *hosted_.begin()->second.shard; }
   Status make_server();

@@ -93,7 +93,7 @@ class Shard final : private Replica::Owner {
 
   // Loads the last checkpoint and replays the log, as far as the engine, which is open, has found
   // any of this shard. Nothing else may be called before it is ok.
-  Result<RecoveryReport> recover(RecoveredShard found);
+  Result<RecoveryReport> recover(const RecoveredShard& found);
 
   void on_commit(std::function<void()> hook) { on_commit_ = std::move(hook); }
   void on_failure(std::function<void(const Status&)> hook) { on_failure_ = std::move(hook); }

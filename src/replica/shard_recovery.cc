@@ -59,7 +59,7 @@ Result<RecoveryReport> open_and_recover(Shard& shard) {
   return shard.recover(recovered_shard(opened.value(), shard.id()));
 }
 
-Result<RecoveryReport> Shard::recover(RecoveredShard own) {
+Result<RecoveryReport> Shard::recover(const RecoveredShard& own) {
   HF_ASSERT(own.shard == options_.id);
   const int64_t start_ns = reactor_.clock().mono_ns();
   Status status = load(own);
