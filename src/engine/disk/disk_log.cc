@@ -148,7 +148,7 @@ void DiskEngine::fetch_large(const LogFetch& fetch, const WalRecord& record) {
   }
   SpilledGroup where;
   if (!decode_spilled(record.payload, &where)) {
-    return fetch.done(Status::corrupt("the place of a large group cannot be decoded"));
+    return done(Status::corrupt("the place of a large group cannot be decoded"));
   }
   data_->fetch_spilled(where, done);
 }

@@ -44,6 +44,11 @@ struct Store {
     engine.release_prefix(kShard, upto, [](const Status& s) { CHECK(s.ok()); });
     reactor.run_for(50);
   }
+  // The log goes on, and what lies before that is needed no more.
+  void move_on(Seq first, Seq last) {
+    append(first, last);
+    release(last);
+  }
   void truncate(Seq last_kept) {
     engine.truncate_suffix(kShard, last_kept, [](const Status& s) { CHECK(s.ok()); });
   }
@@ -97,10 +102,8 @@ TEST_CASE("disk log: released and written over while it is fetched, it is not th
   disk.hold_reads(2 * kBlock);
   store.fetch(5, 10, 1 << 20);
   store.release(20);
-  store.append(21, 30);
-  store.release(30);  // the ring's 64 blocks are free but for the last ones
-  store.append(31, 60);
-  store.release(60);
+  store.move_on(21, 30);  // the ring's 64 blocks are free but for the last ones
+  store.move_on(31, 60);
   store.append(61, 64);
   disk.hold_reads(UINT64_MAX);
   CHECK(store.fetched().status().code() == Code::kNotFound);
@@ -143,10 +146,8 @@ TEST_CASE("disk log: large values, and large groups, are fetched from the data f
     store.fetch(4, 6);
     store.reactor.run_for(10);
     store.release(6);
-    store.append(7, 8);
-    store.release(8);
-    store.append(9, 10);
-    store.release(10);
+    store.move_on(7, 8);
+    store.move_on(9, 10);
     for (Seq seq = 11; seq < 20; ++seq) store.append_value(seq, 300'000);
     disk.hold_reads(UINT64_MAX);
     CHECK(store.fetched().status().code() == Code::kNotFound);
