@@ -185,11 +185,12 @@ def test_a_backup_that_was_away_catches_up_by_the_log():
         primary = group.primary()
         away = next(n for n in group.ports if n != primary)
         with writers(group, keys=2000, value_bytes=500) as threads:
-            time.sleep(1)
+            wait_for("writes", lambda: group.shard(primary)["last"] > 1000)
             group.kill(away)
             wait_for("it is gone", lambda: group.member(primary, away)["connected"] == 0)
             before = group.shard(primary)["last"]
-            time.sleep(1.5)
+            # Few enough, at a block of the ring each, that the log needs no room for others.
+            wait_for("more writes", lambda: group.shard(primary)["last"] > before + 2000)
             missed = group.shard(primary)["last"] - before
             sent_before = group.member(primary, away)["bytes_out"]
         # Nothing else is written: what is sent is what it missed.
