@@ -415,10 +415,14 @@ constexpr std::array kTable = {
         "placed on them. 0: as many as there are copies."),
     row<Integer<&O::cluster_failure_timeout_ms, 250, 60000>>(
         "cluster.failure_timeout_ms", "", "ms", kAtStart,
-        "A primary that is silent for so long is replaced. Longer than any command or script takes "
-        "that you run: a node that computes is silent too. The same on all nodes, gateways "
+        "A primary that is silent for so long is replaced. The same on all nodes, gateways "
         "included. A process that ended is noticed at once by coordinators, but not by a group "
         "without them, which elects a primary after this time to twice of it."),
+    row<Integer<&O::cluster_busy_timeout_ms, 0, 3600000>>(
+        "cluster.busy_timeout_ms", "", "ms", kAtStart,
+        "A node that is at one command or script for long answers nobody meanwhile, but tells the "
+        "others that it computes, and is not taken for silent. After so long it tells it no more. "
+        "0: never."),
     row<Text<&O::cluster_secret>>(
         "cluster.secret", "", "", kAtStart,
         "What members prove to each other that they know, best 32 random bytes or more as text. "

@@ -109,6 +109,7 @@ struct Options {
   uint32_t cluster_replicas = 3;
   uint32_t cluster_first_nodes = 0;
   int64_t cluster_failure_timeout_ms = 250;
+  int64_t cluster_busy_timeout_ms = 15000;
   std::string cluster_secret;
 
   uint64_t tracking_table_max_keys = 1000000;  // 0: no limit

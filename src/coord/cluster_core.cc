@@ -69,6 +69,12 @@ void ClusterCore::report(const Member& from, const NodeReport& report, int64_t n
   propose(actions);
 }
 
+void ClusterCore::busy(const Member& from, int64_t now_ns) {
+  passed(now_ns);
+  const auto found = nodes_.find(from.node);
+  if (found != nodes_.end() && found->second.member == from) found->second.heard_ns = now_ns;
+}
+
 void ClusterCore::link_lost(NodeId node, int64_t now_ns) {
   passed(now_ns);
   const auto found = nodes_.find(node);

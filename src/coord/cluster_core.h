@@ -71,6 +71,8 @@ class ClusterCore {
 
   // Every coordinator hears them, and remembers them for when it leads.
   void report(const Member& from, const NodeReport& report, int64_t now_ns, Actions* actions);
+  // It computes and cannot report meanwhile (beacon.h): what it reported last still holds.
+  void busy(const Member& from, int64_t now_ns);
   // The connection to a node broke.
   void link_lost(NodeId node, int64_t now_ns);
   // FenceOk, Ready, HandedOver.

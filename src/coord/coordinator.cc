@@ -82,6 +82,7 @@ void Coordinator::look() {
 }
 
 void Coordinator::receive(const Message& message) {
+  if (std::holds_alternative<Busy>(message.body)) return busy(message.from);
   ClusterCore::Actions actions;
   if (const auto* report = std::get_if<NodeReport>(&message.body)) {
     core_.report(message.from, *report, now_ns(), &actions);
@@ -90,6 +91,18 @@ void Coordinator::receive(const Message& message) {
     core_.receive(message, now_ns(), &actions);
   }
   act(actions);
+}
+
+// Gateways wait for its answers, and hear nothing of it but from here.
+void Coordinator::busy(const Member& member) {
+  core_.busy(member, now_ns());
+  if (!core_.leading()) return;
+  for (const NodeId node : peers_.nodes()) {
+    const NodeReport* report = core_.last_report(node);
+    const bool gateway = report != nullptr && report->address.empty();
+    if (!gateway || !peers_.link(node)->has(kFeatureBusy)) continue;
+    peers_.send({0, 0, kCoordinatorMember, {node, 0}, Busy{member.node}});
+  }
 }
 
 void Coordinator::link_changed(const Member& peer, bool up) {

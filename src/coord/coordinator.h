@@ -50,6 +50,7 @@ class Coordinator {
 
  private:
   int64_t now_ns() const { return reactor_.clock().boot_ns(); }
+  void busy(const Member& member);
   void tick_later();
   void look();
   void tell_what_waits();

@@ -357,6 +357,10 @@ void Backend::fail_all(std::string_view reason) {
   }
 }
 
+void Backend::is_busy(int64_t now_ns) {
+  if (state_ == State::kReady || state_ == State::kGreeting) since_ns_ = now_ns;
+}
+
 void Backend::check(int64_t now_ns) {
   const bool connecting = state_ == State::kConnecting || state_ == State::kGreeting;
   if (connecting && now_ns - since_ns_ > kConnectNs) return close("it does not answer");

@@ -120,6 +120,8 @@ class Backend final : public ConnHandler {
   void flush();
   // Regularly: notices what takes too long.
   void check(int64_t now_ns);
+  // The node computes, and will answer: its silence begins now.
+  void is_busy(int64_t now_ns);
   // Ends the connection; commands on it are refused or lost.
   void close(std::string_view reason);
 

@@ -250,6 +250,12 @@ void Gateway::trouble(const std::string& address) {
   }
 }
 
+void Gateway::is_busy(const std::string& address) {
+  for (Backend* backend : context_.backends) {
+    if (backend->address() == address) backend->is_busy(clock().mono_ns());
+  }
+}
+
 // --- who serves what ---
 
 void Gateway::set_map(ClusterMap map) {

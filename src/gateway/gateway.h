@@ -60,6 +60,8 @@ class Gateway {
 
   // A map of the coordinator's; the newest revision holds. The seeds are not asked any more.
   void set_map(ClusterMap map);
+  // The node at that address computes: it is not silent for being gone.
+  void is_busy(const std::string& address);
   const Topology& topology() const { return topology_; }
 
   // --- for sessions ---

@@ -145,6 +145,11 @@ void ClusterAgent::on_message(const Message& message) {
     if (hooks_.published) hooks_.published(*published);
     return;
   }
+  if (const auto* busy = std::get_if<Busy>(&message.body)) {
+    if (hooks_.busy) hooks_.busy(busy->node);
+    for (const auto& [id, shard] : shards_) shard->replica()->step(MemberBusy{message.from});
+    return;
+  }
   const auto found = shards_.find(message.shard);
   if (found == shards_.end()) return;
   Replica& replica = *found->second->replica();

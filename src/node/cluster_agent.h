@@ -31,6 +31,7 @@ class ClusterAgent {
     std::function<void(ShardId)> host;  // this node is a member of that shard, which it has not
     std::function<void(const ClusterMap&)> map_changed;
     std::function<void(const Published&)> published;  // at another node
+    std::function<void(NodeId)> busy;                 // that node computes
   };
 
   // Both outlive the agent.
@@ -57,6 +58,8 @@ class ClusterAgent {
   void suspect(NodeId node);
   // To all storage nodes that are reached now. False: one has no room for it.
   bool publish(const Published& message);
+  // Any thread: PeerNet::say_busy(). REQUIRES: start() succeeded.
+  void say_busy() { peers_->say_busy(); }
   // "HOST:PORT" for clients; empty: unknown.
   std::string client_address(NodeId node) const;
   // Where a command for that slot belongs; empty: nobody serves it.

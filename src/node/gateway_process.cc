@@ -41,6 +41,7 @@ Status GatewayProcess::start() {
 Status GatewayProcess::join() {
   ClusterAgent::Hooks hooks;
   hooks.map_changed = [this](const ClusterMap& map) { gateway_->set_map(map); };
+  hooks.busy = [this](NodeId node) { gateway_->is_busy(agent_->client_address(node)); };
   agent_ = std::make_unique<ClusterAgent>(system_, options_, std::move(hooks));
   return agent_->start(0, addresses().empty() ? std::string() : addresses()[0].to_string());
 }

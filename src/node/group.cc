@@ -103,6 +103,9 @@ Status Group::start(Shard& shard) {
 void Group::on_message(const Message& message) {
   if (std::holds_alternative<Unformed>(message.body)) {
     unformed_[message.from.node] = message.from.store;
+  } else if (std::holds_alternative<Busy>(message.body)) {
+    shard_->replica()->step(MemberBusy{message.from});
+    if (others_.on_message) others_.on_message(message);
   } else if (message.to == kCoordinatorMember) {
     if (others_.on_message) others_.on_message(message);
   } else {

@@ -46,6 +46,9 @@ class Group {
   // After it has recovered: listens for the others and looks for them.
   Status start(Shard& shard);
 
+  // Any thread: PeerNet::say_busy(). REQUIRES: start() succeeded.
+  void say_busy() { peers_->say_busy(); }
+
   // "HOST:PORT" of a member for clients; empty: unknown.
   std::string client_address(NodeId node) const;
   GroupPeer peer(NodeId node) const;

@@ -3,7 +3,10 @@
 
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <type_traits>
 
+#include "base/beacon.h"
 #include "base/libevent_net.h"
 #include "base/libevent_reactor.h"
 #include "base/log.h"
@@ -75,6 +78,12 @@ int serve(Options options) {
     reactor.add_signal(SIGHUP, [] { reopen_log(); });
     const Status started = node.start();
     if (!started.ok()) return fail(exit_code_of(started), started.message());
+    std::optional<Beacon> beacon;
+    if constexpr (std::is_same_v<Kind, Node>) {
+      if (node.has_peers() && options.cluster_busy_timeout_ms > 0) {
+        beacon.emplace(reactor, options.cluster_busy_timeout_ms, [&node] { node.say_busy(); });
+      }
+    }
     say_ready(node.addresses());
     reactor.run();
     options = node.options();  // as CONFIG SET has left them

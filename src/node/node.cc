@@ -222,6 +222,11 @@ Status Node::join() {
   return {};
 }
 
+void Node::say_busy() {
+  if (group_ != nullptr) group_->say_busy();
+  if (agent_ != nullptr) agent_->say_busy();
+}
+
 // At start, when only loading needs memory. The log is replayed behind the records, and what it
 // changes stays until a checkpoint.
 bool Node::memory_is_short() const {

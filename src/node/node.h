@@ -37,6 +37,11 @@ class Node {
   Status start();
   // Asks for an orderly stop, whose end NodeSystem::ended tells.
   void stop();
+  // It is one of several nodes.
+  bool has_peers() const { return group_ != nullptr || agent_ != nullptr; }
+  // Tells the other nodes that this one's thread is at a long task (beacon.h). Any thread.
+  // REQUIRES: it has started.
+  void say_busy();
   // Where clients are heard. REQUIRES: it has started, as for the next two.
   std::vector<Address> addresses() const { return server_->addresses(); }
   const Server& server() const { return *server_; }

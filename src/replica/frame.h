@@ -67,6 +67,7 @@ enum class FrameType : uint8_t {
   kMapIs = 41,
   kHandOverTo = 42,
   kPublished = 43,
+  kBusy = 44,
 };
 
 inline constexpr uint8_t kFlagLz4 = 1;   // the payload is compressed

@@ -208,11 +208,19 @@ struct Published {
   std::string_view message() const { return std::string_view(*text).substr(channel_bytes); }
 };
 
+// --- that a node which answers nobody is not gone (beacon.h) ---
+
+// That node computes: its thread is at one long task, and goes on when that is done. Said by the
+// node itself, and to gateways by the coordinator that leads.
+struct Busy {
+  NodeId node = 0;
+};
+
 using MessageBody =
     std::variant<Prepare, PrepareOk, PrepareReject, Heartbeat, HeartbeatOk, LogMatch, MatchPoint,
                  Stale, Fence, FenceOk, Form, Ready, Activate, HandedOver, VoteRequest, Vote,
                  TimeoutNow, SnapshotBegin, SnapshotChunk, SnapshotEnd, SnapshotOk, GetRecord,
-                 RecordIs, Unformed, NodeReport, MapIs, HandOverTo, Published>;
+                 RecordIs, Unformed, NodeReport, MapIs, HandOverTo, Published, Busy>;
 
 struct Message {
   ShardId shard = 0;

@@ -24,13 +24,13 @@ constexpr FrameType kTypes[] = {
     FrameType::kSnapshotChunk, FrameType::kSnapshotEnd, FrameType::kSnapshotOk,
     FrameType::kGetRecord,     FrameType::kRecordIs,    FrameType::kUnformed,
     FrameType::kNodeReport,    FrameType::kMapIs,       FrameType::kHandOverTo,
-    FrameType::kPublished};
+    FrameType::kPublished,     FrameType::kBusy};
 constexpr std::string_view kNames[] = {
     "Prepare",       "PrepareOk",   "PrepareReject", "Heartbeat", "HeartbeatOk", "LogMatch",
     "MatchPoint",    "Stale",       "Fence",         "FenceOk",   "Form",        "Ready",
     "Activate",      "HandedOver",  "VoteRequest",   "Vote",      "TimeoutNow",  "SnapshotBegin",
     "SnapshotChunk", "SnapshotEnd", "SnapshotOk",    "GetRecord", "RecordIs",    "Unformed",
-    "NodeReport",    "MapIs",       "HandOverTo",    "Published"};
+    "NodeReport",    "MapIs",       "HandOverTo",    "Published", "Busy"};
 static_assert(std::size(kTypes) == std::variant_size_v<MessageBody>);
 static_assert(std::size(kNames) == std::variant_size_v<MessageBody>);
 
@@ -256,6 +256,8 @@ void put(std::string&, const TimeoutNow&) {}
 void get(Fields&, TimeoutNow&) {}
 void put(std::string&, const Unformed&) {}
 void get(Fields&, Unformed&) {}
+void put(std::string& out, const Busy& body) { put_varint(out, body.node); }
+void get(Fields& in, Busy& body) { body.node = in.number32(); }
 
 // --- messages with bulk ---
 

@@ -14,13 +14,13 @@ constexpr int64_t kNsPerMs = 1'000'000;
 }  // namespace
 
 PeerConn::PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const LinkSession& session,
-                   const PeerOptions& options, std::vector<char>& read_buffer, PeerStats& stats,
+                   const PeerOptions& options, PeerConnShared& shared, PeerStats& stats,
                    Owner& owner)
     : reactor_(reactor),
       conn_(std::move(conn)),
       session_(session),
       options_(options),
-      read_buffer_(read_buffer),
+      shared_(shared),
       stats_(stats),
       owner_(owner),
       encoder_(session),
@@ -36,6 +36,10 @@ PeerConn::~PeerConn() { close(); }
 void PeerConn::start(std::string_view early) {
   const auto self = shared_from_this();
   arm_tick();
+  {
+    const std::lock_guard lock(shared_.sending);
+    shared_.open.push_back(this);
+  }
   conn_->want_read(true);
   ping_due_ = true;  // the round trip is known soon, and the other side hears us
   pump();
@@ -45,6 +49,8 @@ void PeerConn::start(std::string_view early) {
 void PeerConn::close() {
   reactor_.cancel(std::exchange(tick_timer_, 0));
   if (!conn_) return;
+  const std::lock_guard lock(shared_.sending);
+  std::erase(shared_.open, this);
   conn_.reset();
   stats_.dropped_down += urgent_.size() + bulk_.size();
 }
@@ -87,12 +93,12 @@ void PeerConn::take_pong(uint64_t token) {
 void PeerConn::on_readable() {
   const auto self = shared_from_this();
   for (size_t moved = 0; conn_ && moved < kTurnBytes;) {
-    const IoResult got = conn_->read(read_buffer_.data(), read_buffer_.size());
+    const IoResult got = conn_->read(shared_.read_buffer.data(), shared_.read_buffer.size());
     if (got.kind == IoResult::kWouldBlock) break;
     if (got.kind == IoResult::kClosed) return lost("the other side closed the connection");
     moved += got.bytes;
     stats_.bytes_in += got.bytes;
-    take({read_buffer_.data(), got.bytes});
+    take({shared_.read_buffer.data(), got.bytes});
   }
   if (conn_ && pong_due_) pump();
 }
@@ -110,6 +116,8 @@ void PeerConn::take(std::string_view bytes) {
         return;
       case Decoder::Got::kMessage:
         ++stats_.messages_in;
+        // It takes nothing meanwhile.
+        if (std::holds_alternative<Busy>(decoder_.message().body)) moved_ns_ = now_ns();
         owner_.on_message(std::move(decoder_.message()));
         break;
       case Decoder::Got::kPing:
@@ -216,7 +224,12 @@ bool PeerConn::write_some(size_t* moved) {
 }
 
 void PeerConn::pump() {
+  const std::lock_guard lock(shared_.sending);
   if (!conn_ || write_failed_) return;
+  if (!busy_rest_.empty()) {
+    writing_bytes_ += busy_rest_.size();
+    writing_.push_back({std::exchange(busy_rest_, {}), nullptr, 0, 0, {}});
+  }
   if (writing_.empty()) moved_ns_ = now_ns();
   size_t moved = 0;
   do {
@@ -224,6 +237,16 @@ void PeerConn::pump() {
   } while (!writing_.empty() && moved < kTurnBytes && write_some(&moved));
   // Who was refused is told from on_writable().
   conn_->want_write((!writing_.empty() || refused_) && !write_failed_);
+}
+
+void PeerConn::say_busy(const Payload& busy) {
+  const bool knows = (session_.features & kFeatureBusy) != 0;
+  if (!knows || write_failed_ || !writing_.empty()) return;
+  size_t sent = 0;
+  if (busy_rest_.empty()) busy_rest_ = encoder_.next(busy, &sent).flat();
+  const iovec part{busy_rest_.data(), busy_rest_.size()};
+  const IoResult put = conn_->writev({&part, 1});
+  if (put.kind == IoResult::kDone) busy_rest_.erase(0, put.bytes);
 }
 
 void PeerConn::on_writable() {

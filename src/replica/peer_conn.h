@@ -10,12 +10,14 @@
 //  - nothing is written and nobody is called back inside send(); nobody is called back inside
 //    flush().
 //
-// Held by a shared_ptr, so that a callback may close it. Threads: the reactor's.
+// Held by a shared_ptr, so that a callback may close it. Threads: the reactor's, but for
+// say_busy().
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +56,17 @@ struct PeerStats {
   int64_t last_rtt_us = 0;
 };
 
+class PeerConn;
+
+// What the connections of one reactor share.
+struct PeerConnShared {
+  explicit PeerConnShared(size_t read_bytes) : read_buffer(read_bytes) {}
+
+  std::vector<char> read_buffer;
+  std::mutex sending;           // held while any of them writes, begins or ends
+  std::vector<PeerConn*> open;  // under `sending`
+};
+
 class PeerConn final : public ConnHandler, public std::enable_shared_from_this<PeerConn> {
  public:
   static constexpr size_t kMaxUrgentQueueBytes = 1 << 20;
@@ -69,11 +82,9 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
     virtual void on_lost(const std::string& why) = 0;
   };
 
-  // `read_buffer` may be shared by connections of one reactor. All outlive the connection or its
-  // close().
+  // All outlive the connection or its close().
   PeerConn(Reactor& reactor, std::unique_ptr<Conn> conn, const LinkSession& session,
-           const PeerOptions& options, std::vector<char>& read_buffer, PeerStats& stats,
-           Owner& owner);
+           const PeerOptions& options, PeerConnShared& shared, PeerStats& stats, Owner& owner);
   ~PeerConn() override;
   PeerConn(const PeerConn&) = delete;
   PeerConn& operator=(const PeerConn&) = delete;
@@ -87,6 +98,9 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
   // False: the queue is full. flush() must follow in this turn.
   bool send(Payload payload);
   void flush() { pump(); }
+  // Any thread: writes the message at once, if the other side knows it and nothing is half written.
+  // It counts in no statistics. REQUIRES: PeerConnShared::sending is held; `busy` is a Busy.
+  void say_busy(const Payload& busy);
   // How much more bulk send() takes.
   size_t writable_bytes() const;
   size_t queued_bytes() const { return bulk_bytes_ + urgent_bytes_ + writing_bytes_; }
@@ -115,7 +129,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
   std::unique_ptr<Conn> conn_;  // null: closed
   const LinkSession session_;
   const PeerOptions options_;
-  std::vector<char>& read_buffer_;
+  PeerConnShared& shared_;
   PeerStats& stats_;
   Owner& owner_;
   Encoder encoder_;
@@ -133,6 +147,7 @@ class PeerConn final : public ConnHandler, public std::enable_shared_from_this<P
   size_t writing_bytes_ = 0;  // in writing_, not written
   bool refused_ = false;      // a send() since the queue was half empty
   bool write_failed_ = false;
+  std::string busy_rest_;  // what say_busy() could not write yet
 
   int64_t last_tick_ns_ = 0;
   int64_t heard_ns_ = 0;      // the last whole frame

@@ -91,7 +91,7 @@ void PeerLink::adopt(Greeter& greeter) {
   ++stats_.connects;
   const LinkSession& session = greeter.handshake().session();
   conn_ = std::make_shared<PeerConn>(context_.reactor, greeter.take_conn(), session,
-                                     context_.options, context_.read_buffer, stats_, *this);
+                                     context_.options, context_.conns, stats_, *this);
   log_info("peer up", {{"node", session.peer.node},
                        {"store", session.peer.store},
                        {"address", greeter.address().to_string()},

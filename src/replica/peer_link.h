@@ -47,7 +47,7 @@ struct PeerContext {
   PeerOptions options;
   PeerHooks hooks;
   std::function<Handshake::Nonce()> nonce;
-  std::vector<char> read_buffer;
+  PeerConnShared conns;
 };
 
 // Which of two nodes opens the connection between them. Both must mean the same.

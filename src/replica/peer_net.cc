@@ -28,9 +28,9 @@ PeerNet::PeerNet(Reactor& reactor, Net& net, Random& random, LinkIdentity identi
                options,
                std::move(hooks),
                nonce ? std::move(nonce) : kernel_nonce,
-               std::vector<char>(kReadBufferBytes)},
+               PeerConnShared(kReadBufferBytes)},
       alive_(std::make_shared<PeerNet*>(this)) {
-  context_.identity.features |= kFeaturePublished;
+  context_.identity.features |= kFeaturePublished | kFeatureBusy;
   if (options.lz4) context_.identity.features |= kFeatureLz4;
 }
 
@@ -170,6 +170,13 @@ void PeerNet::flush_later() {
     (*alive)->flush_posted_ = false;
     (*alive)->flush();
   });
+}
+
+void PeerNet::say_busy() {
+  const Member self = context_.identity.self;
+  const Payload busy = encode_message({0, 0, self, {}, Busy{self.node}});
+  const std::lock_guard lock(context_.conns.sending);
+  for (PeerConn* conn : context_.conns.open) conn->say_busy(busy);
 }
 
 void PeerNet::flush() {

@@ -8,7 +8,8 @@
 // was called. With a secret, nodes prove that they have it, and each frame carries a MAC; nothing
 // is encrypted.
 //
-// Threads: the reactor's. The reactor, Net and Random outlive it; no hook destroys it.
+// Threads: the reactor's, but for say_busy(). The reactor, Net and Random outlive it; no hook
+// destroys it.
 #pragma once
 
 #include <functional>
@@ -59,6 +60,9 @@ class PeerNet {
   // Writes what was sent; call it when all messages of a turn are sent. Without it that happens in
   // the next turn.
   void flush();
+
+  // To all who know what it means: this node's thread is at a long task. Any thread; at once.
+  void say_busy();
 
   // Null: unknown node. Until the next set_peer() or remove_peer() of it.
   const PeerLink* link(NodeId node) const;

@@ -99,6 +99,12 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       if (peer->second.state == Peer::kSnapshot) core.begin_match(peer->first, peer->second);
     }
     void operator()(const LogRead& read) const { core.take(read); }
+    // Of what it said before this says nothing: no lease is longer for it, and nothing committed.
+    void operator()(const MemberBusy& busy) const {
+      if (core.leader_ == busy.member) core.leader_heard_ns_ = core.now_;
+      const auto peer = core.peers_.find(busy.member);
+      if (peer != core.peers_.end()) peer->second.heard_ns = core.now_;
+    }
     void operator()(const StateWhole& state) const {
       core.whole_ = state.whole;
       if (!state.whole) core.policy_not_whole();

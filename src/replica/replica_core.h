@@ -96,13 +96,17 @@ struct LogRead {
   Status status;
   Bytes entries;
 };
+// That member computes and answers nothing meanwhile (beacon.h): it is not gone.
+struct MemberBusy {
+  Member member;
+};
 // Whether the state that the log is applied to is all there. Without it nobody may lead.
 struct StateWhole {
   bool whole = true;
 };
-using Event =
-    std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found, ChangeMembers,
-                 StoreFailed, Released, SnapshotInstalled, SnapshotSent, LogRead, StateWhole>;
+using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found,
+                           ChangeMembers, StoreFailed, Released, SnapshotInstalled, SnapshotSent,
+                           LogRead, MemberBusy, StateWhole>;
 
 // --- actions, to be done in order ---
 

@@ -31,6 +31,7 @@ namespace holdfast {
 // Features, offered and chosen in the handshake.
 inline constexpr uint32_t kFeatureLz4 = 1;        // the receiver takes compressed frames
 inline constexpr uint32_t kFeaturePublished = 2;  // the receiver knows Published
+inline constexpr uint32_t kFeatureBusy = 4;       // the receiver knows Busy
 
 // What a handshake has settled.
 struct LinkSession {

@@ -205,6 +205,18 @@ def test_a_backup_that_was_away_catches_up_by_the_log():
         print(f"        {missed} entries missed, {sent} bytes sent")
 
 
+def test_a_primary_that_computes_goes_on_to_lead():
+    compute = ("local function now() local t = redis.call('TIME') return t[1] + t[2] / 1000000 end "
+               "local till = now() + 2 while now() < till do end return redis.call('INCR', KEYS[1])")
+    with Group() as group:
+        primary = group.primary()
+        epoch = group.shard(primary)["epoch"]
+        with group.client(primary, timeout=30) as c:
+            check_equal(c("EVAL", compute, 1, "counter"), 1)
+        check_equal(group.shard(primary)["epoch"], epoch)
+        check_equal(group.find_primary(), primary)
+
+
 def replace_disk(group, primary, node):
     old = group.member(primary, node)["store"]
     group.kill(node)

@@ -72,6 +72,10 @@ void ClusterWorld::process_fault(int kind) {
       note(node.host() + " stands still for " + std::to_string(ms) + " ms");
       mark("pauses");
       node.pause_for(ms * kNsPerMs);
+      if (ms % 2 == 0) {
+        mark("long tasks");
+        tell_busy(node, reactor_.clock().mono_ns() + ms * kNsPerMs);
+      }
       break;
     }
     case 6:
@@ -83,6 +87,16 @@ void ClusterWorld::process_fault(int kind) {
       mark("power lost everywhere");
       for (const auto& each : nodes_) lose_power(*each);
   }
+}
+
+// The node stands still because it computes, and tells others so.
+void ClusterWorld::tell_busy(ClusterNode& node, int64_t until_ns) {
+  after(50, [this, &node, until_ns, life = node.life()] {
+    if (!node.running() || node.life() != life) return;
+    if (reactor_.clock().mono_ns() >= until_ns) return;
+    node.say_busy();
+    tell_busy(node, until_ns);
+  });
 }
 
 // The disk stops at a write; that the machine is gone shows a moment later.

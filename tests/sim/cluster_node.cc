@@ -121,6 +121,10 @@ void ClusterNode::pause_for(int64_t ns) {
   net_.pause(host_, ns);
 }
 
+void ClusterNode::say_busy() {
+  if (process_->keeper != nullptr) process_->keeper->say_busy();
+}
+
 void ClusterNode::step_wall(int64_t us) {
   wall_step_us_ += us;
   if (running()) process_->reactor.clock().step_wall(us);

@@ -71,6 +71,8 @@ class ClusterNode {
   // An empty one takes its place: its next process has another store. REQUIRES: !running().
   void replace_disk();
   void pause_for(int64_t ns);
+  // As Beacon does for a node that computes. REQUIRES: running().
+  void say_busy();
   void step_wall(int64_t us);
 
   // Those that its process hosts; none when there is no process.

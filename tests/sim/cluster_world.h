@@ -110,6 +110,7 @@ class ClusterWorld {
   void disk_fault(int kind);
   void network_fault(int kind);
   void power_off_soon(ClusterNode& node);
+  void tell_busy(ClusterNode& node, int64_t until_ns);
   void partition();
   void swizzle();
   void clock_step(ClusterNode& node);

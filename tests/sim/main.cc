@@ -42,6 +42,7 @@ const std::vector<std::string> kMarks = {
     "full devices",
     "handed over as was wished",
     "late answers to a primary",
+    "long tasks",
     "members taken out",
     "other weather",
     "partitions",

@@ -107,6 +107,7 @@ class RandomMessages {
   }
   void fill(MapIs& b) { b = {number(), bytes()}; }
   void fill(HandOverTo& b) { b = {member()}; }
+  void fill(Busy& b) { b = {number32()}; }
   void fill(Published& b) {
     b.text = bytes();
     b.channel_bytes = random_.below(b.text->size() + 1);
@@ -184,6 +185,7 @@ class MessageText {
   }
   void show(const MapIs& b) { add(b.revision, b.map); }
   void show(const HandOverTo& b) { add(b.to); }
+  void show(const Busy& b) { add(uint64_t{b.node}); }
   void show(const Published& b) { add(b.channel_bytes, b.text); }
   void show(const SnapshotBegin& b) { add(b.id, b.base, b.state); }
   void show(const SnapshotChunk& b) { add(b.id, b.number, b.records); }

@@ -101,6 +101,7 @@ TEST_CASE("options: a value other than the default round-trips") {
       {"cluster.replicas", "1"},
       {"cluster.first_nodes", "5"},
       {"cluster.failure_timeout_ms", "3000"},
+      {"cluster.busy_timeout_ms", "60000"},
       {"cluster.secret", "a \"b\""},
       {"gateway.seeds", "127.0.0.1:6380 host-b:6381"},
       {"gateway.user", "proxy"},

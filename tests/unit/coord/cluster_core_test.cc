@@ -206,6 +206,30 @@ TEST_CASE("cluster core: for how long a primary may be silent is an operator's c
   CHECK(world.primary(1) != slow);
 }
 
+TEST_CASE("cluster core: a primary that computes is not taken for silent") {
+  World world = placed(1, 3);
+  const NodeId slow = world.primary(1);
+  const Member member = world.nodes[slow].member;
+  world.nodes[slow].up = false;
+  for (int i = 0; i < 20; ++i) {
+    world.run(50);
+    world.core.busy(member, world.now);
+  }
+  CHECK(world.primary(1) == slow);
+  CHECK(world.record(1).allocated == 1);
+  SUBCASE("another store's word is not its word") {
+    for (int i = 0; i < 10; ++i) {
+      world.run(50);
+      world.core.busy({slow, member.store + 1}, world.now);
+    }
+    CHECK(world.primary(1) != slow);
+  }
+  SUBCASE("nor is it longer than it says so") {
+    world.run(500);
+    CHECK(world.primary(1) != slow);
+  }
+}
+
 TEST_CASE("cluster core: a coordinator that slept lets a node report before it suspects it") {
   World world = placed(1, 3);
   const NodeId first = world.primary(1);

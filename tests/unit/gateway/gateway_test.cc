@@ -332,6 +332,33 @@ TEST_CASE("gateway: a primary that cannot be reached is reported, and its writes
   CHECK(w.gets(*client, "+a SET " + key + "\r\n"));
 }
 
+TEST_CASE("gateway: a node that computes is not suspected of being gone") {
+  World w;
+  auto old = w.client(), young = w.client();
+  const std::string key = key_of('b', 1);
+  old->send(encoded({"GET", key}));
+  REQUIRE(w.gets(*old, "+b GET " + key + "\r\n"));
+  w.b.set_script([](const std::vector<std::string>&) { return std::string(); });
+  old->received.clear();
+  old->send(encoded({"GET", key}));
+  young->send(encoded({"HELLO", "3"}));  // goes over another connection, where the node is greeted
+  w.sim.run_for(10);
+  young->received.clear();
+  young->send(encoded({"GET", key}));
+  for (int i = 0; i < 30; ++i) {
+    w.sim.run_for(100);
+    w.gateway->is_busy(w.b.address());
+  }
+  CHECK(w.suspects.empty());
+  CHECK(old->received.empty());
+  CHECK(young->received.empty());
+  for (int i = 0; i < 30; ++i) {
+    w.sim.run_for(100);
+    w.gateway->is_busy(w.a.address());
+  }
+  CHECK_FALSE(w.suspects.empty());
+}
+
 TEST_CASE("gateway: a transaction goes to its node as a whole when EXEC comes") {
   World w;
   auto client = w.client();

@@ -60,7 +60,8 @@ struct Agent : peer_nodes::Quiet {
                             [this](const Published& message) {
                               published.push_back(std::string(message.channel()) + "=" +
                                                   std::string(message.message()));
-                            }});
+                            },
+                            [this](NodeId node) { busy.push_back(node); }});
     REQUIRE(agent->start(kStore, "10.0.0.11:6379").ok());
     REQUIRE(world.run_until([this] { return first.up(kSelf) && second.up(kSelf); }));
   }
@@ -89,6 +90,7 @@ struct Agent : peer_nodes::Quiet {
   std::vector<ShardId> hosted;
   std::vector<uint64_t> taken;
   std::vector<std::string> published;
+  std::vector<NodeId> busy;
   std::unique_ptr<ClusterAgent> agent;
 };
 
@@ -122,6 +124,19 @@ TEST_CASE("cluster agent: every coordinator hears reports, with what the node ca
   }
   a.world.reactor.run_for(2000);  // it is suspected for a while
   CHECK(Agent::reports(a.first).back().suspects.empty());
+}
+
+TEST_CASE("cluster agent: a node that computes says so to all, and hears it of others") {
+  Agent a;
+  a.agent->say_busy();
+  a.first.peers->send({0, 0, kCoordinatorMember, {kSelf, 0}, Busy{12}});
+  a.world.run_for(10);
+  for (const peer_nodes::Node* coordinator : {&a.first, &a.second}) {
+    REQUIRE(std::holds_alternative<Busy>(coordinator->heard.back().body));
+    CHECK(coordinator->heard.back().from == Member{kSelf, Agent::kStore});
+    CHECK(std::get<Busy>(coordinator->heard.back().body).node == kSelf);
+  }
+  CHECK(a.busy == std::vector<NodeId>{12});
 }
 
 TEST_CASE("cluster agent: the newest map decides, and an older one is dropped (I40)") {

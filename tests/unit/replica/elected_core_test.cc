@@ -177,6 +177,38 @@ TEST_CASE("elected core: for how long a leader may be silent is an operator's ch
   CHECK_FALSE(f.take<VoteRequest>().empty());
 }
 
+TEST_CASE("elected core: a member that computes is not taken for gone, nor for a copy") {
+  CoreFixture f(3);
+  f.start_elected();
+  f.receive(2, 1, Heartbeat{1, 0});
+  f.sent.clear();
+  for (int i = 0; i < 20; ++i) {
+    f.tick(50 * kMs);
+    f.step(MemberBusy{CoreFixture::member(2)});
+  }
+  CHECK(f.core->hears_leader(f.now));
+  CHECK(f.take<VoteRequest>().empty());
+  for (int i = 0; i < 12; ++i) {
+    f.tick(50 * kMs);
+    f.step(MemberBusy{CoreFixture::member(3)});  // it does not lead
+    f.step(MemberBusy{{2, 0x99}});               // another store than the leader's
+  }
+  CHECK_FALSE(f.take<VoteRequest>().empty());
+
+  CoreFixture leader(3);
+  leader.start_elected();
+  leader.win_election();
+  leader.answer_heartbeats(2);
+  const LogPosition committed = leader.core->committed();
+  for (int i = 0; i < 20; ++i) {
+    leader.tick(50 * kMs);
+    leader.step(MemberBusy{CoreFixture::member(2)});
+  }
+  CHECK(leader.core->serving());
+  CHECK_FALSE(leader.core->lease_valid(leader.now));
+  CHECK(leader.core->committed() == committed);
+}
+
 TEST_CASE("elected core: who cannot prove its log's end does not follow TimeoutNow") {
   CoreFixture f(3);
   ReplicaState state;

@@ -4,9 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/peer_nodes.h"
@@ -281,6 +283,85 @@ TEST_CASE("peer net: over real sockets, a heartbeat overtakes a large message") 
   REQUIRE(world.run_until([&] { return heard[1].size() == 2 && heard[0].size() == 1; }, 60'000));
   CHECK(std::holds_alternative<Heartbeat>(heard[1][0].body));
   CHECK(std::get<Prepare>(heard[1][1].body).entries->size() == 40 << 20);
+}
+
+TEST_CASE("peer net: a node that computes says so, and is not given up meanwhile") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    TwoNodes two(seed, {.ping_ms = 100, .silence_ms = 300});
+    REQUIRE(two.meet());
+    const auto stand_still = [&](bool says_so) {
+      two.a.reactor.pause_for(1'000'000'000);
+      two.world.net.pause(host(1), 1'000'000'000);
+      for (Seq i = 1; i <= 20; ++i) {
+        if (says_so) two.a.peers->say_busy();
+        if (i <= 3) two.b.send(1, prepare(i, 1 << 20));
+        two.world.run_for(50);
+      }
+    };
+    stand_still(true);
+    CHECK(two.a.changes == "u");
+    CHECK(two.b.changes == "u");
+    CHECK(two.b.heard.size() >= 10);  // parts of them may have waited
+    for (const Message& message : two.b.heard) {
+      CHECK(message.from == member(1));
+      CHECK(std::get<Busy>(message.body).node == 1);
+    }
+    // What it was sent meanwhile is there, and so is what it sends after.
+    CHECK(two.world.run_until([&] { return two.a.prepared().size() == 3; }));
+    two.a.send(2, Heartbeat{1, 1});
+    two.world.run_for(20);
+    CHECK(std::holds_alternative<Heartbeat>(two.b.heard.back().body));
+    stand_still(false);
+    CHECK(two.b.changes != "u");
+  }
+}
+
+TEST_CASE("peer net: what it says of being busy waits for what is half written") {
+  TwoNodes two;
+  REQUIRE(two.meet());
+  two.world.net.pause(host(2), 1'000'000'000);
+  CHECK(two.a.send(2, prepare(1, 20 << 20)) == SendResult::kQueued);
+  two.a.peers->flush();
+  for (int i = 0; i < 3; ++i) two.a.peers->say_busy();
+  REQUIRE(two.world.run_until([&] { return two.b.prepared().size() == 1; }));
+  CHECK(two.b.heard.size() == 1);
+  CHECK(two.b.changes == "u");
+}
+
+TEST_CASE("peer net: over real sockets, a busy node's word comes from another thread") {
+  Quiet quiet;
+  RealWorld world;
+  SeededRandom random(1);
+  size_t busy = 0, beats = 0;
+  std::unique_ptr<PeerNet> nodes[2];
+  for (NodeId id : {1u, 2u}) {
+    PeerHooks hooks;
+    hooks.on_message = [&](const Message& message) {
+      busy += std::holds_alternative<Busy>(message.body);
+      beats += std::holds_alternative<Heartbeat>(message.body);
+    };
+    hooks.on_link = [](Member, bool) {};
+    hooks.on_drained = [](NodeId) {};
+    nodes[id - 1] = std::make_unique<PeerNet>(world.reactor, world.net, random, identity(id),
+                                              PeerOptions{}, hooks);
+    REQUIRE(nodes[id - 1]->listen(Address::tcp("127.0.0.1", 0)).ok());
+  }
+  std::atomic<bool> stop{false};
+  std::thread teller([&] {
+    while (!stop) nodes[0]->say_busy();
+  });
+  nodes[0]->set_peer(2, nodes[1]->address());
+  nodes[1]->set_peer(1, nodes[0]->address());
+  CHECK(world.run_until([&] { return nodes[0]->link(2)->up() && nodes[1]->link(1)->up(); }));
+  size_t sent = 0;
+  CHECK(world.run_until([&] {
+    sent += nodes[0]->send({0, 1, member(1), member(2), Heartbeat{1, 1}}) == SendResult::kQueued;
+    return beats > 500 && busy > 500;
+  }));
+  nodes[0]->remove_peer(2);
+  stop = true;
+  teller.join();
+  CHECK(beats <= sent);
 }
 
 TEST_CASE("peer net: nodes that are not known may connect where that is said, and are known then") {

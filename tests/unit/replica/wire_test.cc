@@ -107,7 +107,8 @@ std::vector<MessageBody> examples() {
           NodeReport{7, "h:1", "h:2", {{5, Role::kPrimary, 3, 301, 300, true, false, true}}, {9}},
           MapIs{7, shared("map")},
           HandOverTo{{3, 0x53}},
-          Published{7, shared("channelmessage")}};
+          Published{7, shared("channelmessage")},
+          Busy{3}};
 }
 
 }  // namespace
@@ -171,6 +172,8 @@ TEST_CASE("wire: the bytes of every message") {
       "035300000000000000",
       "48012b00110000008877665544332211030000000000000005000000e4d435c0"
       "6368616e6e656c6d657373616765070100",
+      "48012c00010000008877665544332211030000000000000005000000a0e38160"
+      "03",
   };
   const auto bodies = examples();
   REQUIRE(bodies.size() == RandomMessages::kTypes);
