@@ -2,7 +2,6 @@
 #include "replica/write_traces.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace holdfast {
@@ -44,9 +43,16 @@ void WriteTraces::committed(Seq upto, int64_t now_ns, int64_t wall_ms) {
 
 const WriteTrace* WriteTraces::write(Seq seq) const {
   const auto at = [this](size_t i) { return &writes_[(oldest_ + i) % writes_.size()]; };
-  const auto all = std::views::iota(size_t{0}, writes_.size());
-  const auto found = std::ranges::partition_point(all, [&](size_t i) { return at(i)->seq < seq; });
-  return found != all.end() && at(*found)->seq == seq ? at(*found) : nullptr;
+  size_t begin = 0, end = writes_.size();  // the ring in order: what is sought lies between
+  while (begin < end) {
+    const size_t middle = begin + (end - begin) / 2;
+    if (at(middle)->seq < seq) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin < writes_.size() && at(begin)->seq == seq ? at(begin) : nullptr;
 }
 
 const GroupTrace* WriteTraces::group_of(Seq seq) const {

@@ -28,7 +28,7 @@ bool parse_number(const char* text, size_t size, uint64_t* value) {
 bool parse(std::string_view text, uint64_t missing_seq, StreamId* id, bool* seq_given) {
   if (text.size() > kMaxIdText) return false;
   char buffer[kMaxIdText + 1];
-  std::memcpy(buffer, text.data(), text.size());
+  text.copy(buffer, text.size());
   buffer[text.size()] = '\0';
   const size_t size = std::strlen(buffer);  // a zero byte ends an id
   char* dash = static_cast<char*>(std::memchr(buffer, '-', size));

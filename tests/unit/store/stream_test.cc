@@ -115,6 +115,7 @@ TEST_CASE("stream id: text in all forms") {
   CHECK_FALSE(parse_stream_id(std::string(200, '1'), 0, nullptr));
   StreamId id;
   bool seq_given = true;
+  CHECK(!parse_new_stream_id({}, &id, &seq_given));
   CHECK((parse_new_stream_id("5-*", &id, &seq_given) && !seq_given && id == StreamId{5, 0}));
   CHECK((parse_new_stream_id("5", &id, &seq_given) && seq_given && id == StreamId{5, 0}));
   StreamIdScratch scratch;
