@@ -406,13 +406,13 @@ void ClusterCore::run(ShardId id, const ViewChange::Actions& done, Actions* acti
 
 // --- decisions ---
 
-void ClusterCore::wish(std::string why) {
+void ClusterCore::wish(const std::string& why) {
   dirty_ = true;
   if (!why_.empty()) why_ += "; ";
   why_ += why;
 }
 
-void ClusterCore::waits(std::string why) {
+void ClusterCore::waits(const std::string& why) {
   if (!waits_for_.empty()) waits_for_ += "; ";
   waits_for_ += why;
 }

@@ -146,10 +146,10 @@ class ClusterCore {
   void run(ShardId shard, const ViewChange::Actions& done, Actions* actions);
   void note_node(NodeId id, const Node& heard);
   void bootstrap();
-  void waits(std::string why);
+  void waits(const std::string& why);
   bool keeps_data_already() const;
   void propose(Actions* actions);
-  void wish(std::string why);
+  void wish(const std::string& why);
   uint32_t first_nodes() const {
     return options_.first_nodes != 0 ? options_.first_nodes : options_.replicas;
   }

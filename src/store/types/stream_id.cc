@@ -31,7 +31,7 @@ bool parse(std::string_view text, uint64_t missing_seq, StreamId* id, bool* seq_
   text.copy(buffer, text.size());
   buffer[text.size()] = '\0';
   const size_t size = std::strlen(buffer);  // a zero byte ends an id
-  char* dash = static_cast<char*>(std::memchr(buffer, '-', size));
+  char* dash = std::strchr(buffer, '-');
   if (dash != nullptr) *dash = '\0';
   const size_t ms_size = dash == nullptr ? size : static_cast<size_t>(dash - buffer);
   StreamId parsed;
