@@ -316,6 +316,7 @@ Status SimDisk::reserve(SimInode& inode, uint64_t size) {
   if (inode.poisoned) return {Code::kPoisoned, inode.path() + ": an earlier flush failed"};
   if (size <= inode.seen().size()) return {};
   if (!fits(inode.seen().size(), size)) {
+    ++refused_reserves_;
     return Status::from_errno(at("reserve", inode, size), ENOSPC);
   }
   bool last = false;

@@ -70,6 +70,8 @@ class SimDisk final : public Disk {
   uint64_t changes() const { return changes_; }
   // Reads so far whose caller waited for them.
   uint64_t waited_reads() const { return waited_reads_; }
+  // reserve() was refused for want of room so often.
+  uint64_t refused_reserves() const { return refused_reserves_; }
 
   void crash();
   void power_off_after(uint64_t changes);
@@ -141,6 +143,7 @@ class SimDisk final : public Disk {
   bool sync_lies_ = false;
   uint64_t changes_ = 0;
   std::atomic<uint64_t> waited_reads_ = 0;
+  std::atomic<uint64_t> refused_reserves_ = 0;
   std::optional<uint64_t> changes_left_;
   bool powered_ = true;
   uint64_t delays_ = 4;  // of asynchronous calls: 0 to 3 ms

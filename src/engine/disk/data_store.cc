@@ -202,6 +202,7 @@ void DataStore::retry_later() {
 
 void DataStore::retry_space() {
   retry_timer_ = 0;
+  too_many_blocks_ = UINT64_MAX;
   while (!attempts_.empty() && attempts_.front()()) attempts_.pop_front();
   if (!attempts_.empty()) retry_later();
   go_on();
@@ -221,15 +222,18 @@ std::optional<Extent> DataStore::allocate(uint64_t blocks) {
   return extent;
 }
 
-// The larger the file, the larger the steps; but any step that suffices, when space is short.
+// The larger the file, the larger the steps; but any step that suffices, when space is short. What
+// was refused is not asked for again for a while: a full file system takes milliseconds to refuse.
 bool DataStore::grow(uint64_t blocks) {
   uint64_t step = std::max({blocks, grow_blocks_, extents_.blocks() / 16});
   while (true) {
     const uint64_t grown = extents_.blocks() + step;
-    if (file_.reserve(kRegionOffset + grown * kBlock).ok()) {
+    if (step < too_many_blocks_ && file_.reserve(kRegionOffset + grown * kBlock).ok()) {
       extents_.grow(grown);
       return true;
     }
+    too_many_blocks_ = std::min(too_many_blocks_, step);
+    retry_later();
     if (step == blocks) return false;
     step = std::max(blocks, step / 2);
   }

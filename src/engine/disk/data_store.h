@@ -224,7 +224,8 @@ class DataStore {
   std::deque<std::function<bool()>> writes_;  // see when_open()
   bool ending_ = false;
   TimerId retry_timer_ = 0;
-  uint64_t owed_blocks_ = 0;  // see owes()
+  uint64_t owed_blocks_ = 0;               // see owes()
+  uint64_t too_many_blocks_ = UINT64_MAX;  // the file could not grow by so many lately
   bool out_of_space_ = false;
   bool try_checkpoint_ = false;  // out of space for kRetryMs since the last checkpoint
   Status failure_;

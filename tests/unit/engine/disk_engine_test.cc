@@ -276,6 +276,23 @@ TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lo
   CHECK(records == finished);
 }
 
+TEST_CASE("disk engine: a full device is not asked for room again and again") {
+  SimDisk disk(6);
+  Store store(disk);
+  REQUIRE(store.append(1, 5).ok());
+  fill(disk);
+  std::string image(66'000, 'x');  // each record has an extent of its own
+  for (char& byte : image) byte = static_cast<char>(store.random.next());
+  const std::vector<RecordWrite> records(40, {{0, 1, "key"}, false, image});
+  store.engine->write_records(kShard, records, [](const Status&, const auto&) {});
+  CHECK(store.engine->out_of_space());
+  const uint64_t refused = disk.refused_reserves();
+  CHECK(refused > 0);
+  CHECK(refused <= 8);  // not for each record
+  store.reactor.run_for(1000);
+  CHECK(disk.refused_reserves() > refused);
+}
+
 TEST_CASE("disk engine: what waits for room is told of a failed write") {
   SimDisk disk(6);
   Store store(disk);
