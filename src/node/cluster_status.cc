@@ -42,22 +42,26 @@ Shard shard_of(const RespValue& told) {
   return shard;
 }
 
-// What the nodes reported to the coordinator that is asked: how far their copies are.
-void ask_lag(RespClient& server, ClusterStatus* cluster) {
-  std::map<std::pair<int64_t, int64_t>, int64_t> last;  // of shard and node
+// What the nodes reported of their copies to the coordinator that is asked.
+void ask_copies(RespClient& server, ClusterStatus* cluster) {
+  std::map<std::pair<int64_t, int64_t>, RespValue> reports;  // of shard and node
   for (const Node& node : cluster->nodes) {
     const Result<RespValue> info = server.ask({"NODE", "INFO", std::to_string(node.id)});
     if (!info.ok() || info.value().error()) return;  // a storage node is not told
     for (const RespValue& replica : info.value().field("replicas").elements) {
-      last[{replica.field("shard").number, node.id}] = replica.field("last").number;
+      reports[{replica.field("shard").number, node.id}] = replica;
     }
   }
   for (Shard& shard : cluster->shards) {
-    const auto primary = last.find({shard.id, shard.primary});
+    const auto primary = reports.find({shard.id, shard.primary});
     for (ClusterStatus::Copy& copy : shard.copies) {
-      const auto found = last.find({shard.id, copy.node});
-      if (found == last.end() || primary == last.end()) continue;
-      copy.behind = std::max<int64_t>(0, primary->second - found->second);
+      const auto found = reports.find({shard.id, copy.node});
+      if (found == reports.end()) continue;
+      copy.stalled = found->second.field("stalled").number != 0;
+      if (primary == reports.end()) continue;
+      const int64_t lacks =
+          primary->second.field("last").number - found->second.field("last").number;
+      copy.behind = std::max<int64_t>(0, lacks);
     }
   }
 }
@@ -71,9 +75,17 @@ void find_problems(const std::string& waits_for, ClusterStatus* cluster) {
     }
   }
   for (const Shard& shard : cluster->shards) {
-    if (shard.phase == "active") continue;
-    cluster->problems.push_back(
-        fmt::format("shard {} has no active view: {}", shard.id, shard.phase));
+    if (shard.phase != "active") {
+      cluster->problems.push_back(
+          fmt::format("shard {} has no active view: {}", shard.id, shard.phase));
+    }
+    for (const ClusterStatus::Copy& copy : shard.copies) {
+      if (!copy.stalled) continue;
+      cluster->problems.push_back(fmt::format(
+          "shard {}: the copy on node {} cannot be written: its device is full, or does "
+          "not answer",
+          shard.id, copy.node));
+    }
   }
 }
 
@@ -111,7 +123,7 @@ Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& passwor
   for (const RespValue& view : views.value().field("views").elements) {
     cluster.shards.push_back(shard_of(view));
   }
-  ask_lag(server, &cluster);
+  ask_copies(server, &cluster);
   find_problems(views.value().field("waits_for").text, &cluster);
   return cluster;
 }
@@ -161,7 +173,8 @@ std::string cluster_json(const ClusterStatus& cluster) {
         text(of.state), text(of.address), of.primaries, of.copies, number(of.silent_ms));
   };
   const auto copy = [&](const ClusterStatus::Copy& of) {
-    return fmt::format(R"({{"node":{},"behind":{}}})", of.node, number(of.behind));
+    return fmt::format(R"({{"node":{},"behind":{},"stalled":{}}})", of.node, number(of.behind),
+                       of.stalled);
   };
   const auto shard = [&](const Shard& of) {
     return fmt::format(R"({{"shard":{},"slots":{},"view":{},"epoch":{},"primary":{},)"

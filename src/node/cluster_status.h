@@ -21,7 +21,8 @@ struct ClusterStatus {
   };
   struct Copy {
     int64_t node = 0;
-    int64_t behind = -1;  // entries that it has not, of the primary's log; not known: negative
+    int64_t behind = -1;   // entries that it has not, of the primary's log; not known: negative
+    bool stalled = false;  // its device does not complete what it was given
   };
   struct Shard {
     int64_t id = 0;

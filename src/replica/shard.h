@@ -161,9 +161,9 @@ class Shard final : private Replica::Owner {
   Status read_committed(Seq from, Seq to, const Engine::EntryVisitor& visit);
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
-  // Bytes logged and not committed: the reason to stop reading from clients.
+  // Bytes logged and not committed.
   uint64_t uncommitted_bytes() const { return uncommitted_bytes_; }
-  // Nothing more should be read from clients: too much is not committed, or the log has no room.
+  // Nothing more should be written: too much is not committed, or the log has no room.
   bool wants_pause() const {
     return uncommitted_bytes_ > kMaxUncommittedBytes || engine_.wants_pause();
   }

@@ -46,6 +46,17 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || may_write(session.effective_flags(*command));
 }
 
+// What is going to be refused, for want of a primary or of room, need not wait.
+bool Server::waits_for_log(const Session& session, const Command* command,
+                           const Route& route) const {
+  if (!log_is_behind_ || command == nullptr) return false;
+  const uint32_t flags = session.effective_flags(*command);
+  if (!may_write(flags)) return false;
+  if (route.shard == nullptr) return true;
+  const bool full = (flags & kDenyOom) != 0 && route.shard->engine().out_of_space();
+  return route.shard->serves() && !full;
+}
+
 std::string Server::denial(Session& session, const Command& command,
                            std::span<const std::string_view> args) {
   const AclDecision access = check_access(session, command, args);

@@ -305,7 +305,7 @@ void stats_section(Server& s, Text& t) {
   t.number("client_query_buffer_limit_disconnections", stats.query_buffer_closed);
   t.number("client_output_buffer_limit_disconnections", stats.output_buffer_closed);
   t.number("replies_held", stats.replies_held);
-  t.number("reads_paused", stats.reads_paused);
+  t.number("writes_paused", stats.writes_paused);
 }
 
 // "HOST" and "PORT" of "HOST:PORT"; both empty if it is not known.

@@ -198,7 +198,7 @@ void Server::turn_end() {
     behind = behind || shard->wants_pause();
     if (keyspace.garbage_count() > 0 && keyspace.collect_garbage(kGarbagePerTurn)) garbage = true;
   }
-  if (behind != reading_paused_) set_reading_paused(behind);
+  if (behind != log_is_behind_) set_log_behind(behind);
   if (garbage) reactor_.post([] {});  // another turn soon, even if no client asks for one
 }
 
@@ -263,10 +263,12 @@ void Server::published_elsewhere(const Published& message) {
   deliveries_.settle({});  // it was committed there
 }
 
-void Server::set_reading_paused(bool on) {
-  reading_paused_ = on;
-  if (on) ++stats_.reads_paused;
-  for (const auto& [id, session] : sessions_) session->update_reading();
+void Server::set_log_behind(bool on) {
+  log_is_behind_ = on;
+  if (on) ++stats_.writes_paused;
+  for (const auto& [id, session] : sessions_) {
+    if (!on && session->block_reason() == BlockReason::kLog) session->unblock();
+  }
 }
 
 // Those go on whose first held reply waits for this shard; the others would find nothing new.

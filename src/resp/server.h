@@ -5,8 +5,8 @@
 // written, then closed sessions are freed (in this order: a commit that completes at once frees
 // replies the same turn).
 //
-// Bounds: maxclients; output, query buffer and pre-auth limits per session; reading stops while
-// more than kMaxUncommittedBytes are logged and not committed.
+// Bounds: maxclients; output, query buffer and pre-auth limits per session; commands that write wait
+// while a shard wants_pause(): too much is logged and not committed, or the log has no room.
 // Threads: the reactor's only.
 #pragma once
 
@@ -61,7 +61,7 @@ struct ServerStats {
   Counter acl_denied_channel = 0;
   Counter query_buffer_closed = 0;
   Counter output_buffer_closed = 0;
-  Counter reads_paused = 0;         // turns in which reading stopped for the log
+  Counter writes_paused = 0;        // turns from which on commands that write waited for the log
   Counter messages_from_nodes = 0;  // published there
   Counter replies_held = 0;         // replies that waited for a commit
   Counter peak_memory = 0;
@@ -105,10 +105,10 @@ struct ServerHooks {
   // A node of a cluster with coordinators: what it knows of it, and who it is; empty: none.
   std::function<const ClusterMap*()> cluster_map;
   std::function<Member()> cluster_self;
-  Relay::Send publish;  // to the other nodes
-  ClusterAdmin* admin = nullptr;                  // of a coordinator; see Server::set_admin()
-  Disk* disk = nullptr;         // where the ACL file is; null: it can be neither read nor written
-  uint64_t startup_memory = 0;  // bytes allocated before any data was loaded
+  Relay::Send publish;            // to the other nodes
+  ClusterAdmin* admin = nullptr;  // of a coordinator; see Server::set_admin()
+  Disk* disk = nullptr;           // where the ACL file is; null: it can be neither read nor written
+  uint64_t startup_memory = 0;    // bytes allocated before any data was loaded
 };
 
 // Of one command, by Clock::mono_ns().
@@ -214,8 +214,7 @@ class Server {
   void look_each_turn(const Session& session, Answered answered) {
     lookers_[session.id()] = std::move(answered);
   }
-  // True while sessions must not read: the log is too far behind.
-  bool reading_paused() const { return reading_paused_ || stopping_; }
+  bool stopping() const { return stopping_; }
 
   // --- users (in access.cc) ---
   Acl& acl() { return acl_; }
@@ -265,6 +264,8 @@ class Server {
     if (route.shard != nullptr && !route.everywhere) return route.shard->keyspace().may_be_cold();
     return shards_.any([](Shard& shard) { return shard.keyspace().may_be_cold(); });
   }
+  // True when the command writes, and the log has to come nearer first.
+  bool waits_for_log(const Session& session, const Command* command, const Route& route) const;
   // True when the command has to wait until memory was freed.
   bool waits_for_memory(const Session& session, const Command* command) const {
     return over_memory_limit_ && memory_can_be_freed() && command != nullptr &&
@@ -385,7 +386,7 @@ class Server {
   uint64_t cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, bool* exhausted);
   uint64_t evict_keys(uint64_t used);
   void sample_rates(int64_t now_ns);
-  void set_reading_paused(bool on);
+  void set_log_behind(bool on);
   void close_sessions_of(const AclUser& user, Session* caller);
   // Closes the sessions that listen to what their user, changed a moment ago, may not any more.
   void close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller);
@@ -461,7 +462,7 @@ class Server {
   bool failure_told_ = false;
   std::vector<Shard*> without_lease_;  // that sessions wait for
   std::vector<FoundKey> found_keys_;   // kept, so that routing allocates nothing
-  bool reading_paused_ = false;
+  bool log_is_behind_ = false;         // as of the last turn's end: commands that write wait
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only

@@ -73,10 +73,11 @@ IoResult Session::read_more(std::string_view* input) {
   return result;
 }
 
-// What waits for memory must not take more of it: the rest stays with the client.
+// What waits for room must not take more of it: the rest stays with the client.
 bool Session::may_read() const {
-  const bool waits = block_reason_ == BlockReason::kMemory || block_reason_ == BlockReason::kRoom;
-  return !closing_ && !waits && !server_.reading_paused();
+  const bool waits = block_reason_ == BlockReason::kMemory || block_reason_ == BlockReason::kRoom ||
+                     block_reason_ == BlockReason::kLog;
+  return !closing_ && !waits && !server_.stopping();
 }
 
 void Session::on_readable() {
@@ -261,6 +262,7 @@ BlockReason Session::reason_to_wait(size_t request, const Route& route, int64_t 
   const Command* command = server_.batch().requests[request].command;
   if (server_.paused_for(*this, command, now_ms)) return BlockReason::kPause;
   if (server_.waits_for_lease(*this, command, route)) return BlockReason::kLease;
+  if (server_.waits_for_log(*this, command, route)) return BlockReason::kLog;
   if (server_.waits_for_memory(*this, command)) return BlockReason::kMemory;
   if (!server_.may_be_cold(route) || std::exchange(values_arrived_, false)) {
     return BlockReason::kNone;

@@ -40,9 +40,9 @@ class Server;
 
 // kSave: a checkpoint or the end of the server. kValues: values that are on the device only.
 // kLease: a primary that is not sure to be one.
-// kMemory: memory to be freed. kRoom: the same, for values that are to be read. kKeys: keys that
-// have what a command waits for. kMap: a newer map of the cluster. kTrace: the commit of what is
-// traced.
+// kLog: the log, which is too far behind for more. kMemory: memory to be freed. kRoom: the same,
+// for values that are to be read. kKeys: keys that have what a command waits for. kMap: a newer map
+// of the cluster. kTrace: the commit of what is traced.
 enum class BlockReason : uint8_t {
   kNone,
   kWait,
@@ -51,6 +51,7 @@ enum class BlockReason : uint8_t {
   kSleep,
   kSave,
   kValues,
+  kLog,
   kMemory,
   kRoom,
   kKeys,

@@ -129,7 +129,7 @@ TEST_CASE("status: a cluster, for people and for programs") {
   ClusterStatus cluster;
   cluster.revision = 12;
   cluster.nodes = {{11, "up", "h:1", 1, 1, 30}, {12, "down", "h:2", 0, 1, -1}};
-  cluster.shards = {{1, "0-16383", "active", 3, 11, 2, {{11, 0}, {12, -1}}}};
+  cluster.shards = {{1, "0-16383", "active", 3, 11, 2, {{11, 0}, {12, -1, true}}}};
   cluster.problems = {"node 12 (h:2) is down"};
   CHECK(format_cluster(cluster, false) ==
         "cluster   revision 12\n"
@@ -148,8 +148,8 @@ TEST_CASE("status: a cluster, for people and for programs") {
       R"({"revision":12,"nodes":[{"node":11,"state":"up","address":"h:1","primaries":1,"copies":1,)"
       R"("silent_ms":30},{"node":12,"state":"down","address":"h:2","primaries":0,"copies":1,)"
       R"("silent_ms":null}],"shards":[{"shard":1,"slots":"0-16383","view":"active","epoch":3,)"
-      R"("primary":11,"write_quorum":2,"copies":[{"node":11,"behind":0},)"
-      R"({"node":12,"behind":null}]}],)"
+      R"("primary":11,"write_quorum":2,"copies":[{"node":11,"behind":0,"stalled":false},)"
+      R"({"node":12,"behind":null,"stalled":true}]}],)"
       R"("problems":["node 12 (h:2) is down"]})");
 }
 

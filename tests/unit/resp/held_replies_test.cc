@@ -55,6 +55,30 @@ TEST_CASE("held replies: a read of an uncommitted key waits, of another key it d
   CHECK(writer.received() == "+OK\r\n");
 }
 
+TEST_CASE("held replies: a log that is too far behind holds up who writes, and nobody else") {
+  HeldFixture h;
+  REQUIRE(h.f.run({"SET", "other", "o"}) == "+OK\r\n");
+  h.engine->hold();
+  TestClient& writer = h.f.connect();
+  TestClient& second = h.f.connect();
+  TestClient& reader = h.f.connect();
+  for (int i = 0; i < 2; ++i) {
+    writer.send({"SET", "large", std::string(Shard::kMaxUncommittedBytes / 2, 'x')});
+    CHECK(writer.received(1000).empty());
+  }
+  const Seq last = h.f.shard().last_seq();
+  second.send_raw(encode_request({"SET", "k", "v"}) + encode_request({"GET", "k"}));
+  CHECK(second.received(1000).empty());
+  CHECK(h.f.shard().last_seq() == last);
+  reader.send_raw(encode_request({"GET", "other"}) + encode_request({"PING"}) +
+                  encode_request({"EVAL_RO", "return redis.call('GET', KEYS[1])", "1", "other"}));
+  CHECK(reader.received(1000) == "$1\r\no\r\n+PONG\r\n$1\r\no\r\n");
+  h.engine->stop_holding();
+  h.release_all();
+  CHECK(writer.received() == "+OK\r\n+OK\r\n");
+  CHECK(second.received() == "+OK\r\n$1\r\nv\r\n");
+}
+
 TEST_CASE("held replies: replies of one session keep their order behind a held one") {
   HeldFixture h;
   h.engine->hold();
