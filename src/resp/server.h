@@ -5,8 +5,8 @@
 // written, then closed sessions are freed (in this order: a commit that completes at once frees
 // replies the same turn).
 //
-// Bounds: maxclients; output, query buffer and pre-auth limits per session; commands that write wait
-// while a shard wants_pause(): too much is logged and not committed, or the log has no room.
+// Bounds: maxclients; output, query buffer and pre-auth limits per session; commands that write
+// wait while a shard wants_pause(): too much is logged and not committed, or the log has no room.
 // Threads: the reactor's only.
 #pragma once
 
