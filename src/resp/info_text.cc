@@ -1,6 +1,8 @@
 // See info_text.h.
 #include "resp/info_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -326,11 +328,10 @@ void backup_lines(Server& s, const ReplicaCore& core, Text& t) {
         s.hooks().group_peer ? s.hooks().group_peer(peer.member.node) : GroupPeer();
     if (!link.up || link.member != peer.member) continue;
     const auto [host, port] = client_address(s, peer.member.node);
-    const std::string state = peer.state == "replicating" ? "online" : "wait_bgsave";
+    const std::string_view state = peer.state == "replicating" ? "online" : "wait_bgsave";
     const int64_t lag = peer.heard_ns > 0 ? (now_ns - peer.heard_ns) / 1'000'000'000 : -1;
-    lines += "slave" + std::to_string(count++) + ":ip=" + host + ",port=" + port +
-             ",state=" + state + ",offset=" + std::to_string(peer.durable) +
-             ",lag=" + std::to_string(lag) + "\r\n";
+    lines += fmt::format("slave{}:ip={},port={},state={},offset={},lag={}\r\n", count++, host, port,
+                         state, peer.durable, lag);
   }
   t.number("connected_slaves", count);
   t.raw(lines);
