@@ -325,8 +325,8 @@ bool ClusterCore::replace_missing(const ClusterShard& shard, Shard& state, Actio
   const View& view = shard.record.active;
   for (const Member& member : view.members) {
     const auto found = nodes_.find(member.node);
-    const bool other_store =
-        found != nodes_.end() && found->second.member != member && fresh(found->second.member);
+    const bool other_store = found != nodes_.end() && found->second.member != member &&
+                             fresh(found->second.member) && !mutant(Mutant::kCountAnyStore);
     if (!other_store && alive(member.node, options_.replace_ns)) continue;
     const Member instead = other_store ? found->second.member : choose_replacement(shard);
     if (!instead.valid() || hasty(state)) continue;
