@@ -99,7 +99,7 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       if (peer->second.state == Peer::kSnapshot) core.begin_match(peer->first, peer->second);
     }
     void operator()(const LogRead& read) const { core.take(read); }
-    // Of what it said before this says nothing: no lease is longer for it, and nothing committed.
+    // Only its silence counts anew: no lease is longer for this, and nothing is committed by it.
     void operator()(const MemberBusy& busy) const {
       if (core.leader_ == busy.member) core.leader_heard_ns_ = core.now_;
       const auto peer = core.peers_.find(busy.member);
