@@ -49,12 +49,16 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
 // What is going to be refused, for want of a primary or of room, need not wait.
 bool Server::waits_for_log(const Session& session, const Command* command,
                            const Route& route) const {
-  if (!log_is_behind_ || command == nullptr) return false;
+  if (behind_.empty() || command == nullptr) return false;
   const uint32_t flags = session.effective_flags(*command);
   if (!may_write(flags)) return false;
-  if (route.shard == nullptr) return true;
-  const bool full = (flags & kDenyOom) != 0 && route.shard->engine().out_of_space();
-  return route.shard->serves() && !full;
+  const auto holds_up = [flags](Shard* shard) {
+    return shard->serves() && !((flags & kDenyOom) != 0 && shard->engine().out_of_space());
+  };
+  if (route.slot != Route::kNoSlot || route.shard != nullptr) {
+    return std::ranges::find(behind_, route.shard) != behind_.end() && holds_up(route.shard);
+  }
+  return std::ranges::any_of(behind_, holds_up);
 }
 
 std::string Server::denial(Session& session, const Command& command,

@@ -192,13 +192,12 @@ void Server::turn_end() {
   if (!lookers_.empty()) ask_lookers();
   flush_sessions();
   free_sessions();
-  bool behind = false, garbage = false;
+  look_at_logs();
+  bool garbage = false;
   for (Shard* shard : shards_.all()) {
     Keyspace& keyspace = shard->keyspace();
-    behind = behind || shard->wants_pause();
     if (keyspace.garbage_count() > 0 && keyspace.collect_garbage(kGarbagePerTurn)) garbage = true;
   }
-  if (behind != log_is_behind_) set_log_behind(behind);
   if (garbage) reactor_.post([] {});  // another turn soon, even if no client asks for one
 }
 
@@ -263,11 +262,16 @@ void Server::published_elsewhere(const Published& message) {
   deliveries_.settle({});  // it was committed there
 }
 
-void Server::set_log_behind(bool on) {
-  log_is_behind_ = on;
-  if (on) ++stats_.writes_paused;
+void Server::look_at_logs() {
+  std::vector<Shard*> behind;
+  for (Shard* shard : shards_.all()) {
+    if (shard->wants_pause()) behind.push_back(shard);
+  }
+  if (behind == behind_) return;
+  if (behind_.empty()) ++stats_.writes_paused;
+  behind_ = std::move(behind);
   for (const auto& [id, session] : sessions_) {
-    if (!on && session->block_reason() == BlockReason::kLog) session->unblock();
+    if (session->block_reason() == BlockReason::kLog) session->unblock();  // it looks again
   }
 }
 

@@ -386,7 +386,7 @@ class Server {
   uint64_t cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, bool* exhausted);
   uint64_t evict_keys(uint64_t used);
   void sample_rates(int64_t now_ns);
-  void set_log_behind(bool on);
+  void look_at_logs();
   void close_sessions_of(const AclUser& user, Session* caller);
   // Closes the sessions that listen to what their user, changed a moment ago, may not any more.
   void close_if_lost_channels(const AclUser& user, const AclUser& before, Session* caller);
@@ -462,7 +462,7 @@ class Server {
   bool failure_told_ = false;
   std::vector<Shard*> without_lease_;  // that sessions wait for
   std::vector<FoundKey> found_keys_;   // kept, so that routing allocates nothing
-  bool log_is_behind_ = false;         // as of the last turn's end: commands that write wait
+  std::vector<Shard*> behind_;         // as of the last turn's end: what writes to them waits
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only

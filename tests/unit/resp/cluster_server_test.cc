@@ -125,6 +125,29 @@ TEST_CASE("cluster server: a shard that is added, and slots that change hands, c
   CHECK(waiter->received() == "-CLUSTERDOWN Hash slot not served\r\n");
 }
 
+TEST_CASE("cluster server: a shard whose log is far behind holds up its own writers only") {
+  ClusterFixture f(2);
+  f.engine(0).hold();
+  const auto writer = f.connect(), second = f.connect(), flush = f.connect();
+  for (int i = 0; i < 2; ++i) {
+    writer->send({"SET", f.key(0), std::string(Shard::kMaxUncommittedBytes / 2, 'x')});
+    CHECK(writer->received(1000).empty());
+  }
+  second->send({"SET", f.key(0, 1), "v"});
+  flush->send({"FLUSHALL"});
+  CHECK(second->received(1000).empty());
+  CHECK(flush->received(1000).empty());
+  CHECK(f.shard(0).last_seq() == 2);
+  CHECK(f.run({"SET", f.key(1), "v"}) == "+OK\r\n");
+  CHECK(f.run({"SET", homeless(), "v"}) == "-CLUSTERDOWN Hash slot not served\r\n");
+  CHECK(f.run({"DBSIZE"}).empty());  // it shows what is not committed
+  f.engine(0).stop_holding();
+  f.release_all(0);
+  CHECK(writer->received() == "+OK\r\n+OK\r\n");
+  CHECK(second->received() == "+OK\r\n");
+  CHECK(flush->received() == "+OK\r\n");
+}
+
 TEST_CASE("cluster server: what looks at whole databases looks at all shards") {
   ClusterFixture f(3);
   std::set<std::string> expected;
