@@ -55,10 +55,7 @@ Object* Object::allocate(std::string_view key, size_t payload, int64_t expire_at
   auto* block = static_cast<char*>(std::malloc(total));
   if (block == nullptr) throw std::bad_alloc();
   auto* object = reinterpret_cast<Object*>(block + head - sizeof(Object));
-  object->place_ = 0;
-  object->type_ = 0;
-  object->encoding_ = 0;
-  object->flags_ = prefix ? kPrefix : 0;
+  object->word_ = prefix ? kPrefix : 0;
   object->access_ = 0;
   object->key_size_ = long_key ? kLongKey : static_cast<uint16_t>(key.size());
   object->value_size_ = 0;
@@ -73,19 +70,19 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
   int64_t number;
   if (parse_int64(value, &number)) {
     Object* object = allocate(key, kIntPayload, expire_at_ms, prefix);
-    object->encoding_ = static_cast<uint8_t>(Encoding::kInt);
+    object->set_encoding(Encoding::kInt);
     store_fixed(object->payload(), number);
     return object;
   }
   if (value.size() <= kMaxEmbedded) {
     Object* object = allocate(key, value.size(), expire_at_ms, prefix);
-    object->encoding_ = static_cast<uint8_t>(Encoding::kEmbedded);
+    object->set_encoding(Encoding::kEmbedded);
     object->value_size_ = static_cast<uint16_t>(value.size());
     copy_bytes(object->payload(), value);
     return object;
   }
   Object* object = allocate(key, kPointerPayload, expire_at_ms, prefix);
-  object->encoding_ = static_cast<uint8_t>(Encoding::kRaw);
+  object->set_encoding(Encoding::kRaw);
   RawString* raw = allocate_raw(value.size());
   raw->size = value.size();
   copy_bytes(raw->data, value);
@@ -96,21 +93,21 @@ Object* Object::create_string(std::string_view key, std::string_view value, int6
 Object* Object::create_collection(std::string_view key, ObjectType type, Collection value,
                                   int64_t expire_at_ms) {
   Object* object = allocate(key, kPointerPayload, expire_at_ms, expire_at_ms != 0);
-  object->type_ = static_cast<uint8_t>(type) & 0xf;
+  object->set_type(type);
   object->set_collection(value);
   return object;
 }
 
 void Object::set_collection(Collection value) {
-  encoding_ = static_cast<uint8_t>(value.encoding) & 0xf;
+  set_encoding(value.encoding);
   store_fixed(payload(), value.data);
 }
 
 Object* Object::create_cold(std::string_view key, ObjectType type, uint64_t size,
                             int64_t expire_at_ms) {
   Object* object = allocate(key, kIntPayload, expire_at_ms, expire_at_ms != 0);
-  object->type_ = static_cast<uint8_t>(type) & 0xf;
-  object->encoding_ = static_cast<uint8_t>(Encoding::kCold);
+  object->set_type(type);
+  object->set_encoding(Encoding::kCold);
   store_fixed(object->payload(), size);
   return object;
 }
@@ -181,7 +178,7 @@ std::string_view Object::encoding_name() const {
       break;
   }
   HF_ASSERT(!is_collection());
-  if ((flags_ & kEdited) != 0 || string_size() > kEmbstrLimit) return "raw";
+  if (has_flag(kEdited) || string_size() > kEmbstrLimit) return "raw";
   return "embstr";
 }
 
@@ -209,11 +206,11 @@ bool Object::assign_string(std::string_view value) {
     if (head + needs > usable || head + needs < usable / 2) return false;
   }
   if (is_int) {
-    encoding_ = static_cast<uint8_t>(Encoding::kInt);
+    set_encoding(Encoding::kInt);
     value_size_ = 0;
     store_fixed(payload(), number);
   } else {
-    encoding_ = static_cast<uint8_t>(Encoding::kEmbedded);
+    set_encoding(Encoding::kEmbedded);
     value_size_ = static_cast<uint16_t>(value.size());
     copy_bytes(payload(), value);
   }
@@ -242,29 +239,26 @@ void Object::write_range(uint64_t offset, std::string_view bytes) {
 RecordRef Object::take_ref() {
   const RecordRef taken = ref();
   if (taken == 0) return 0;
-  set_flag(kRef, false);
-  place_ = 0;
+  word_ &= ~(kRef | kPlaceMask);
   return taken;
 }
 
 void Object::inherit_place(const Object& old) {
-  place_ = old.place_;
-  set_flag(kRef, old.has_ref());
-  set_flag(kDirty, old.dirty());
-  set_flag(kOddList, (old.flags_ & kOddList) != 0);
+  constexpr uint64_t kTaken = kPlaceMask | kRef | kDirty | kOddList;
+  word_ = (word_ & ~kTaken) | (old.word_ & kTaken);
 }
 
 void Object::copy_header_from(const Object& other) {
-  encoding_ = other.encoding_;
+  set_encoding(other.encoding());
   value_size_ = other.value_size_;
   inherit_rest(other);
 }
 
 void Object::inherit_rest(const Object& other) {
-  type_ = other.type_;
+  set_type(other.type());
   access_ = other.access_;
   inherit_place(other);
-  set_flag(kEdited, (other.flags_ & kEdited) != 0);
+  set_flag(kEdited, other.has_flag(kEdited));
   set_flag(kUsed, other.used());
   if (has_prefix() && other.has_prefix()) prefix()->heap_index = other.heap_index();
 }
@@ -275,7 +269,7 @@ Object* Object::into_raw(Object* old, uint64_t capacity) {
   const std::string_view value = old->string(scratch);
   Object* object = allocate(old->key(), kPointerPayload, old->expire_at_ms(), old->has_prefix());
   object->copy_header_from(*old);
-  object->encoding_ = static_cast<uint8_t>(Encoding::kRaw);
+  object->set_encoding(Encoding::kRaw);
   object->value_size_ = 0;
   RawString* raw = allocate_raw(std::max<uint64_t>(capacity, value.size()));
   raw->size = value.size();

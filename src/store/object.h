@@ -75,19 +75,19 @@ class Object {
   static Collection destroy_around_collection(Object* object);
 
   std::string_view key() const { return {body() + key_offset(), key_size()}; }
-  ObjectType type() const { return static_cast<ObjectType>(type_); }
-  Encoding encoding() const { return static_cast<Encoding>(encoding_); }
+  ObjectType type() const { return static_cast<ObjectType>(word_ >> kTypeAt & 0xf); }
+  Encoding encoding() const { return static_cast<Encoding>(word_ >> kEncodingAt & 0xf); }
 
   // The seq of the newest change; 0 when a record holds it (has_ref()): it is committed long since.
-  Seq mod_seq() const { return has_ref() ? 0 : place_; }
+  Seq mod_seq() const { return has_ref() ? 0 : word_ & kPlaceMask; }
   // REQUIRES: !has_ref().
-  void set_mod_seq(Seq seq) { place_ = seq & kPlaceMask; }
+  void set_mod_seq(Seq seq) { set_place(seq); }
   // Where the engine keeps this very state as a record; it takes the room of mod_seq.
-  bool has_ref() const { return (flags_ & kRef) != 0; }
-  RecordRef ref() const { return has_ref() ? place_ : 0; }
+  bool has_ref() const { return has_flag(kRef); }
+  RecordRef ref() const { return has_ref() ? word_ & kPlaceMask : 0; }
   // REQUIRES: !dirty(), 0 < ref < 2^48.
   void set_ref(RecordRef ref) {
-    place_ = ref & kPlaceMask;
+    set_place(ref);
     set_flag(kRef, true);
   }
   // Gives the ref, or 0, and forgets it: the object is about to change.
@@ -96,8 +96,8 @@ class Object {
   uint32_t access() const { return access_; }
   void set_access(uint32_t seconds) { access_ = seconds; }
   // In the list of a checkpoint; lists are told apart as even and odd ones (DirtyKeys::odd).
-  bool dirty() const { return (flags_ & kDirty) != 0; }
-  bool dirty_in(bool odd) const { return dirty() && ((flags_ & kOddList) != 0) == odd; }
+  bool dirty() const { return has_flag(kDirty); }
+  bool dirty_in(bool odd) const { return dirty() && (has_flag(kOddList)) == odd; }
   void set_dirty(bool odd) {
     set_flag(kDirty, true);
     set_flag(kOddList, odd);
@@ -105,14 +105,14 @@ class Object {
   void set_clean() { set_flag(kDirty, false); }
 
   // Used since the last clear_used(): the second chance of the clock algorithm.
-  bool used() const { return (flags_ & kUsed) != 0; }
+  bool used() const { return has_flag(kUsed); }
   void set_used() { set_flag(kUsed, true); }
   void clear_used() { set_flag(kUsed, false); }
   bool cold() const { return encoding() == Encoding::kCold; }
 
   // 0 when it never expires.
   int64_t expire_at_ms() const { return has_prefix() ? prefix()->expire_at_ms : 0; }
-  bool has_prefix() const { return (flags_ & kPrefix) != 0; }
+  bool has_prefix() const { return has_flag(kPrefix); }
   // REQUIRES: has_prefix().
   void set_expire_at_ms(int64_t at) { prefix()->expire_at_ms = at; }
   uint32_t heap_index() const { return prefix()->heap_index; }
@@ -159,9 +159,11 @@ class Object {
     uint32_t heap_index;
     uint32_t reserved;
   };
-  static constexpr uint8_t kPrefix = 1, kDirty = 2, kEdited = 4, kRef = 8, kOddList = 16,
-                           kUsed = 32;
+  static constexpr unsigned kTypeAt = 48, kEncodingAt = 52, kFlagsAt = 56;
   static constexpr uint64_t kPlaceMask = (1ULL << 48) - 1;
+  static constexpr uint64_t kPrefix = 1ULL << kFlagsAt, kDirty = kPrefix << 1,
+                            kEdited = kPrefix << 2, kRef = kPrefix << 3, kOddList = kPrefix << 4,
+                            kUsed = kPrefix << 5;
   static constexpr uint16_t kLongKey = 0xffff;
 
   Object() = default;
@@ -169,9 +171,12 @@ class Object {
   void copy_header_from(const Object& other);
   void inherit_rest(const Object& other);  // all but how the value is kept
 
-  void set_flag(uint8_t flag, bool on) {
-    flags_ = static_cast<uint8_t>(on ? flags_ | flag : flags_ & ~flag);
-  }
+  bool has_flag(uint64_t flag) const { return (word_ & flag) != 0; }
+  void set_flag(uint64_t flag, bool on) { word_ = on ? word_ | flag : word_ & ~flag; }
+  void set_place(uint64_t place) { word_ = (word_ & ~kPlaceMask) | (place & kPlaceMask); }
+  void set_type(ObjectType type) { set_nibble(kTypeAt, static_cast<uint64_t>(type)); }
+  void set_encoding(Encoding to) { set_nibble(kEncodingAt, static_cast<uint64_t>(to)); }
+  void set_nibble(unsigned at, uint64_t value) { word_ = (word_ & ~(0xfULL << at)) | value << at; }
   const char* body() const { return reinterpret_cast<const char*>(this + 1); }
   char* body() { return reinterpret_cast<char*>(this + 1); }
   Prefix* prefix() const { return reinterpret_cast<Prefix*>(const_cast<Object*>(this)) - 1; }
@@ -186,10 +191,10 @@ class Object {
   const char* payload() const { return body() + key_offset() + key_size(); }
   RawString* raw() const { return load_fixed<RawString*>(payload()); }
 
-  uint64_t place_ : 48;  // mod_seq, or with kRef the record
-  uint64_t type_ : 4;
-  uint64_t encoding_ : 4;
-  uint64_t flags_ : 8;
+  // From the lowest bit: mod_seq, or with kRef the record (48), type (4), encoding (4), flags (8).
+  // No bit-fields: to read the whole after a byte of it was written waits until all that was
+  // written before has left the processor, a line of the value that is not in its cache included.
+  uint64_t word_;
   uint32_t access_;
   uint16_t key_size_;
   uint16_t value_size_;  // of an embedded value

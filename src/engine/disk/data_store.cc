@@ -267,6 +267,7 @@ void DataStore::write(ShardId shard, const std::vector<RecordWrite>& writes, con
   slice->writes.reserve(writes.size());
   slice->refs.reserve(writes.size());
   for (const RecordWrite& write : writes) {
+    if (write.key.ref != 0) segments_.prefetch(write.key.ref);
     const size_t at = slice->bytes.size();
     const LoggedRecord* logged = write.logged == 0 ? nullptr : find(write);
     if (logged != nullptr) {

@@ -61,6 +61,12 @@ void Segments::kill(RecordRef ref) {
   segment->changed = true;
 }
 
+void Segments::prefetch(RecordRef ref) const {
+  const Segment* segment = find(ref);
+  if (segment == nullptr || segment->single) return;
+  __builtin_prefetch(&segment->bits[unit_in(*segment, ref) / 64]);
+}
+
 void Segments::drop_database(ShardId shard, DbId db) {
   for (auto at = segments_.begin(); at != segments_.end();) {
     const Segment& segment = at->second;

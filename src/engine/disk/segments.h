@@ -62,6 +62,8 @@ class Segments {
   void set_live(Segment& segment, RecordRef ref);
   // The record is no more. A ref into a database that was dropped since is ignored.
   void kill(RecordRef ref);
+  // kill() will be asked for it soon: it needs a line that is rarely in the processor's cache.
+  void prefetch(RecordRef ref) const;
   void drop_database(ShardId shard, DbId db);
   // The segment fills only the first `blocks` of its extent.
   void shrink(Segment& segment, uint64_t blocks);
