@@ -6,8 +6,8 @@
 #   scripts/cluster.sh stop    [--dir DIR]      ends all nodes; their data stays
 #   scripts/cluster.sh status  [--dir DIR]      a line a node, then a line a shard
 #   scripts/cluster.sh kill    NODE [--dir DIR] with SIGKILL
-#   scripts/cluster.sh restart NODE|all [--dir DIR]   in order: when the others do without it, until it
-#                                                     is of use again; all: one after the other
+#   scripts/cluster.sh restart NODE|all [--dir DIR]   in order: one that runs when the others do without
+#                                                     it, until it is of use again; all: one by one
 #   scripts/cluster.sh logs    NODE [--dir DIR]
 #
 # Defaults: ./data/cluster, 7380, 3, 3, 1, 2, 3. Ports for clients: gateway N has base port + N - 1,
@@ -133,8 +133,10 @@ follows_or_leads() {
   [[ $text == *role:master* || $text == *master_link_status:up* ]]
 }
 restart_node() {
-  wait_until 60 "the others do without $1" can_stop "$1"
-  if running "$1"; then kill "$(cat "$dir/$1/pid")"; fi
+  if running "$1"; then
+    wait_until 60 "the others do without $1" can_stop "$1"
+    kill "$(cat "$dir/$1/pid")"
+  fi
   while running "$1"; do sleep 0.05; done
   start_node "$1"
   wait_until 60 "$1 is of use" is_of_use "$1"
@@ -242,12 +244,14 @@ status() {
       echo "$n  127.0.0.1:$(port_of "$n")  down"
     fi
   done
-  [ "$coordinators" -eq 0 ] || ask c1 -c --json view list 2>/dev/null |
-    python3 -c 'import json, sys
+  [ "$coordinators" -eq 0 ] && return
+  local views
+  views=$(admin --json view list) || { echo "the coordinators have no leader"; return; }
+  python3 -c 'import json, sys
 for view in json.load(sys.stdin)["views"]:
     members = " ".join(str(member["node"]) for member in view["members"])
     print("shard {shard}  slots {slots}  epoch {epoch}  {phase}  primary {primary}".format(**view)
-          + "  members " + members)' || echo "the coordinators have no leader"
+          + "  members " + members)' <<<"$views"
 }
 
 case $command in

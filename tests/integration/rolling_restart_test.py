@@ -101,5 +101,22 @@ def test_every_process_restarts_under_load():
               ", ".join(f"{name} {pause * 1000:.0f}" for name, pause in pauses.items()))
 
 
+def test_nodes_that_are_down_start_without_waiting_for_the_others():
+    with LocalCluster() as cluster:
+        with Client(cluster.port("g1")) as c:
+            check_equal(c("SET", "k", "v"), "OK")
+            down = ["c1", "c2", "s1", "s2"]
+            for name in down:
+                cluster.script("kill", name)
+            status = cluster.script("status")
+            check("the coordinators have no leader" in status and status.count("down") == 4, status)
+            for name in down:
+                cluster.script("restart", name)
+            check_equal(c("GET", "k"), b"v")
+        cluster.script("kill", "c1")
+        status = cluster.script("status")
+        check("shard 1 " in status and "shard 2 " in status, status)
+
+
 if __name__ == "__main__":
     harness.main(globals())
