@@ -14,6 +14,8 @@ namespace holdfast {
 namespace {
 
 constexpr int64_t kDrainPollMs = 2;
+constexpr uint64_t kLogShare = 64;  // of memory.limit: what each shard keeps of its log in memory
+constexpr uint64_t kLeastLogMemory = 1 << 20;
 
 }  // namespace
 
@@ -138,6 +140,10 @@ Status Node::host(const RecoveredShard& found) {
   } else if (group_ != nullptr) {
     shard.replica = group_->replica_options();
     shard.hooks = group_->hooks();
+  }
+  if (const uint64_t limit = options_.memory_limit; limit > 0) {
+    shard.replica.memory_bytes =
+        std::clamp(limit / kLogShare, kLeastLogMemory, shard.replica.memory_bytes);
   }
   hosted.shard = std::make_unique<Shard>(reactor_, *engine_, *hosted.keyspace, std::move(shard));
   hosted.shard->on_deposed([this, &hosted] {

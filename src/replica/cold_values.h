@@ -31,6 +31,8 @@ class ColdValues {
  public:
   using Done = std::function<void()>;
 
+  static constexpr size_t kMaxAhead = 256;  // values on their way for what does not wait for them
+
   // All outlive this. An engine without refs: nothing is ever cold.
   ColdValues(Reactor& reactor, Engine& engine, Keyspace& keyspace, ShardId shard);
   ~ColdValues();

@@ -68,6 +68,7 @@ class LogTail {
   // Entries from `from` on, as whole groups as they were appended if that fits; empty beyond the
   // end.
   Result<LogSlice> slice(Seq from, uint64_t max_bytes) const;
+  uint64_t memory() const { return recent_bytes_; }  // of the entries that are kept in it
   // slice() from there on needs no reading.
   bool in_memory(Seq seq) const { return seq > last().seq || recent(seq) != nullptr; }
   // Entries that were read back behind `previous`, as far as they are of this log, in parts like

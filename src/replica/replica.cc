@@ -148,6 +148,7 @@ void Replica::append(const AppendLog& append) {
     group = std::move(proposed_);
   } else {
     group = {append.slice.previous.seq + 1, append.slice.last.seq, {}, {}};
+    owner_.on_received(*append.slice.entries);
   }
   proposed_ = {};
   group.bytes = *append.slice.entries;

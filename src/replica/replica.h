@@ -34,6 +34,8 @@ class Replica final : public LogSource {
     virtual void before_own_entry() = 0;
     // It has, or has not: the next entry follows core().last().
     virtual void after_own_entry() = 0;
+    // The leader's, about to be logged here; they may never be committed.
+    virtual void on_received(std::string_view entries) = 0;
     virtual void on_committed(const LogPosition& upto) = 0;
     // The log up to there is on that node's media, as this one has just learned: before what
     // follows from it.

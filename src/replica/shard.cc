@@ -37,10 +37,10 @@ std::string Shard::checkpoint_state() const {
 
 void Shard::emit(const Effect& effect) {
   HF_ASSERT(!failed() && serves_);  // S4: commands that write are refused before they run
-  const bool needs_value = effect.type == EffectType::kWriteRange ||
-                           effect.type == EffectType::kSetExpiry || edits_collection(effect.type);
   // What the effect changes is read before the entry says that it did (K4).
-  if (needs_value && keyspace_.may_be_cold()) keyspace_.find_value(effect.db, effect.key);
+  if (needs_value(effect.type) && keyspace_.may_be_cold()) {
+    keyspace_.find_value(effect.db, effect.key);
+  }
   if (!writer_.open()) {
     ++last_.seq;  // S1
     if (pending_.empty()) pending_first_ = last_.seq;
@@ -214,6 +214,21 @@ Status Shard::apply_upto(Seq seq) {
 // It has no effects: there is nothing to apply.
 void Shard::after_own_entry() {
   if (serves_ && last_.seq < replica_->core().last().seq) last_ = replica_->core().last();
+}
+
+// Until they are committed there is time to read the values that they change. What is not here by
+// then is read when they are applied.
+void Shard::on_received(std::string_view entries) {
+  if (!keyspace_.may_be_cold() || failed() || deposed_ || snapshots_->installing()) return;
+  visit_entries(entries, [this](const EntryHeader&, std::string_view entry) {
+    const Status read = read_effects(entry, keyspace_, [this](const Effect& effect) {
+      if (!needs_value(effect.type) || cold_values_.fetching() >= ColdValues::kMaxAhead) return;
+      const Object* object = keyspace_.find(effect.db, effect.key);
+      if (object == nullptr || !object->cold()) return;
+      cold_values_.fetch(effect.db, effect.key, *object, {});
+    });
+    return read.ok();
+  });
 }
 
 void Shard::on_committed(const LogPosition& upto) {

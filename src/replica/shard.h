@@ -221,6 +221,7 @@ class Shard final : private Replica::Owner {
   Status apply_upto(Seq seq);
   void before_own_entry() override { submit(); }
   void after_own_entry() override;
+  void on_received(std::string_view entries) override;
   void on_committed(const LogPosition& upto) override;
   void on_copy(NodeId at, Seq upto) override;
   void on_role(Role role) override;

@@ -158,8 +158,10 @@ void memory_section(Server& s, Text& t) {
   apart("allocator_rss", allocator.resident, allocator.active);
   apart("rss_overhead", memory.process_resident, allocator.resident);
   apart("mem_fragmentation", memory.process_resident, memory.used);
-  t.zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
-           "mem_clients_slaves"});
+  t.line("mem_not_counted_for_evict", "0");
+  t.number("mem_replication_backlog", memory.logs);
+  t.number("mem_total_replication_buffers", memory.logs);
+  t.line("mem_clients_slaves", "0");
   t.number("mem_clients_normal", memory.clients);
   t.line("mem_cluster_links", "0");
   t.number("mem_aof_buffer", uncommitted_bytes(s.shards()));

@@ -14,7 +14,7 @@ constexpr int64_t kCoolBudgetUs = 1000;
 constexpr int64_t kUrgentBudgetUs = 3000;  // when commands wait
 constexpr int64_t kEvictBudgetUs = 2000;
 constexpr uint64_t kCheckpointShare = 8;  // of the limit: as much log makes a checkpoint due
-constexpr size_t kMaxFetching = 256;      // values on their way ahead of their turn
+constexpr int64_t kExhaustedMs = 100;     // after nothing was left that could be forgotten
 
 // Values are forgotten from here on, so that commands seldom have to wait.
 uint64_t low_mark(uint64_t limit) { return limit - limit / 16; }
@@ -33,7 +33,8 @@ size_t Server::fetch_values(Session& session, const Command* command,
   for (const FoundKey& found : keys) {
     const KeyRef key = shards_.key(args[found.index]);
     Shard* shard = shards_.of_slot(key.slot);
-    if (shard == nullptr || (!waits && shard->cold_values().fetching() >= kMaxFetching)) continue;
+    if (shard == nullptr) continue;
+    if (!waits && shard->cold_values().fetching() >= ColdValues::kMaxAhead) continue;
     const Object* object = shard->keyspace().find(db, key);
     if (object == nullptr || !object->cold()) continue;
     ++wanted;
@@ -62,19 +63,23 @@ void Server::watch_memory() {
   });
 }
 
-// Gives the bytes that were freed. Each shard gets its share of the work and of the time.
+// Gives the bytes that were freed. Each shard gets its share of the work and of the time, whether
+// it is served here or a backup: a backup has as many values as its primary.
 uint64_t Server::cool_values(uint64_t used) {
-  const auto served = shards_.served().size();
+  const int64_t now_ns = clock().mono_ns();
+  if (memory_exhausted_ && now_ns < cool_again_ns_) return 0;
+  const auto shards = hosted_.size();
   const uint64_t wanted = used - low_mark(options_.memory_limit);
   const int64_t budget_us = used > options_.memory_limit ? kUrgentBudgetUs : kCoolBudgetUs;
   uint64_t freed = 0;
   bool exhausted = true;
   for (const auto& hosted : hosted_) {
-    if (!hosted->shard.serves()) continue;
+    if (hosted->shard.failed()) continue;
     freed +=
-        cool_values(*hosted, wanted / served, budget_us / static_cast<int64_t>(served), &exhausted);
+        cool_values(*hosted, wanted / shards, budget_us / static_cast<int64_t>(shards), &exhausted);
   }
   memory_exhausted_ = exhausted;
+  cool_again_ns_ = now_ns + kExhaustedMs * 1'000'000;
   return freed;
 }
 
@@ -84,14 +89,20 @@ uint64_t Server::cool_values(Hosted& hosted, uint64_t bytes, int64_t budget_us, 
   Keyspace& keyspace = shard.keyspace();
   Checkpoint& checkpoint = shard.checkpoint();
   const uint64_t freed = shard.cold_values().cool(bytes, budget_us);
-  if (freed > 0) hosted.fruitful_round = keyspace.cool_rounds();
+  if (freed > 0) {
+    hosted.fruitful_round = keyspace.cool_rounds();
+    hosted.fruitful_checkpoint = checkpoint.finished_count();
+  }
   const bool fruitless = keyspace.cool_rounds() >= hosted.fruitful_round + 2;
   // What was changed since the last checkpoint can only be forgotten after the next one.
   const bool changed = shard.changes_since_checkpoint() > 0;
   const bool much =
       shard.engine().log_bytes_of(shard.id()) > options_.memory_limit / kCheckpointShare;
   if (!checkpoint.running() && changed && (fruitless || much)) checkpoint.start();
-  if (!fruitless || changed || checkpoint.running()) *exhausted = false;
+  // A checkpoint that began since would have found it. Others may change a backup without end.
+  const bool looked = checkpoint.finished_count() >= hosted.fruitful_checkpoint + 2;
+  const bool may_find = !looked && (changed || checkpoint.running());
+  if (!fruitless || may_find) *exhausted = false;
   return freed;
 }
 
@@ -135,8 +146,8 @@ void Server::relieve_memory() {
   uint64_t used = limit > 0 ? memory_used() : 0;
   uint64_t freed = 0;
   const uint64_t mark = evicts() ? limit : low_mark(limit);
-  const bool serves = shards_.any([](Shard& shard) { return shard.serves() && !shard.failed(); });
-  if (!serves || used <= mark || !(evicts() || can_cool())) {
+  const auto serves = [](Shard& shard) { return shard.serves() && !shard.failed(); };
+  if (used <= mark || !(evicts() ? shards_.any(serves) : can_cool())) {
     memory_exhausted_ = false;
   } else {
     freed = evicts() ? evict_keys(used) : cool_values(used);

@@ -34,6 +34,9 @@ MemoryReport memory_report(Server& server) {
   if (hooks.process_usage) report.process_resident = hooks.process_usage().resident_bytes;
   if (hooks.allocator_usage) report.allocator = hooks.allocator_usage();
   for (const auto& [id, session] : server.sessions()) report.clients += session->memory();
+  report.logs = server.shards().sum([](Shard& shard) {
+    return shard.replica() == nullptr ? 0 : shard.replica()->core().tail().memory();
+  });
   for (int number = 0; number < kDbCount; ++number) {
     DatabaseMemory database{number, 0, 0};
     for (Shard* shard : server.shards().all()) {

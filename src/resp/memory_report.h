@@ -25,6 +25,7 @@ struct MemoryReport {
   uint64_t limit = 0;    // 0: none
   uint64_t startup = 0;  // before any data was loaded
   uint64_t clients = 0;
+  uint64_t logs = 0;  // entries kept in memory for members that are behind
   uint64_t tables = 0;
   uint64_t keys = 0;
   uint64_t process_resident = 0;
@@ -32,7 +33,7 @@ struct MemoryReport {
   std::vector<DatabaseMemory> databases;  // that hold keys
 
   // All that is not keys and values.
-  uint64_t overhead() const { return startup + clients + tables; }
+  uint64_t overhead() const { return startup + clients + logs + tables; }
   uint64_t dataset() const { return used > overhead() ? used - overhead() : 0; }
   double dataset_percent() const;
   double peak_percent() const;

@@ -333,8 +333,10 @@ class Server {
 
     Shard& shard;
     Eviction eviction;
-    Seq told = 0;                          // the last entry of the turn before
-    uint64_t fruitful_round = 0;           // Keyspace::cool_rounds() when one was
+    Seq told = 0;  // the last entry of the turn before
+    // Keyspace::cool_rounds() and Checkpoint::finished_count() when values were forgotten last.
+    uint64_t fruitful_round = 0;
+    uint64_t fruitful_checkpoint = 0;
     std::unique_ptr<Functions> functions;  // made at the first use
   };
 
@@ -466,6 +468,7 @@ class Server {
   bool watches_memory_ = false;
   bool over_memory_limit_ = false;
   bool memory_exhausted_ = false;  // and there is nothing that could be kept on the device only
+  int64_t cool_again_ns_ = 0;      // if it is exhausted
   bool frees_memory_ = false;      // the last look at it freed some
   size_t expires_next_ = 0;        // the shard, by its place, that goes first
   bool active_expire_ = true;

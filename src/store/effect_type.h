@@ -53,6 +53,11 @@ enum class EffectType : uint8_t {
 inline bool edits_collection(EffectType type) {
   return type >= EffectType::kHashSet && type < EffectType::kCollectionsEnd;
 }
+// Whether it changes what is there, and so can only be applied where the value is in memory.
+inline bool needs_value(EffectType type) {
+  return type == EffectType::kWriteRange || type == EffectType::kSetExpiry ||
+         edits_collection(type);
+}
 inline ObjectType edited_type(EffectType type) {
   constexpr ObjectType kTypes[] = {ObjectType::kHash, ObjectType::kList, ObjectType::kSet,
                                    ObjectType::kZset, ObjectType::kStream};

@@ -4,7 +4,8 @@ and memory stays within the limit. Commands are refused only when nothing can be
 import random
 import subprocess
 
-from harness import Client, Server, check, check_equal, main
+from cluster import Cluster
+from harness import Client, Server, check, check_equal, main, wait_for
 
 LIMIT_MB = 48
 VALUE = 1000
@@ -67,6 +68,41 @@ def test_four_times_the_limit():
             c("FLUSHALL")
             check(write(c, range(1000)) < LIMIT_MB, "memory after FLUSHALL")
         server.stop()
+
+
+def send_all(client, commands):
+    for start in range(0, len(commands), STEP):
+        part = commands[start:start + STEP]
+        client.send_raw(b"".join(Client.encode(*command) for command in part))
+        yield from (client.read() for _ in part)
+
+
+def test_every_copy_keeps_to_the_limit():
+    hashes, keys = 1000, 2 * KEYS // 4
+    with Cluster(f"memory.limit={LIMIT_MB}mb", "engine.wal_bytes=64mb",
+                 shards=2, gateways=1) as cluster:
+        cluster.whole()
+        with cluster.client("g1", timeout=60) as c:
+            for name in ("a", "b"):  # the second time, each hash is on the device only
+                replies = send_all(c, [("HSET", f"hash:{i}", name, value_of(i))
+                                       for i in range(hashes)])
+                check_equal(list(replies), [1] * hashes, "HSET")
+                writes = [("SET", f"key:{i}", value_of(i)) for i in range(keys)]
+                check_equal(set(send_all(c, writes)), {"OK"}, "SET")
+        for name in cluster.storage():
+            with cluster.client(name) as c:
+                check(info(c, "cold_freed_bytes") > 0, f"{name} keeps all in memory")
+                check(info(c, "cold_values_fetched") > 0, f"{name} read no hash ahead")
+                wait_for(f"{name} is within the limit", lambda: used_mb(c) <= LIMIT_MB)
+                check(0 < info(c, "mem_replication_backlog") < 4 << 20, "the logs in memory")
+        lost = cluster.primary(1)
+        cluster.servers[lost].kill()
+        wait_for("another primary", lambda: cluster.name_of(cluster.view(1)["primary"]) != lost)
+        with cluster.client("g1", timeout=60) as c:
+            got = send_all(c, [("HVALS", f"hash:{i}") for i in range(hashes)])
+            check(list(got) == [[value_of(i)] * 2 for i in range(hashes)], "the hashes")
+            got = send_all(c, [("GET", f"key:{i}") for i in range(keys)])
+            check(all(v == value_of(i) for i, v in enumerate(got)), "the values")
 
 
 def test_refused_when_nothing_can_be_freed():

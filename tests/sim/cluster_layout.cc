@@ -24,6 +24,7 @@ ClusterNode::Knobs ClusterWorld::draw_knobs() {
   options.cluster_secret = random_.one_in(2) ? "the secret of this cluster" : "";
   options.checkpoint_log_bytes = 4096ULL << random_.below(11);
   options.engine_wal_bytes = (512ULL << 10) << random_.below(5);
+  if (random_.one_in(4)) options.memory_limit = 64ULL << 20;
   knobs.grow_bytes = (16ULL << 10) << random_.below(5);
   knobs.lz4 = random_.one_in(2);
   return knobs;

@@ -27,6 +27,8 @@ struct ClusterNode::Process {
     };
     system.engine.grow_bytes = node.knobs_.grow_bytes;
     if (node.keeps_data()) {
+      // Always nearly full: all that is not in use is forgotten.
+      system.facts.memory_used = [limit = node.knobs_.options.memory_limit] { return limit - 1; };
       keeper = std::make_unique<Node>(std::move(system), node.knobs_.options);
     } else {
       gateway = std::make_unique<GatewayProcess>(std::move(system), node.knobs_.options);

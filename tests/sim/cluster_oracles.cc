@@ -51,8 +51,7 @@ void ClusterWorld::look_at(const ClusterNode& node, Shard& shard) {
   watch_checkpoints(node, shard);
 }
 
-void ClusterWorld::look_at_log(const ClusterNode& node, const Shard& shard,
-                               const ReplicaCore& core) {
+void ClusterWorld::look_at_log(const ClusterNode& node, Shard& shard, const ReplicaCore& core) {
   Seen& seen = seen_[shard.id()];
   const LogPosition& committed = core.committed();
   const auto [known, fresh] = seen.ledger.emplace(committed.seq, committed);
@@ -65,8 +64,13 @@ void ClusterWorld::look_at_log(const ClusterNode& node, const Shard& shard,
     if (seen.newest_epoch != 0) mark("failovers");
     seen.newest_epoch = core.epoch();
   }
-  const bool follows = core.role() == Role::kBackup && node.life() > 1;
-  if (follows && committed.seq > node.recovered_seq(shard.id())) mark("caught up by the log");
+  const bool follows = core.role() == Role::kBackup;
+  const ColdStats& cold = shard.cold_values().stats();
+  if (follows && cold.cooled_bytes > 0) mark("values forgotten by backups");
+  if (follows && cold.fetched > 0) mark("values read ahead by backups");
+  if (follows && cold.waited > 0) mark("values that backups waited for");
+  if (follows && node.life() > 1 && committed.seq > node.recovered_seq(shard.id()))
+    mark("caught up by the log");
 }
 
 void ClusterWorld::watch_checkpoints(const ClusterNode& node, const Shard& shard) {
@@ -83,7 +87,12 @@ void ClusterWorld::watch_checkpoints(const ClusterNode& node, const Shard& shard
 void ClusterWorld::compare_contents(const ClusterNode& node, Shard& shard) {
   const Seq seq = shard.commit_seq();
   if (shard.last_seq() != seq || seq < node.known_before(shard.id())) return;
-  auto hashes = hashes_of(shard.keyspace());
+  std::map<std::string, uint64_t> hashes;
+  try {
+    hashes = hashes_of(shard.keyspace());
+  } catch (const ValueUnreadable&) {
+    return;  // it is being repaired
+  }
   const auto [known, fresh] = seen_[shard.id()].contents.try_emplace(seq);
   if (fresh) {
     known->second = {node.host(), std::move(hashes)};

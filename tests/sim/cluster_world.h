@@ -131,7 +131,7 @@ class ClusterWorld {
   // --- oracles: cluster_oracles.cc ---
   void look();
   void look_at(const ClusterNode& node, Shard& shard);
-  void look_at_log(const ClusterNode& node, const Shard& shard, const ReplicaCore& core);
+  void look_at_log(const ClusterNode& node, Shard& shard, const ReplicaCore& core);
   void compare_contents(const ClusterNode& node, Shard& shard);
   void watch_checkpoints(const ClusterNode& node, const Shard& shard);
   void look_at_map();

@@ -67,7 +67,7 @@ void memory_stats_command(CommandContext& c) {
   fields.number("peak.allocated", memory.peak);
   fields.number("total.allocated", memory.used);
   fields.number("startup.allocated", memory.startup);
-  fields.number("replication.backlog", 0);
+  fields.number("replication.backlog", memory.logs);
   fields.number("clients.slaves", 0);
   fields.number("clients.normal", memory.clients);
   fields.number("cluster.links", 0);

@@ -78,3 +78,20 @@ TEST_CASE("memory pressure: who waits for memory sends nothing more meanwhile") 
   for (int i = 0; i < kKeys; ++i) replies += "+OK\r\n";
   CHECK(f.client->received(1000) == replies);
 }
+
+TEST_CASE("memory pressure: changes that free nothing keep nobody waiting for ever") {
+  FullServer f;
+  f.used = 0;
+  constexpr int kSmall = 2000;
+  for (int i = 0; i < kSmall; ++i) {
+    REQUIRE(f.server->run({"SET", "small:" + std::to_string(i), "v"}) == "+OK\r\n");
+  }
+  f.used = 2 * FullServer::kLimit;
+  std::string reply;
+  for (int i = 0; i < kSmall && reply.empty(); ++i) {
+    REQUIRE(f.server->run({"DEL", "small:" + std::to_string(i)}) == ":1\r\n");
+    if (i == 10) f.client->send({"SET", "another", "v"});
+    reply = f.client->received(1);
+  }
+  CHECK(reply.starts_with("-OOM "));
+}
