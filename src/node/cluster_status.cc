@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/net.h"
+#include "base/options.h"
 
 namespace holdfast {
 namespace {
@@ -22,6 +23,7 @@ Node node_of(const RespValue& told) {
   node.address = told.field("address").text;
   node.primaries = told.field("primaries").number;
   node.copies = told.field("copies").number;
+  node.store = told.field("store").text;
   if (const RespValue& silent = told.field("silent_ms"); silent.type == ':') {
     node.silent_ms = silent.number;
   }
@@ -37,17 +39,18 @@ Shard shard_of(const RespValue& told) {
   shard.primary = told.field("primary").number;
   shard.write_quorum = told.field("write_quorum").number;
   for (const RespValue& member : told.field("members").elements) {
-    shard.copies.push_back({member.field("node").number, -1});
+    shard.copies.push_back({.node = member.field("node").number});
+    shard.copies.back().store = member.field("store").text;
   }
   return shard;
 }
 
-// What the nodes reported of their copies to the coordinator that is asked.
-void ask_copies(RespClient& server, ClusterStatus* cluster) {
+// What the nodes reported of their copies to the coordinator that is asked. False: it is none.
+bool ask_copies(RespClient& server, ClusterStatus* cluster) {
   std::map<std::pair<int64_t, int64_t>, RespValue> reports;  // of shard and node
   for (const Node& node : cluster->nodes) {
     const Result<RespValue> info = server.ask({"NODE", "INFO", std::to_string(node.id)});
-    if (!info.ok() || info.value().error()) return;  // a storage node is not told
+    if (!info.ok() || info.value().error()) return false;
     for (const RespValue& replica : info.value().field("replicas").elements) {
       reports[{replica.field("shard").number, node.id}] = replica;
     }
@@ -57,6 +60,7 @@ void ask_copies(RespClient& server, ClusterStatus* cluster) {
     for (ClusterStatus::Copy& copy : shard.copies) {
       const auto found = reports.find({shard.id, copy.node});
       if (found == reports.end()) continue;
+      copy.reported = true;
       copy.stalled = found->second.field("stalled").number != 0;
       if (primary == reports.end()) continue;
       const int64_t lacks =
@@ -64,9 +68,18 @@ void ask_copies(RespClient& server, ClusterStatus* cluster) {
       copy.behind = std::max<int64_t>(0, lacks);
     }
   }
+  return true;
 }
 
-void find_problems(const std::string& waits_for, ClusterStatus* cluster) {
+// What is wrong with a copy on a node that is up; empty: nothing.
+std::string problem_of(const ClusterStatus::Copy& copy, const Node& node, bool copies_known) {
+  if (copy.store != node.store) return "is lost: the node has another store now";
+  if (copies_known && !copy.reported) return "is not reported";
+  if (copy.stalled) return "cannot be written: its device is full, or does not answer";
+  return {};
+}
+
+void find_problems(const std::string& waits_for, bool copies_known, ClusterStatus* cluster) {
   if (!waits_for.empty()) cluster->problems.push_back("the cluster waits: " + waits_for);
   if (cluster->shards.empty()) cluster->problems.emplace_back("no slots are served yet");
   for (const Node& node : cluster->nodes) {
@@ -80,11 +93,12 @@ void find_problems(const std::string& waits_for, ClusterStatus* cluster) {
           fmt::format("shard {} has no active view: {}", shard.id, shard.phase));
     }
     for (const ClusterStatus::Copy& copy : shard.copies) {
-      if (!copy.stalled) continue;
-      cluster->problems.push_back(fmt::format(
-          "shard {}: the copy on node {} cannot be written: its device is full, or does "
-          "not answer",
-          shard.id, copy.node));
+      const auto node = std::ranges::find(cluster->nodes, copy.node, &Node::id);
+      if (node == cluster->nodes.end() || node->state == "down") continue;
+      const std::string problem = problem_of(copy, *node, copies_known);
+      if (problem.empty()) continue;
+      cluster->problems.push_back(
+          fmt::format("shard {}: the copy on node {} {}", shard.id, copy.node, problem));
     }
   }
 }
@@ -101,9 +115,22 @@ std::string painted(const std::string& text, bool bad, bool colours) {
 
 std::string or_dash(int64_t number) { return number < 0 ? "-" : std::to_string(number); }
 
-}  // namespace
+// Those that the server goes by, as their clients reach them.
+std::vector<Address> coordinators_of(RespClient& server) {
+  constexpr std::string_view kOption = "cluster.coordinators";
+  const Result<RespValue> told = server.ask({"CONFIG", "GET", std::string(kOption)});
+  Options options;
+  if (!told.ok() || told.value().elements.size() != 2) return {};
+  if (!find_option(kOption)->set(options, told.value().elements[1].text).ok()) return {};
+  std::vector<Address> addresses;
+  for (const GroupMember& member : options.cluster_coordinators) {
+    addresses.push_back({member.host, member.resp_port, {}});
+  }
+  return addresses;
+}
 
-Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& password) {
+// What the server knows, or the one that it names in its place.
+Result<ClusterStatus> ask_one(RespClient& server, const std::string& password, bool* copies_known) {
   Result<RespValue> views = server.ask({"VIEW", "LIST"});
   if (!views.ok()) return views.status();
   if (const std::string_view leader = moved_to(views.value()); !leader.empty()) {
@@ -112,7 +139,7 @@ Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& passwor
     RespClient other;
     const Status connected = other.connect(address.value().host, address.value().port, password);
     if (!connected.ok()) return connected;
-    return ask_cluster(other, password);
+    return ask_one(other, password, copies_known);
   }
   if (views.value().error()) return Status::unavailable(views.value().text);
   const Result<RespValue> nodes = server.ask({"NODE", "LIST"});
@@ -123,8 +150,24 @@ Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& passwor
   for (const RespValue& view : views.value().field("views").elements) {
     cluster.shards.push_back(shard_of(view));
   }
-  ask_copies(server, &cluster);
-  find_problems(views.value().field("waits_for").text, &cluster);
+  *copies_known = ask_copies(server, &cluster);
+  find_problems(views.value().field("waits_for").text, *copies_known, &cluster);
+  return cluster;
+}
+
+}  // namespace
+
+Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& password) {
+  bool copies_known = false;
+  Result<ClusterStatus> cluster = ask_one(server, password, &copies_known);
+  if (!cluster.ok() || copies_known) return cluster;
+  for (const Address& coordinator : coordinators_of(server)) {
+    RespClient other;
+    if (!other.connect(coordinator.host, coordinator.port, password).ok()) continue;
+    Result<ClusterStatus> told = ask_one(other, password, &copies_known);
+    if (told.ok() && copies_known) return told;
+  }
+  cluster.value().problems.emplace_back("no coordinator tells how the copies are");
   return cluster;
 }
 

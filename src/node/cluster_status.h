@@ -18,11 +18,14 @@ struct ClusterStatus {
     std::string address;
     int64_t primaries = 0, copies = 0;
     int64_t silent_ms = -1;  // not known: negative
+    std::string store = {};
   };
   struct Copy {
     int64_t node = 0;
-    int64_t behind = -1;   // entries that it has not, of the primary's log; not known: negative
-    bool stalled = false;  // its device does not complete what it was given
+    int64_t behind = -1;     // entries that it has not, of the primary's log; not known: negative
+    bool stalled = false;    // its device does not complete what it was given
+    std::string store = {};  // that it has to be in
+    bool reported = false;
   };
   struct Shard {
     int64_t id = 0;
@@ -37,8 +40,8 @@ struct ClusterStatus {
   std::vector<std::string> problems;  // empty: all is well
 };
 
-// Goes to the leading coordinator if this one is not it. An error: the server is of no cluster, or
-// cannot tell.
+// Goes to the leading coordinator if this server is not it: no other knows how the copies are. An
+// error: the server is of no cluster, or cannot tell.
 Result<ClusterStatus> ask_cluster(RespClient& server, const std::string& password);
 
 std::string format_cluster(const ClusterStatus& cluster, bool colours);

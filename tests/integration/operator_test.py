@@ -1,6 +1,7 @@
 """What an operator can ask of a cluster of real processes, and what the answers promise."""
 import json
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -242,16 +243,35 @@ def test_status_tells_of_a_whole_cluster():
         for name in ("c2", "s1"):  # one of those that do not lead goes to who does
             wait_for("all is well", lambda n=name: "all is well" in status(cluster, n)[1])
             check("0-16383" in status(cluster, name)[1], "no slots are shown")
-        told = json.loads(status(cluster, "c3", "--json")[1])
-        shard = told["cluster"]["shards"][0]
-        check_equal((shard["view"], len(shard["copies"])), ("active", 3))
-        check(all(copy["behind"] is not None for copy in shard["copies"]), shard)
+        for name in ("c3", "s1"):
+            told = json.loads(status(cluster, name, "--json")[1])
+            shard = told["cluster"]["shards"][0]
+            check_equal((shard["view"], len(shard["copies"])), ("active", 3))
+            check(all(copy["behind"] is not None for copy in shard["copies"]), shard)
         check_equal(told["server"]["server_name"], "holdfast")
         victim = next(n for n in cluster.storage() if n != primary)
         cluster.servers[victim].kill()
         wait_for("a node is down", lambda: status(cluster, "c1")[0] == 1)
         code, text = status(cluster, primary)
         check(f"node {cluster.id(victim)} (127.0.0.1:{cluster.ports[victim]}) is down" in text, text)
+
+
+def test_status_tells_of_copies_that_are_lost():
+    with Cluster() as cluster:
+        cluster.healthy()
+        wait_for("all is well", lambda: status(cluster, "s1")[0] == 0)
+        for name in ("s2", "s3"):
+            cluster.servers[name].kill()
+            shutil.rmtree(cluster.servers[name].directory / "data")
+            cluster.servers[name].start()
+        for name in ("c1", "s1"):
+            for node in (12, 13):  # two of three: nobody may put others in their place
+                what = f"shard 1: the copy on node {node} is lost: the node has another store now"
+                wait_for("it is told", lambda n=name, w=what: w in status(cluster, n)[1])
+        for name in cluster.coordinators():
+            cluster.servers[name].kill()
+        code, text = status(cluster, "s1")
+        check(code == 1 and "no coordinator tells how the copies are" in text, text)
 
 
 def test_status_tells_of_a_copy_that_cannot_be_written():
