@@ -97,7 +97,7 @@ class Object {
   void set_access(uint32_t seconds) { access_ = seconds; }
   // In the list of a checkpoint; lists are told apart as even and odd ones (DirtyKeys::odd).
   bool dirty() const { return has_flag(kDirty); }
-  bool dirty_in(bool odd) const { return dirty() && (has_flag(kOddList)) == odd; }
+  bool dirty_in(bool odd) const { return dirty() && has_flag(kOddList) == odd; }
   void set_dirty(bool odd) {
     set_flag(kDirty, true);
     set_flag(kOddList, odd);
