@@ -149,6 +149,9 @@ void Server::relieve_memory() {
   const auto serves = [](Shard& shard) { return shard.serves() && !shard.failed(); };
   if (used <= mark || !(evicts() ? shards_.any(serves) : can_cool())) {
     memory_exhausted_ = false;
+    for (const auto& hosted : hosted_) {  // checkpoints before the need for one do not count
+      hosted->fruitful_checkpoint = hosted->shard.checkpoint().finished_count();
+    }
   } else {
     freed = evicts() ? evict_keys(used) : cool_values(used);
     used -= std::min(used, freed);

@@ -95,3 +95,23 @@ TEST_CASE("memory pressure: changes that free nothing keep nobody waiting for ev
   }
   CHECK(reply.starts_with("-OOM "));
 }
+
+TEST_CASE(
+    "memory pressure: who can be helped by a checkpoint waits for it, however many there were") {
+  FullServer f;
+  f.used = 0;
+  for (int round = 0; round < 4; ++round) {
+    if (round > 0) f.server->save();
+    for (int i = 0; i < kKeys; ++i) {
+      REQUIRE(f.server->run({"SET", name_of(i), kValue + std::to_string(round)}) == "+OK\r\n");
+    }
+  }
+  REQUIRE(!f.all_cold());
+  f.used = 2 * FullServer::kLimit;
+  f.server->reactor().run_for(6);  // until it is noticed
+  f.client->send({"SET", "another", "v"});
+  std::string reply;
+  for (int i = 0; i < 1000 && !f.all_cold(); ++i) reply += f.client->received(1);
+  CHECK(f.all_cold());
+  CHECK(reply.empty());
+}
