@@ -183,8 +183,9 @@ bool Checkpoint::must_wait() {
 }
 
 void Checkpoint::erase_flushed() {
+  dropped_ = writing_.flushed();
   for (int db = 0; db < kDbCount; ++db) {
-    if (!writing_.flushed().test(static_cast<size_t>(db))) continue;
+    if (!dropped_.test(static_cast<size_t>(db))) continue;
     engine_.erase_database(shard_, static_cast<DbId>(db), [](const Status&) {});
   }
 }
@@ -217,6 +218,7 @@ void Checkpoint::next_slice() {
 // Lists the keys of a place of the device that is mostly dead: written anew, they leave it free.
 void Checkpoint::clean_some() {
   --to_clean_;
+  dropped_.reset();  // what is listed from now on has one
   engine_.visit_sparse(
       shard_,
       [this](const RecordKey& record, std::string_view image) { return list_anew(record, image); },
@@ -273,6 +275,7 @@ void Checkpoint::gather_batch() {
   for (; count < kBatchKeys && !writing_.empty(); ++count) {
     Image& image = batch[count];
     const KeyRef key = keyspace_.key(writing_.take(&image.db, &image.ref));
+    if (dropped_.test(image.db)) image.ref = 0;
     image.slot = key.slot;
     image.hash = key.hash;
     image.key_at = keys_.size();

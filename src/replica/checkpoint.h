@@ -9,6 +9,7 @@
 // Threads: the reactor's only.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -117,6 +118,8 @@ class Checkpoint {
   bool waits_for_commit_ = false;
   bool begun_ = false;  // the first slice is under way, all that the start saw being committed
   int to_clean_ = 0;    // places that may still be cleaned in this one
+  // Databases whose records it dropped: what was listed before has no record any more.
+  std::bitset<kDbCount> dropped_;
   Seq start_seq_ = 0;
   std::string start_state_;
   std::vector<Done> waiters_;

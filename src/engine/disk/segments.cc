@@ -48,7 +48,7 @@ void Segments::set_live(Segment& segment, RecordRef ref) {
 
 void Segments::kill(RecordRef ref) {
   Segment* segment = find(ref);
-  if (segment == nullptr) return;
+  HF_ASSERT(segment != nullptr);
   if (!segment->single) {
     const uint64_t unit = unit_in(*segment, ref);
     const uint64_t bit = uint64_t{1} << (unit % 64);

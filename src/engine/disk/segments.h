@@ -60,7 +60,7 @@ class Segments {
   Segment* find(RecordRef ref);
   const Segment* find(RecordRef ref) const { return const_cast<Segments*>(this)->find(ref); }
   void set_live(Segment& segment, RecordRef ref);
-  // The record is no more. A ref into a database that was dropped since is ignored.
+  // The record is no more.
   void kill(RecordRef ref);
   // kill() will be asked for it soon: it needs a line that is rarely in the processor's cache.
   void prefetch(RecordRef ref) const;

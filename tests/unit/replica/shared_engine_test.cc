@@ -124,3 +124,49 @@ TEST_CASE("shared engine: random commands and checkpoints of three shards surviv
     }
   }
 }
+
+// Their blocks may hold what others have written since: other shards may end two checkpoints while
+// this one makes one.
+TEST_CASE("shared engine: records of a database that was dropped are not given back once more") {
+  SimDisk disk(4);
+  SeededRandom random(4);
+  Model expected;
+  {
+    SharedStore store(disk, 2, 1 << 30);
+    RandomReplica &slow = store.replicas[0], &other = store.replicas[1];
+    const auto put_large = [&](RandomReplica& replica, std::string_view key) {
+      std::string value(70'000, 0);
+      for (size_t at = 0; at < value.size(); at += 8) store_fixed(&value[at], random.next());
+      replica.command(Effect::put_string(1, replica.keyspace.key(key), value, 0));
+    };
+    const auto finish_checkpoint = [&](RandomReplica& replica) {
+      replica.shard.submit();
+      replica.shard.checkpoint().start();
+      for (int i = 0; i < 1000 && replica.shard.checkpoint().running(); ++i) {
+        store.reactor.run_for(1);
+      }
+      REQUIRE(!replica.shard.checkpoint().running());
+    };
+    for (const char* key : {"a", "b"}) put_large(slow, key);
+    finish_checkpoint(slow);
+    for (const char* key : {"a", "b"}) slow.put(1, key);  // lists them with their records
+    slow.flush(1);
+    slow.put(1, "waits");
+    slow.shard.submit();
+    store.reactor.run_for(5);
+    slow.shard.checkpoint().start();
+    slow.put(1, "waits");  // until this is committed, and so does the checkpoint
+    for (int i = 0; i < 5; ++i) {
+      put_large(other, "other" + std::to_string(i));
+      finish_checkpoint(other);
+    }
+    CHECK(slow.shard.checkpoint().running());
+    finish_checkpoint(slow);
+    finish_checkpoint(other);
+    expected = contents(other.keyspace);
+    CHECK(expected.size() == 5);
+    store.engine.close();
+  }
+  SharedStore again(disk, 2, 1 << 30);
+  CHECK(contents(again.replicas[1].keyspace) == expected);
+}
