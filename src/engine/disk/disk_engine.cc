@@ -157,14 +157,38 @@ void DiskEngine::in_data(const Status& status, Append* append, WalRecordType typ
   forward();
 }
 
-// Hands to the log what is ready, in order.
+// Hands to the log what is ready and has room, each shard's in order.
 void DiskEngine::forward() {
-  while (!queue_.empty() && queue_.front()->ready) {
-    const std::unique_ptr<Append> append = std::move(queue_.front());
-    queue_.pop_front();
+  std::vector<ShardId> waiting;
+  for (size_t i = 0; i < queue_.size();) {
+    const ShardId shard = queue_[i]->record.shard;
+    const bool behind_another = std::ranges::find(waiting, shard) != waiting.end();
+    if (behind_another || !queue_[i]->ready || !has_room(shard)) {
+      if (!behind_another) waiting.push_back(shard);
+      ++i;
+      continue;
+    }
+    const std::unique_ptr<Append> append = std::move(queue_[i]);
+    queue_.erase(queue_.begin() + static_cast<ptrdiff_t>(i));
     if (append->bytes != nullptr) append->record.payload = append->bytes;
     wal_->append(std::move(append->record));
   }
+}
+
+// An eighth of the ring is for the shard whose entries are the oldest. They may have to be
+// committed before they can go, and that takes an entry more: if others had filled the ring,
+// nothing would ever make it free.
+bool DiskEngine::has_room(ShardId shard) const {
+  const uint64_t taken = wal_->pending_bytes() / kWalPayload + 1;
+  if (wal_->free_blocks() > store_.superblock.wal_blocks / 8 + taken) return true;
+  std::optional<ShardId> oldest;
+  uint64_t block = UINT64_MAX;
+  for (const auto& [id, log] : logs_) {
+    if (log.groups().empty() || log.groups().front().at.batch.block >= block) continue;
+    oldest = id;
+    block = log.groups().front().at.batch.block;
+  }
+  return !oldest || *oldest == shard;
 }
 
 void DiskEngine::truncate_suffix(ShardId shard, Seq last_kept, Done done) {
@@ -406,6 +430,7 @@ void DiskEngine::trim() {
     spills_.pop_front();
   }
   wal_->trim(block);
+  forward();
 }
 
 Result<std::string> DiskEngine::read_record(ShardId shard, const RecordKey& key) {

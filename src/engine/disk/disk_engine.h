@@ -128,6 +128,7 @@ class DiskEngine final : public Engine {
   Status with_place(Status status) const;
 
   void forward();
+  bool has_room(ShardId shard) const;
   bool append_large(ShardId shard, const LogGroup& group, disk::LoggedGroup* logged,
                     Append* append);
   void in_data(const Status& status, Append* append, disk::WalRecordType type,

@@ -251,6 +251,43 @@ TEST_CASE("disk engine: a full ring makes appends wait until a checkpoint frees 
   CHECK(store.last == next - 1);
 }
 
+TEST_CASE("disk engine: a ring that others have filled has room for the shard that holds it up") {
+  constexpr ShardId kOldest = kShard + 1;
+  SimDisk disk(5);
+  Store store(disk);
+  const auto append = [&store](ShardId shard, Seq seq, int* done) {
+    store.engine->append(shard, make_group(seq, seq), [done](const Status& s) {
+      REQUIRE(s.ok());
+      ++*done;
+    });
+    store.reactor.run_for(5);
+  };
+  int oldest = 0, others = 0;
+  append(kOldest, 1, &oldest);
+  Seq next = 1;
+  for (; others + 10 > static_cast<int>(next); ++next) append(kShard, next, &others);
+  append(kOldest, 2, &oldest);
+  CHECK(oldest == 2);
+  // Committed by that, perhaps; then it can go, and the others go on.
+  const auto let_go = [&store](ShardId shard, Seq seq) {
+    REQUIRE(
+        store.wait([&](Engine::Done d) {
+               store.engine->finish_checkpoint(shard, {seq, "s"}, d);
+             })
+            .ok());
+    REQUIRE(store.wait([&](Engine::Done d) { store.engine->release_prefix(shard, seq, d); }).ok());
+  };
+  let_go(kOldest, 2);
+  while (others + 1 < static_cast<int>(next)) {
+    const int before = others;
+    for (int i = 0; i < 2; ++i) let_go(kShard, static_cast<Seq>(others));
+    REQUIRE(others > before);
+  }
+  store.engine->close();
+  store.open();
+  CHECK(store.last == next - 1);
+}
+
 TEST_CASE("disk engine: a full device makes a checkpoint wait, and nothing is lost") {
   SimDisk disk(6);
   Store store(disk);
