@@ -67,6 +67,7 @@ enum class Mutant {
   kCommitUnmatched,        // I4
   kTruncateOverlap,        // I26
   kReadWithoutLease,       // I21
+  kLeaveForOldView,        // I26
   // Of a cluster: what the simulation of whole nodes is to catch.
   kOfClusters = 200,     //
   kReplyBeforeCommit,    // I1

@@ -199,7 +199,7 @@ class Engine {
   // The log holds a record of the key as the entry `seq` left it: a checkpoint can take that one.
   // True until the entry is released or truncated.
   virtual bool has_logged_record(ShardId, const RecordKey&, Seq) const { return false; }
-  // Drops all records of a database (FLUSHDB), in order with write_records. REQUIRES: no ref into it
+  // Drops all records of a database (FLUSHDB), in order with write_records. REQUIRES: no ref of one
   // is given back later: others may have its place by then.
   virtual void erase_database(ShardId shard, DbId db, Done done) = 0;
   // Everything written by write_records so far, and `meta`, durable as one step. What other shards

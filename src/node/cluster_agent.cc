@@ -184,8 +184,13 @@ void ClusterAgent::take_map(const MapIs& message) {
       if (node.state == NodeState::kUp) peers_->hurry(node.id);
     }
     for (const ClusterShard& shard : map_.shards) {
-      const bool member = shard.record.active.has(self_) || shard.record.forming.has(self_);
-      if (member && !shards_.contains(shard.id)) hooks_.host(shard.id);
+      const View& active = shard.record.active;
+      const bool member = active.has(self_) || shard.record.forming.has(self_);
+      const auto hosted = shards_.find(shard.id);
+      if (member && hosted == shards_.end()) hooks_.host(shard.id);
+      if (!member && hosted != shards_.end() && active.epoch != 0) {
+        hosted->second->replica()->step(LeftOut{active.epoch});
+      }
     }
   }
   if (hooks_.map_changed) hooks_.map_changed(map_);

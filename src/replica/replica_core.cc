@@ -109,6 +109,7 @@ void ReplicaCore::step(const Event& event, int64_t now_ns, Actions* actions) {
       core.whole_ = state.whole;
       if (!state.whole) core.policy_not_whole();
     }
+    void operator()(const LeftOut& view) const { core.left_out(view.epoch); }
   };
   std::visit(Visitor{*this}, event);
   answer_reads();

@@ -104,9 +104,13 @@ struct MemberBusy {
 struct StateWhole {
   bool whole = true;
 };
+// The coordinators have made a view of that epoch active, and this replica is none of its members.
+struct LeftOut {
+  Epoch epoch = 0;
+};
 using Event = std::variant<Tick, Received, Proposed, Written, ReadAsked, HandOver, Found,
                            ChangeMembers, StoreFailed, Released, SnapshotInstalled, SnapshotSent,
-                           LogRead, MemberBusy, StateWhole>;
+                           LogRead, MemberBusy, StateWhole, LeftOut>;
 
 // --- actions, to be done in order ---
 
@@ -368,6 +372,8 @@ class ReplicaCore {
   void acknowledge(bool even_if_nothing_new);
   Seq acknowledged() const;  // 0 while the end of the log is not proven
   void regain_trust();
+  void left_out(Epoch active);
+  void truncate(Seq last_kept);
   void commit_to(Seq seq);
   // replica_leader.cc
   void on(const Message& message, const PrepareOk& ok);

@@ -77,17 +77,32 @@ bool ReplicaCore::append_prepared(const Prepare& prepare, const LogSlice& slice)
   if (same == slice.last && !mutant(Mutant::kTruncateOverlap)) return true;
   if (same.seq < last().seq) {
     HF_ASSERT(same.seq >= committed_.seq || mutant(Mutant::kMatchAtCommit));  // R4
-    tail_.truncate(same.seq);
-    durable_ = std::min(durable_, same.seq);
-    for (Outstanding& write : log_writes_) write.last = std::min(write.last, same.seq);
-    const uint64_t write = next_write_++;
-    log_writes_.push_back({write, now_, same.seq});
-    act(TruncateLog{write, same.seq});
+    truncate(same.seq);
   }
   if (same == slice.last) return true;
   append_local(same == slice.previous ? slice : behind(slice, same));
   policy_log_changed(same.seq + 1);
   return true;
+}
+
+void ReplicaCore::truncate(Seq last_kept) {
+  tail_.truncate(last_kept);
+  durable_ = std::min(durable_, last_kept);
+  for (Outstanding& write : log_writes_) write.last = std::min(write.last, last_kept);
+  const uint64_t write = next_write_++;
+  log_writes_.push_back({write, now_, last_kept});
+  act(TruncateLog{write, last_kept});
+}
+
+// Whatever was committed before that view is in the logs of its members, and nobody asks this one
+// for what it has acknowledged: to be a member again it has to come to their log. So what it does
+// not know to be committed is of no use, and must not keep its place on the device from other
+// shards.
+void ReplicaCore::left_out(Epoch active) {
+  if (active < epoch() && !mutant(Mutant::kLeaveForOldView)) return;
+  if (active > epoch()) promise(active, 0);
+  const bool useless = !leader_.valid() && last().seq > committed_.seq;
+  if (useless && tail_.position(committed_.seq).ok()) truncate(committed_.seq);
 }
 
 Seq ReplicaCore::acknowledged() const {

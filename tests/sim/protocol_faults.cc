@@ -202,7 +202,10 @@ void ProtocolWorld::damage(SimReplica& replica) {
   // One at a time, if the others are enough to testify: any R of them include one of the W - 1.
   if (!replica.alive() || (coordinated_ && write_quorum_ < 2)) return;
   for (const auto& each : replicas_) {
-    if (!each->trusted() || (coordinated_ && !record_.active.has(each->self()))) return;
+    if (!each->trusted()) return;
+  }
+  for (const Member& member : record_.active.members) {
+    if (find(member) == nullptr) return;
   }
   if (!coordinated_) {  // a change of members may be under way: who leads knows
     size_t voters = 0;

@@ -24,6 +24,7 @@ ProtocolWorld::ProtocolWorld(uint64_t seed) : random_(seed) {
   std::vector<Member> members;
   for (uint32_t i = 1; i <= count; ++i) members.push_back({i, i});
   first_members_ = committed_members_ = {members, {}};
+  spare_ = coordinated_ && seed % 3 == 0;
   write_quorum_ = majority(count);
   if (coordinated_ && random_.one_in(3))
     write_quorum_ = 1 + static_cast<uint32_t>(random_.below(count));
@@ -33,7 +34,9 @@ ProtocolWorld::ProtocolWorld(uint64_t seed) : random_(seed) {
   options.memory_bytes = random_.one_in(2) ? 300 : 16 << 20;
   options.prepare_bytes = random_.one_in(2) ? 200 : 256 << 10;
   options.window_prepares = 1 + random_.below(8);
-  for (const Member& member : members) {
+  std::vector<Member> nodes = members;
+  if (spare_) nodes.push_back({count + 1, count + 1});
+  for (const Member& member : nodes) {
     replicas_.push_back(std::make_unique<SimReplica>(*this, member));
     SimReplica& replica = *replicas_.back();
     replica.options = options;
@@ -151,6 +154,7 @@ void ProtocolWorld::run() {
     coordinator_ = std::make_unique<ViewChange>(ViewChange::Options{}, record_);
     coordinator_tick();
   }
+  if (spare_) tell_views();
   client();
   schedule_fault();
   run_until(kChaosNs);
@@ -342,8 +346,45 @@ void ProtocolWorld::coordinator_tick() {
         coordinator_->begin(wanted_members(), write_quorum_, preferred, now_, &actions);
       }
       coordinator_does(actions);
+      if (spare_ && !calm_ && random_.one_in(100)) exchange_member();
     }
     coordinator_tick();
+  });
+}
+
+// The one that is no member takes the place of another. It may have to stay for its log's sake:
+// then there is one member more, until another one leaves.
+void ProtocolWorld::exchange_member() {
+  std::vector<Member> members = wanted_members();
+  if (!coordinator_->idle() || members != record_.active.members) return;
+  const auto leaves = members.begin() + int(random_.below(members.size()));
+  mark("members exchanged");
+  if (members.size() > first_members_.voters.size()) {
+    members.erase(leaves);
+  } else {
+    for (const auto& replica : replicas_) {
+      if (!record_.active.has(replica->self())) *leaves = replica->self();
+    }
+  }
+  ViewChange::Actions actions;
+  coordinator_->begin(members, write_quorum_, record_.active.primary, now_, &actions);
+  coordinator_does(actions);
+}
+
+// A node hears of views that it is no member of, of the newest or late of another one.
+void ProtocolWorld::tell_views() {
+  after(1 + up_to(60 * kMs), [this] {
+    SimReplica& replica = any();
+    const ShardRecord& told =
+        told_.empty() || random_.one_in(2) ? record_ : told_[random_.below(told_.size())];
+    const bool member = told.active.has(replica.self()) || told.forming.has(replica.self());
+    if (!member && told.active.epoch != 0 && replica.running()) {
+      const LogPosition before = replica.core()->last();
+      replica.step(LeftOut{told.active.epoch});
+      if (replica.running() && replica.core()->last() != before)
+        mark("logs of who was left out cut");
+    }
+    tell_views();
   });
 }
 
@@ -384,6 +425,7 @@ void ProtocolWorld::coordinator_does(const ViewChange::Actions& actions) {
         return;
       }
       record_ = record;
+      if (spare_) told_.push_back(record);
       primary_seen_ns_ = now_;
       note(kCoordinatorMember, "decides: active " + std::to_string(record.active.epoch) + " of " +
                                    name(record.active.primary) + ", allocated " +

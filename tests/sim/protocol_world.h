@@ -130,6 +130,8 @@ class ProtocolWorld {
   void to_coordinator(const Message& message);
   bool primary_lost();
   std::vector<Member> wanted_members();
+  void exchange_member();
+  void tell_views();
   // --- liveness ---
   void calm();
   void come_together();
@@ -147,6 +149,7 @@ class ProtocolWorld {
   uint64_t faults_ = 0;
 
   bool coordinated_ = true;
+  bool spare_ = false;  // a node more than a view has members: they come and go
   enum class Profile : uint8_t { kMixed, kLeases, kElections, kDisks, kCatchUp };
   Profile profile_ = Profile::kMixed;
   Membership first_members_;
@@ -176,6 +179,7 @@ class ProtocolWorld {
 
   std::unique_ptr<ViewChange> coordinator_;  // null: crashed
   ShardRecord record_;                       // durable
+  std::vector<ShardRecord> told_;            // that were, for those who are told late
   uint64_t coordinator_life_ = 0;
   int64_t primary_seen_ns_ = 0;
 };

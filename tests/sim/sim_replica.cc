@@ -148,7 +148,7 @@ void SimReplica::handle(const Event& event) {
     if (life != life_) return;
   }
   if (core_ == nullptr) return;
-  if (core_->trusted()) trusted_ = true;
+  if (core_->trusted() && !hard_.distrusted) trusted_ = true;
   if (std::holds_alternative<Received>(event) && core_->leader() == self_) {
     world_.heard_copies(*this);
   }

@@ -90,6 +90,44 @@ TEST_CASE("replica core: a later leader's log replaces what is not committed, an
   CHECK(f.core->durable() == 2);
 }
 
+TEST_CASE("replica core: who was left out of a view gives up what is not known to be committed") {
+  CoreFixture f(3);
+  f.start_coordinated();
+  const LogSlice slice = entries_behind({}, 3, 3);
+  follow(f, 3, slice);
+  f.receive(2, 3, Heartbeat{1, 1});
+  REQUIRE(f.core->committed().seq == 1);
+  f.step(LeftOut{2});  // before it became a member again
+  CHECK(f.core->last() == slice.last);
+  f.step(LeftOut{4});
+  CHECK(f.core->last() == f.core->committed());
+  CHECK(f.core->durable() == 1);
+  CHECK(f.core->epoch() == 4);
+  f.take<Stale>();
+  f.receive(2, 3, Prepare{f.core->last(), slice.entries, 0});
+  CHECK(f.take<Stale>().size() == 1);
+  CHECK(f.core->last().seq == 1);
+  // A member again, it comes to the log of the view's leader.
+  const LogSlice other = entries_behind(f.core->last(), 5, 2);
+  f.receive(3, 5, LogMatch{1, {other.last, {{3, 1}}}, 0});
+  f.receive(3, 5, Prepare{other.previous, other.entries, 0});
+  CHECK(f.core->last() == other.last);
+}
+
+TEST_CASE("replica core: who was left out at its start has nothing but what its records hold") {
+  CoreFixture f(3);
+  const LogSlice slice = entries_behind({}, 1, 3);
+  f.log.append(slice);
+  ReplicaState state;
+  state.hard_state = {4, 0};
+  state.log.last = slice.last;
+  f.start_coordinated(state);
+  f.step(LeftOut{4});  // fenced for it, and not taken
+  CHECK(f.core->last().seq == 0);
+  f.step(LeftOut{4});
+  CHECK(f.core->role() == Role::kFenced);
+}
+
 TEST_CASE("coordinated core: nothing is committed before the view is active") {
   CoreFixture f(3);
   f.start_coordinated();
