@@ -46,14 +46,14 @@ bool Server::paused_for(const Session& session, const Command* command, int64_t 
   return !pause_.writes_only || may_write(session.effective_flags(*command));
 }
 
-// What is going to be refused, for want of a primary or of room, need not wait.
+// What is going to be refused for want of room need not wait.
 bool Server::waits_for_log(const Session& session, const Command* command,
                            const Route& route) const {
   if (behind_.empty() || command == nullptr) return false;
   const uint32_t flags = session.effective_flags(*command);
   if (!may_write(flags)) return false;
   const auto holds_up = [flags](Shard* shard) {
-    return shard->serves() && !((flags & kDenyOom) != 0 && shard->engine().out_of_space());
+    return (flags & kDenyOom) == 0 || !shard->engine().out_of_space();
   };
   if (route.slot != Route::kNoSlot || route.shard != nullptr) {
     return std::ranges::find(behind_, route.shard) != behind_.end() && holds_up(route.shard);

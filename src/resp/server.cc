@@ -262,10 +262,11 @@ void Server::published_elsewhere(const Published& message) {
   deliveries_.settle({});  // it was committed there
 }
 
+// Of shards that are not served (any more) all that waits is refused, or sent elsewhere.
 void Server::look_at_logs() {
   std::vector<Shard*> behind;
   for (Shard* shard : shards_.all()) {
-    if (shard->wants_pause()) behind.push_back(shard);
+    if (shard->serves() && shard->wants_pause()) behind.push_back(shard);
   }
   if (behind == behind_) return;
   if (behind_.empty()) ++stats_.writes_paused;
