@@ -85,35 +85,43 @@ void DataStore::give_back(const Extent& extent) {
 std::vector<LoggedRecord> DataStore::log_records(ShardId shard, const LogGroup& group,
                                                  const Done& done) {
   struct Encoded {
-    std::string bytes;
+    AlignedBuffer blocks;
     LoggedRecord record;
   };
   std::vector<Encoded> all;
   const std::string_view bytes(group.bytes);
   for (const LogGroup::Large& large : group.large) {
-    std::string image = large.image_head;
-    image.append(bytes.substr(large.at, large.size));
-    Encoded& one = all.emplace_back();
-    encode_record_at({shard, large.db, large.slot}, large.key, image, &one.bytes);
-    const auto extent = out_of_space_ ? std::nullopt : allocate(blocks_for(one.bytes.size()));
+    const RecordHeader header{shard, large.db, large.slot};
+    const std::string_view value = bytes.substr(large.at, large.size);
+    std::string compressed;
+    const bool smaller =
+        encode_compressed_record(header, large.key, large.image_head, value, &compressed);
+    const size_t size = smaller
+                            ? compressed.size()
+                            : plain_record_size(large.key, large.image_head.size() + value.size());
+    const auto extent = out_of_space_ ? std::nullopt : allocate(blocks_for(size));
     if (!extent) {
-      all.pop_back();
       for (const Encoded& placed : all) extents_.release(placed.record.extent);
       return {};
     }
-    one.record = {large.at,  large.size, next_segment_++, *extent,  one.bytes.size(),
+    Encoded& one = all.emplace_back();
+    one.record = {large.at,  large.size, next_segment_++, *extent,  size,
                   large.seq, large.db,   large.final,     large.key};
+    one.blocks = AlignedBuffer::uninitialized(extent->bytes());
+    if (smaller) {
+      std::memcpy(one.blocks.data(), compressed.data(), size);
+    } else {
+      encode_plain_record(header, large.key, large.image_head, value, one.blocks.data());
+    }
+    std::memset(one.blocks.data() + size, 0, one.blocks.size() - size);
   }
   auto left = std::make_shared<size_t>(all.size());
   std::vector<LoggedRecord> records;
   for (Encoded& one : all) {
     const Extent& extent = one.record.extent;
-    AlignedBuffer blocks(extent.bytes());
-    std::memcpy(blocks.data(), one.bytes.data(), one.bytes.size());
-    one.bytes = std::string();
-    seal_record(blocks.span().first(one.record.bytes),
+    seal_record(one.blocks.span().first(one.record.bytes),
                 record_seed(uuid_, one.record.segment, extent.offset()));
-    write_for_log(extent, std::move(blocks), [this, left, done](const Status&) {
+    write_for_log(extent, std::move(one.blocks), [this, left, done](const Status&) {
       if (--*left == 0 && !mutant(Mutant::kLogBeforeData)) done(failure_);
     });
     records.push_back(std::move(one.record));

@@ -332,8 +332,9 @@ bool DataStore::place_record(const Owner& owner, std::string_view encoded, Recor
   if (encoded.size() > kMaxSmall) {
     const auto extent = allocate(blocks_for(encoded.size()));
     if (!extent) return false;
-    Builder builder{extent->block, AlignedBuffer(extent->bytes()), 0};
+    Builder builder{extent->block, AlignedBuffer::uninitialized(extent->bytes()), 0};
     put(add_segment(owner, next_segment_++, *extent, true), builder);
+    std::memset(builder.buffer.data() + encoded.size(), 0, builder.buffer.size() - encoded.size());
     write_blocks(*extent, std::move(builder.buffer));
     return true;
   }

@@ -4,6 +4,7 @@
 #include <lz4.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/codec.h"
 
@@ -18,16 +19,33 @@ constexpr size_t kHashAt = 0, kSizeAt = 8, kImageSizeAt = 12, kKeySizeAt = 16, k
 
 constexpr size_t kMinCompressed = 256;  // below, a block's unit is lost anyway
 
-// Appends the image compressed, if that pays.
-bool compress(std::string_view image, std::string* out) {
-  if (image.size() < kMinCompressed || image.size() > LZ4_MAX_INPUT_SIZE) return false;
+// Appends the bytes compressed, or nothing.
+bool compress(std::string_view bytes, std::string* out) {
   const size_t at = out->size();
-  const size_t limit = image.size() - image.size() / 8;
+  const size_t limit = bytes.size() - bytes.size() / 8;
   out->resize(at + limit);
-  const int size = LZ4_compress_default(image.data(), out->data() + at,
-                                        static_cast<int>(image.size()), static_cast<int>(limit));
+  const int size = LZ4_compress_default(bytes.data(), out->data() + at,
+                                        static_cast<int>(bytes.size()), static_cast<int>(limit));
   out->resize(at + static_cast<size_t>(size));
   return size > 0;
+}
+
+// Cheap, where to try all of a large image would not be.
+bool sample_compresses(std::string_view bytes) {
+  std::string scratch;
+  return compress(bytes.substr(0, kLz4Sample), &scratch);
+}
+
+void put_header(const RecordHeader& header, size_t record_size, size_t image_size, size_t key_size,
+                Codec codec, char* out) {
+  std::memset(out, 0, kRecordHeader);
+  store_fixed(out + kSizeAt, static_cast<uint32_t>(record_size));
+  store_fixed(out + kImageSizeAt, static_cast<uint32_t>(image_size));
+  store_fixed(out + kKeySizeAt, static_cast<uint32_t>(key_size));
+  store_fixed(out + kSlotAt, header.slot);
+  store_fixed(out + kDbAt, header.db);
+  store_fixed(out + kCodecAt, codec);
+  store_fixed(out + kShardAt, header.shard);
 }
 
 // Of the header, but for the hashes, and the key; never 0, which says nothing.
@@ -44,21 +62,47 @@ uint64_t record_seed(const StoreUuid& uuid, uint64_t segment, uint64_t offset) {
   return hash64({reinterpret_cast<const char*>(words), sizeof words}, 0);
 }
 
-void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
-                      std::string* out) {
+bool encode_compressed_record(const RecordHeader& header, std::string_view key,
+                              std::string_view head, std::string_view tail, std::string* out) {
+  const size_t size = head.size() + tail.size();
+  if (size < kMinCompressed || size > LZ4_MAX_INPUT_SIZE) return false;
+  if (tail.size() > kLz4Sample && !sample_compresses(tail)) return false;
+  std::string joined;
+  if (!head.empty()) joined.append(head).append(tail);
   const size_t at = out->size();
   out->append(kRecordHeader, '\0');
   out->append(key);
-  const bool compressed = compress(image, out);
-  if (!compressed) out->append(image);
-  char* head = out->data() + at;
-  store_fixed(head + kSizeAt, static_cast<uint32_t>(out->size() - at));
-  store_fixed(head + kImageSizeAt, static_cast<uint32_t>(image.size()));
-  store_fixed(head + kKeySizeAt, static_cast<uint32_t>(key.size()));
-  store_fixed(head + kSlotAt, header.slot);
-  store_fixed(head + kDbAt, header.db);
-  store_fixed(head + kCodecAt, compressed ? Codec::kLz4 : Codec::kRaw);
-  store_fixed(head + kShardAt, header.shard);
+  if (!compress(head.empty() ? tail : joined, out)) {
+    out->resize(at);
+    return false;
+  }
+  put_header(header, out->size() - at, size, key.size(), Codec::kLz4, out->data() + at);
+  return true;
+}
+
+void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
+                      std::string* out) {
+  if (encode_compressed_record(header, key, {}, image, out)) return;
+  const size_t at = out->size();
+  out->append(kRecordHeader, '\0');
+  out->append(key);
+  out->append(image);
+  put_header(header, out->size() - at, image.size(), key.size(), Codec::kRaw, out->data() + at);
+}
+
+size_t plain_record_size(std::string_view key, size_t image_size) {
+  return kRecordHeader + key.size() + image_size;
+}
+
+void encode_plain_record(const RecordHeader& header, std::string_view key, std::string_view head,
+                         std::string_view tail, char* out) {
+  const size_t image_size = head.size() + tail.size();
+  put_header(header, plain_record_size(key, image_size), image_size, key.size(), Codec::kRaw, out);
+  out += kRecordHeader;
+  for (const std::string_view part : {key, head, tail}) {
+    std::memcpy(out, part.data(), part.size());
+    out += part.size();
+  }
 }
 
 void seal_record(std::span<char> record, uint64_t seed) {

@@ -34,10 +34,18 @@ struct Record {
 // The seed for a record at byte `offset` of the data file.
 uint64_t record_seed(const StoreUuid& uuid, uint64_t segment, uint64_t offset);
 
-// The bytes of a record but for its hash; images that lz4 makes at least an eighth smaller are
-// stored so.
+// The bytes of a record but for its hash. The image is compressed if lz4 makes it, and the first
+// kLz4Sample bytes of it, at least an eighth smaller.
+inline constexpr size_t kLz4Sample = 16 * 1024;
 void encode_record_at(const RecordHeader& header, std::string_view key, std::string_view image,
                       std::string* out);
+// The same in two steps, of an image in two parts: compressed, or false and nothing appended; then
+// as it is, to `out`, which has room for plain_record_size().
+bool encode_compressed_record(const RecordHeader& header, std::string_view key,
+                              std::string_view head, std::string_view tail, std::string* out);
+size_t plain_record_size(std::string_view key, size_t image_size);
+void encode_plain_record(const RecordHeader& header, std::string_view key, std::string_view head,
+                         std::string_view tail, char* out);
 // Writes the hashes into an encoded record.
 void seal_record(std::span<char> record, uint64_t seed);
 

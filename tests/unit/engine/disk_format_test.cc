@@ -3,8 +3,10 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "base/codec.h"
+#include "base/random.h"
 #include "engine/disk/layout.h"
 #include "engine/disk/logged_record.h"
 #include "engine/disk/record.h"
@@ -281,6 +283,33 @@ TEST_CASE("disk format: a record") {
   seal_record(compressed, 5);
   REQUIRE(decode_record_at(compressed, 5, &record, &scratch).ok());
   CHECK(record.image == std::string(10'000, 'z'));
+}
+
+TEST_CASE("disk format: a record's image in two parts, large or not, compressed if that pays") {
+  const RecordHeader header{3, 1, 258};
+  std::string noise(100'000, 0);
+  SeededRandom random(1);
+  for (char& c : noise) c = static_cast<char>(random.next());
+  const std::string zeros(100'000, '0'), noise_first = noise.substr(0, kLz4Sample) + zeros;
+  for (const auto* tail : std::vector<const std::string*>{&noise, &zeros, &noise_first}) {
+    const std::string head = "head", image = head + *tail;
+    std::string whole, parts;
+    encode_record_at(header, "key", image, &whole);
+    const bool smaller = encode_compressed_record(header, "key", head, *tail, &parts);
+    CHECK(smaller == (tail == &zeros));
+    if (!smaller) {
+      CHECK(parts.empty());
+      parts.resize(plain_record_size("key", image.size()));
+      encode_plain_record(header, "key", head, *tail, parts.data());
+    }
+    CHECK(parts == whole);
+    seal_record(parts, 5);
+    Record record;
+    std::string scratch;
+    REQUIRE(decode_record_at(parts, 5, &record, &scratch).ok());
+    CHECK(record.image == image);
+    CHECK(record.key == "key");
+  }
 }
 
 // The memory of a stream may be that of an earlier one of the same seed, with other things written
