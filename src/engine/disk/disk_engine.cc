@@ -157,13 +157,15 @@ void DiskEngine::in_data(const Status& status, Append* append, WalRecordType typ
   forward();
 }
 
-// Hands to the log what is ready and has room, each shard's in order.
+// Hands to the log what is ready and has room, each shard's in order. A truncation takes a block at
+// most, to make others free.
 void DiskEngine::forward() {
   std::vector<ShardId> waiting;
   for (size_t i = 0; i < queue_.size();) {
     const ShardId shard = queue_[i]->record.shard;
     const bool behind_another = std::ranges::find(waiting, shard) != waiting.end();
-    if (behind_another || !queue_[i]->ready || !has_room(shard)) {
+    const bool fits = queue_[i]->record.type == WalRecordType::kTruncate || has_room(shard);
+    if (behind_another || !queue_[i]->ready || !fits) {
       if (!behind_another) waiting.push_back(shard);
       ++i;
       continue;

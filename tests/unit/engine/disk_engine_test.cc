@@ -266,6 +266,10 @@ TEST_CASE("disk engine: a ring that others have filled has room for the shard th
   append(kOldest, 1, &oldest);
   Seq next = 1;
   for (; others + 10 > static_cast<int>(next); ++next) append(kShard, next, &others);
+  const auto truncate = [&store](Engine::Done d) {
+    store.engine->truncate_suffix(kShard + 2, 0, std::move(d));
+  };
+  CHECK(store.wait(truncate).ok());
   append(kOldest, 2, &oldest);
   CHECK(oldest == 2);
   // Committed by that, perhaps; then it can go, and the others go on.
