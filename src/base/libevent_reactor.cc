@@ -3,7 +3,9 @@
 
 #include <event2/event.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -41,7 +43,11 @@ void drain(int fd) {
 }  // namespace
 
 struct LibeventReactor::Signal {
-  ~Signal() { event_free(watcher); }
+  ~Signal() {
+    const int fd = event_get_fd(watcher);
+    event_free(watcher);
+    ::close(fd);
+  }
   Task handler;
   event* watcher = nullptr;
 };
@@ -98,11 +104,24 @@ void LibeventReactor::post(Task task) {
   HF_ASSERT(wrote == sizeof one);
 }
 
+// The signal stays blocked, in threads that are begun from now on too: one that comes after this
+// reactor's last turn is for the next reactor, not for nobody.
 void LibeventReactor::add_signal(int signo, Task handler) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signo);
+  HF_ASSERT(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+  const int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  HF_ASSERT(fd >= 0);
   auto signal = std::make_unique<Signal>();
   signal->handler = std::move(handler);
-  signal->watcher = evsignal_new(
-      base_, signo, [](int, short, void* self) { static_cast<Signal*>(self)->handler(); },
+  signal->watcher = event_new(
+      base_, fd, EV_READ | EV_PERSIST,
+      [](int from, short, void* self) {
+        signalfd_siginfo info;
+        if (::read(from, &info, sizeof info) != sizeof info) return;
+        static_cast<Signal*>(self)->handler();
+      },
       signal.get());
   HF_ASSERT(signal->watcher != nullptr && event_add(signal->watcher, nullptr) == 0);
   signals_.push_back(std::move(signal));

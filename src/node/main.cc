@@ -61,7 +61,8 @@ void say_ready(const std::vector<Address>& addresses) {
 template <typename Kind>
 int serve(Options options) {
   ExitCode end = ExitCode::kAgain;
-  while (end == ExitCode::kAgain) {
+  bool stopping = false;  // asked for, be it while a node was about to start anew
+  while (end == ExitCode::kAgain && !stopping) {
     LibeventReactor reactor;
     reactor.set_poll(options.poll_us);
     LibeventNet net(reactor);
@@ -73,8 +74,12 @@ int serve(Options options) {
                       }};
     system.facts = process_facts_hooks();
     Kind node(std::move(system), options);
-    reactor.add_signal(SIGTERM, [&node] { node.stop(); });
-    reactor.add_signal(SIGINT, [&node] { node.stop(); });
+    for (const int signal : {SIGTERM, SIGINT}) {
+      reactor.add_signal(signal, [&node, &stopping] {
+        stopping = true;
+        node.stop();
+      });
+    }
     reactor.add_signal(SIGHUP, [] { reopen_log(); });
     const Status started = node.start();
     if (!started.ok()) return fail(exit_code_of(started), started.message());
@@ -88,7 +93,7 @@ int serve(Options options) {
     reactor.run();
     options = node.options();  // as CONFIG SET has left them
   }
-  return static_cast<int>(end);
+  return static_cast<int>(end == ExitCode::kAgain ? ExitCode::kOk : end);
 }
 
 int run(const RunCommand& command) {

@@ -1,9 +1,9 @@
 // The reactor contract, on the real and on the simulated one; then what only one of them has.
 #include "base/reactor.h"
 
-#include <algorithm>
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <algorithm>
 
 #include <atomic>
 #include <memory>
@@ -181,6 +181,22 @@ TEST_CASE("reactor: signals arrive in the loop, each time") {
   ::raise(SIGUSR2);
   CHECK(hangups == 1);
   CHECK(world.run_until([&] { return hangups == 2; }));
+}
+
+TEST_CASE("reactor: a signal that comes when a reactor has ended is for the next one") {
+  int hangups = 0;
+  {
+    RealWorld world;
+    world.reactor.add_signal(SIGUSR2, [&] { ++hangups; });
+    ::raise(SIGUSR2);
+  }
+  CHECK(hangups == 0);
+  for (int i = 1; i < 4; ++i) {
+    RealWorld world;
+    world.reactor.add_signal(SIGUSR2, [&] { ++hangups; });
+    CHECK(world.run_until([&] { return hangups == i; }));
+    if (i < 3) ::raise(SIGUSR2);
+  }
 }
 
 TEST_CASE("reactor: an unfired task dies with the reactor, unrun") {
