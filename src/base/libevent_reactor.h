@@ -47,8 +47,8 @@ class LibeventReactor final : public Reactor {
   // One turn, which waits until there is something to do.
   void run_turn();
 
-  // Runs `handler` in the loop (not in the signal's context) each time `signo` arrives. REQUIRES: no
-  // other thread runs yet that takes it.
+  // Runs `handler` in the loop (not in the signal's context) each time `signo` arrives. REQUIRES:
+  // all other threads that run already block it.
   void add_signal(int signo, Task handler);
 
   event_base* base() { return base_; }

@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
