@@ -84,7 +84,7 @@ struct RecordWrite {
   bool erase = false;
   std::string_view image;  // as store/effect.h encodes it
   // Not 0: instead of the image, the record that the entry of this number made of the key.
-  // REQUIRES: has_logged_record() said so of it.
+  // REQUIRES: has_logged_record() said so of it, and the entry is durable.
   Seq logged = 0;
 };
 
@@ -196,8 +196,8 @@ class Engine {
   // waits while another shard's is being finished. REQUIRES: none of this shard is.
   virtual void write_records(ShardId shard, const std::vector<RecordWrite>& writes,
                              RecordsDone done) = 0;
-  // The log holds a record of the key as the entry `seq` left it: a checkpoint can take that one.
-  // True until the entry is released or truncated.
+  // The log holds a record of the key as the entry `seq` left it: a checkpoint can take that one as
+  // soon as the entry is durable. True until the entry is released or truncated.
   virtual bool has_logged_record(ShardId, const RecordKey&, Seq) const { return false; }
   // Drops all records of a database (FLUSHDB), in order with write_records. REQUIRES: no ref of one
   // is given back later: others may have its place by then.

@@ -170,6 +170,7 @@ void Checkpoint::start(Done done) {
   tracked_ = DirtyKeys(!writing_.odd());
   slice_newest_ = std::max({writing_.flushed_at(), keyspace_.mapped_at(), keyspace_.libraries_at(),
                             keyspace_.outcomes().newest()});
+  slice_logged_ = 0;
   begun_ = false;
   to_clean_ = kCleanedPlaces;
   reactor_.post([this] { next_slice(); });
@@ -178,7 +179,7 @@ void Checkpoint::start(Done done) {
 bool Checkpoint::must_wait() {
   const bool uncommitted =
       slice_newest_ > committed_.last.seq && !mutant(Mutant::kCheckpointUncommitted);
-  waits_for_commit_ = uncommitted || (durable_ && start_seq_ > durable_());
+  waits_for_commit_ = uncommitted || (durable_ && std::max(start_seq_, slice_logged_) > durable_());
   return waits_for_commit_;
 }
 
@@ -260,7 +261,7 @@ void Checkpoint::committed() {
 void Checkpoint::gather_slice() {
   slice_.clear();
   bytes_.clear();
-  slice_newest_ = 0;
+  slice_newest_ = slice_logged_ = 0;
   while (!writing_.empty() && slice_.size() < kSliceKeys && bytes_.size() < kSliceBytes) {
     gather_batch();
   }
@@ -323,7 +324,11 @@ void Checkpoint::gather(Image image, std::string_view bytes) {
     image.logged = object->encoding() == Encoding::kRaw &&
                    object->string_size() >= LogGroup::kLarge &&
                    engine_.has_logged_record(shard_, {image.db, key.slot, bytes}, image.mod_seq);
-    if (!image.logged) encode_record(*object, &bytes_);
+    if (image.logged) {
+      slice_logged_ = std::max(slice_logged_, image.mod_seq);
+    } else {
+      encode_record(*object, &bytes_);
+    }
   }
   image.end = bytes_.size();
   slice_.push_back(image);

@@ -135,6 +135,7 @@ class Checkpoint {
   std::string bytes_;     // of the slice's keys and images
   std::string keys_;      // of a batch that is being gathered
   Seq slice_newest_ = 0;  // of the slice's images; before the first, of what the start saw
+  Seq slice_logged_ = 0;  // of those that are records of the log, which must be durable
 
   Seq finished_seq_ = 0;
   int64_t finished_wall_ms_ = 0;

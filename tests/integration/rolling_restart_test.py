@@ -108,8 +108,10 @@ def test_nodes_that_are_down_start_without_waiting_for_the_others():
             down = ["c1", "c2", "s1", "s2"]
             for name in down:
                 cluster.script("kill", name)
-            status = cluster.script("status")
-            check("the coordinators have no leader" in status and status.count("down") == 4, status)
+            # One that led goes on to until it has not heard of the others for a while.
+            wait_for("the coordinators have no leader",
+                     lambda: "the coordinators have no leader" in cluster.script("status"))
+            check_equal(cluster.script("status").count("down"), 4)
             for name in down:
                 cluster.script("restart", name)
             check_equal(c("GET", "k"), b"v")

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "engine/engine.h"
 #include "tests/sim/violation.h"
 #include "tests/support/history/linearizable.h"
 
@@ -251,7 +252,10 @@ Asked Workload::stir() {
       words = {"LTRIM", key + "l", "-10", "-1"};
   }
   if (random_.below(100) < large_percent_) {
-    words = {"SET", key + "b", std::string(random_.below(30'000), 'a' + char(random_.below(26)))};
+    // One in ten is written to the data file at once.
+    size_t size = random_.below(30'000);
+    if (size < 3'000) size += LogGroup::kLarge;
+    words = {"SET", key + "b", std::string(size, 'a' + char(random_.below(26)))};
   }
   const auto answered = [this](std::span<const Reply> got) {
     if (refused(got[0])) {

@@ -266,7 +266,7 @@ void DiskEngine::write_records(ShardId shard, const std::vector<RecordWrite>& wr
   data_->write(
       shard, writes,
       [this, shard](const RecordWrite& write) {
-        const LoggedRecord* record = logged_record(shard, write.key, write.logged);
+        const LoggedRecord* record = logged_record(shard, write.key, write.logged, true);
         HF_ASSERT(record != nullptr && !data_->shared(*record));
         return record;
       },
@@ -276,14 +276,16 @@ void DiskEngine::write_records(ShardId shard, const std::vector<RecordWrite>& wr
       });
 }
 
-const LoggedRecord* DiskEngine::logged_record(ShardId shard, const RecordKey& key, Seq seq) const {
+const LoggedRecord* DiskEngine::logged_record(ShardId shard, const RecordKey& key, Seq seq,
+                                              bool on_device) const {
   const auto log = logs_.find(shard);
-  return log == logs_.end() ? nullptr : log->second.record_of(key, seq);
+  return log == logs_.end() ? nullptr : log->second.record_of(key, seq, on_device);
 }
 
-// One that a checkpoint took already, before a restart, stays the record it is.
+// One that a checkpoint took already, before a restart, stays the record it is. Where completions
+// do not wait for media, nobody could tell when one that is on its way is durable.
 bool DiskEngine::has_logged_record(ShardId shard, const RecordKey& key, Seq seq) const {
-  const LoggedRecord* record = logged_record(shard, key, seq);
+  const LoggedRecord* record = logged_record(shard, key, seq, !options_.wait_for_media);
   return record != nullptr && !data_->shared(*record);
 }
 

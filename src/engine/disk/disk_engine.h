@@ -135,7 +135,8 @@ class DiskEngine final : public Engine {
                const std::string& payload, const std::vector<disk::Extent>& extents);
   Status take_extents(const disk::WalRecord& record, const disk::WalPlace& at,
                       disk::LoggedGroup* group);
-  const disk::LoggedRecord* logged_record(ShardId shard, const RecordKey& key, Seq seq) const;
+  const disk::LoggedRecord* logged_record(ShardId shard, const RecordKey& key, Seq seq,
+                                          bool on_device) const;
   Status visit_group(const disk::LoggedGroup& group, const EntryVisitor& visit, bool* more);
   const disk::LoggedGroup* still_logged(const LogFetch& fetch) const;
   void take_fetched(const LogFetch& fetch, disk::WalReader* reader);

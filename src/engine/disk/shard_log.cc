@@ -56,9 +56,10 @@ const LoggedGroup* ShardLog::first_above(Seq seq) const {
   return found == groups_.end() ? nullptr : &*found;
 }
 
-const LoggedRecord* ShardLog::record_of(const RecordKey& key, Seq seq) const {
+const LoggedRecord* ShardLog::record_of(const RecordKey& key, Seq seq, bool on_device) const {
   const LoggedGroup* group = seq == 0 ? nullptr : first_above(seq - 1);
-  if (group == nullptr || group->first > seq || !group->placed()) return nullptr;
+  if (group == nullptr || group->first > seq || (on_device && !group->placed()))
+    return nullptr;
   auto at =
       std::lower_bound(group->records.begin(), group->records.end(), seq,
                        [](const LoggedRecord& record, Seq wanted) { return record.seq < wanted; });

@@ -46,8 +46,9 @@ class ShardLog {
   std::deque<LoggedGroup>::const_iterator at_or_above(Seq seq) const;
   // The first group with an entry above `seq`, or null.
   const LoggedGroup* first_above(Seq seq) const;
-  // The record of the key as the entry left it, if the log has one on the device, or null.
-  const LoggedRecord* record_of(const RecordKey& key, Seq seq) const;
+  // The record of the key as the entry left it, if it has one, or null; `on_device`: only if the
+  // log on the device names it.
+  const LoggedRecord* record_of(const RecordKey& key, Seq seq, bool on_device) const;
 
  private:
   std::deque<LoggedGroup> groups_;

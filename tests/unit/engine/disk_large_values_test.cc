@@ -112,6 +112,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("disk engine: a checkpoint takes the record of a large value that is still on its way") {
+  SimDisk disk(8);
+  Store store(disk);
+  store.put("old", kLarge);
+  const uint64_t used = store.used_blocks();
+  store.replica.command(
+      Effect::put_string(0, store.replica.keyspace.key("a"), store.noise(kLarge), 0));
+  store.replica.shard.submit();
+  const std::string image = store.image("a");
+  CHECK(store.replica.shard.commit_seq() < store.replica.shard.last_seq());
+  bool done = false;
+  store.replica.shard.checkpoint().start([&done](const Status& status) { done = status.ok(); });
+  REQUIRE(store.reactor.run_until([&done] { return done; }, 60'000));
+  CHECK(store.used_blocks() <= used + kBlocks + 2);  // the root is new
+  CHECK(store.object("a")->has_ref());
+  CHECK(store.record("a") == image);
+  expect_same_after_restart(disk, store);
+}
+
 TEST_CASE("disk engine: only the record of what an entry left is taken") {
   SimDisk disk(3);
   Store store(disk);
