@@ -147,8 +147,10 @@ void Replica::append(const AppendLog& append) {
   if (proposed_.first == append.slice.previous.seq + 1) {
     group = std::move(proposed_);
   } else {
-    group = {append.slice.previous.seq + 1, append.slice.last.seq, {}, {}};
-    owner_.on_received(*append.slice.entries);
+    group = {append.slice.previous.seq + 1,
+             append.slice.last.seq,
+             {},
+             owner_.on_received(*append.slice.entries)};
   }
   proposed_ = {};
   group.bytes = *append.slice.entries;

@@ -34,8 +34,9 @@ class Replica final : public LogSource {
     virtual void before_own_entry() = 0;
     // It has, or has not: the next entry follows core().last().
     virtual void after_own_entry() = 0;
-    // The leader's, about to be logged here; they may never be committed.
-    virtual void on_received(std::string_view entries) = 0;
+    // The leader's, about to be logged here; they may never be committed. Gives those of their
+    // values that are to be written once.
+    virtual std::vector<LogGroup::Large> on_received(std::string_view entries) = 0;
     virtual void on_committed(const LogPosition& upto) = 0;
     // The log up to there is on that node's media, as this one has just learned: before what
     // follows from it.

@@ -52,29 +52,12 @@ void Shard::emit(const Effect& effect) {
   }
   if (observer_ != nullptr) observer_->before(*this, effect, last_.seq);
   writer_.add(effect);
-  note_large(effect);
+  large_values_.note(effect, last_.seq, pending_.size() - effect.value.size());
   // Said in the entry too: a replay over newer images may have less in the collection than there
   // was, and could not tell when it ended.
   const bool emptied = apply(effect, last_.seq, keyspace_);
   if (emptied) writer_.add(Effect::erase(effect.db, effect.key));
   if (follower_ != nullptr) follower_->applied(*this, effect, emptied);
-}
-
-// Large values of the turn, for the engine to write once. What an entry says of the key afterwards
-// makes the value's image another one than the object's.
-void Shard::note_large(const Effect& effect) {
-  for (auto at = pending_large_.rbegin(); at != pending_large_.rend() && at->seq == last_.seq;
-       ++at) {
-    const bool same =
-        effect.type == EffectType::kFlushDb ||
-        (has_key(effect.type) && at->slot == effect.key.slot && at->key == effect.key.bytes);
-    if (same && at->db == effect.db) at->final = false;
-  }
-  const uint64_t size = effect.value.size();
-  if (effect.type != EffectType::kPutString || size < LogGroup::kLarge) return;
-  pending_large_.push_back({pending_.size() - size, size, last_.seq, effect.db, effect.key.slot,
-                            std::string(effect.key.bytes),
-                            string_record_head(last_.seq, effect.expire_at_ms, size)});
 }
 
 Seq Shard::end_command() {
@@ -97,9 +80,8 @@ void Shard::submit() {
   if (replica_ != nullptr) checkpoint_.committed();
   if (pending_.empty()) return;
   HF_ASSERT(!writer_.open());
-  LogGroup group{pending_first_, last_.seq, std::move(pending_), std::move(pending_large_)};
+  LogGroup group{pending_first_, last_.seq, std::move(pending_), large_values_.take()};
   pending_ = std::string();
-  pending_large_.clear();
   const uint64_t bytes = group.bytes.size();
   // The next turn will be like this one: so its entries need not be moved as they become more.
   pending_.reserve(std::min<uint64_t>(bytes + bytes / 4, kMostReserved));
@@ -216,19 +198,30 @@ void Shard::after_own_entry() {
   if (serves_ && last_.seq < replica_->core().last().seq) last_ = replica_->core().last();
 }
 
-// Until they are committed there is time to read the values that they change. What is not here by
-// then is read when they are applied.
-void Shard::on_received(std::string_view entries) {
-  if (!keyspace_.may_be_cold() || failed() || deposed_ || snapshots_->installing()) return;
-  visit_entries(entries, [this](const EntryHeader&, std::string_view entry) {
-    const Status read = read_effects(entry, keyspace_, [this](const Effect& effect) {
-      if (!needs_value(effect.type) || cold_values_.fetching() >= ColdValues::kMaxAhead) return;
-      const Object* object = keyspace_.find(effect.db, effect.key);
-      if (object == nullptr || !object->cold()) return;
-      cold_values_.fetch(effect.db, effect.key, *object, {});
+std::vector<LogGroup::Large> Shard::on_received(std::string_view entries) {
+  if (failed() || deposed_ || snapshots_->installing()) return {};
+  LargeValues large;
+  visit_entries(entries, [&](const EntryHeader& header, std::string_view entry) {
+    if (!keyspace_.may_be_cold() && header.length < LogGroup::kLarge) return true;
+    const Status read = read_effects(entry, keyspace_, [&](const Effect& effect) {
+      const ptrdiff_t at = effect.value.empty() ? 0 : effect.value.data() - entries.data();
+      large.note(effect, header.seq, static_cast<uint64_t>(at));
+      fetch_ahead(effect);
     });
     return read.ok();
   });
+  return large.take();
+}
+
+// Until an effect is committed there is time to read the value that it changes. What is not here by
+// then is read when it is applied.
+void Shard::fetch_ahead(const Effect& effect) {
+  if (!keyspace_.may_be_cold() || !needs_value(effect.type)) return;
+  if (cold_values_.fetching() >= ColdValues::kMaxAhead) return;
+  const Object* object = keyspace_.find(effect.db, effect.key);
+  if (object != nullptr && object->cold()) {
+    cold_values_.fetch(effect.db, effect.key, *object, {});
+  }
 }
 
 void Shard::on_committed(const LogPosition& upto) {

@@ -35,6 +35,7 @@
 #include "replica/arrivals.h"
 #include "replica/checkpoint.h"
 #include "replica/cold_values.h"
+#include "replica/large_values.h"
 #include "replica/replica.h"
 #include "replica/write_traces.h"
 #include "store/effect.h"
@@ -215,13 +216,13 @@ class Shard final : private Replica::Owner {
   Seq log_needed() const;
   void checkpoint_finished();
   bool checkpoint_due() const;
-  void note_large(const Effect& effect);
+  void fetch_ahead(const Effect& effect);
   void group_done(const LogPosition& last, const Status& status);
   void committed(const LogPosition& upto);
   Status apply_upto(Seq seq);
   void before_own_entry() override { submit(); }
   void after_own_entry() override;
-  void on_received(std::string_view entries) override;
+  std::vector<LogGroup::Large> on_received(std::string_view entries) override;
   void on_committed(const LogPosition& upto) override;
   void on_copy(NodeId at, Seq upto) override;
   void on_role(Role role) override;
@@ -270,8 +271,8 @@ class Shard final : private Replica::Owner {
   int64_t log_clock_ms_ = 0;
   Status failure_;
 
-  std::string pending_;  // entries of this turn
-  std::vector<LogGroup::Large> pending_large_;
+  std::string pending_;       // entries of this turn
+  LargeValues large_values_;  // among them
   EntryWriter writer_{&pending_};
   Seq pending_first_ = 0;
   std::deque<std::pair<Seq, uint64_t>> submitted_;  // groups: last entry, bytes

@@ -54,17 +54,21 @@ Status EntryReplay::add(std::string_view entry) {
   log_.advance({h.epoch, h.seq, h.crc});
   log_clock_ms_ = std::max(log_clock_ms_, h.log_clock_ms);
   ++count_;
+  if (entry.size() >= kBatchBytes) {
+    if (Status status = flush(); !status.ok()) return status;
+    entries_.push_back({seq, 0, entry.size()});
+    return apply_batch(entry);
+  }
   entries_.push_back({seq, bytes_.size(), bytes_.size() + entry.size()});
   bytes_.append(entry);
   const bool full = entries_.size() >= kBatchEntries || bytes_.size() >= kBatchBytes;
   return full ? flush() : Status();
 }
 
-Status EntryReplay::decode() {
-  const std::string_view bytes(bytes_);
+Status EntryReplay::decode(std::string_view batch) {
   for (Entry& entry : entries_) {
     entry.first_effect = effects_.size();
-    const Status status = read_effects(bytes.substr(entry.at, entry.end - entry.at), keyspace_,
+    const Status status = read_effects(batch.substr(entry.at, entry.end - entry.at), keyspace_,
                                        [&](const Effect& effect) {
                                          effects_.push_back(effect);
                                          if (has_key(effect.type))
@@ -76,8 +80,14 @@ Status EntryReplay::decode() {
 }
 
 Status EntryReplay::flush() {
+  const Status status = apply_batch(bytes_);
+  bytes_.clear();
+  return status;
+}
+
+Status EntryReplay::apply_batch(std::string_view batch) {
   effects_.clear();
-  if (Status status = decode(); !status.ok()) return status;
+  if (Status status = decode(batch); !status.ok()) return status;
   for (const Effect& effect : effects_) {
     if (has_key(effect.type)) keyspace_.prefetch_bucket(effect.db, effect.key);
   }
@@ -94,7 +104,6 @@ Status EntryReplay::flush() {
     }
   }
   entries_.clear();
-  bytes_.clear();
   return {};
 }
 

@@ -36,8 +36,9 @@ class EntryReplay {
   // The keyspace outlives the replay, which goes on behind `from`.
   EntryReplay(Keyspace& keyspace, LogSummary from) : keyspace_(keyspace), log_(std::move(from)) {}
 
-  // Takes a copy of one entry, which must be the next one; kCorrupt when it is not, or is damaged.
-  // An error may be that of an entry before. After an error nothing more may be added.
+  // Takes one entry, which must be the next one; kCorrupt when it is not, or is damaged. It is
+  // copied, or applied at once. An error may be that of an entry before. After an error nothing
+  // more may be added.
   Status add(std::string_view entry);
   // Applies what was gathered.
   Status flush();
@@ -52,11 +53,12 @@ class EntryReplay {
 
   struct Entry {
     Seq seq;
-    size_t at, end;  // in bytes_
+    size_t at, end;  // in the batch
     size_t first_effect = 0;
   };
 
-  Status decode();
+  Status decode(std::string_view batch);
+  Status apply_batch(std::string_view batch);
 
   Keyspace& keyspace_;
   LogSummary log_;
