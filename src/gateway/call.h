@@ -56,6 +56,7 @@ struct CallState {
   Call* next_of_backend = nullptr;
   uint64_t end = 0;          // position behind its last byte among those of the backend
   int64_t started_ns = 0;    // when the client's request was read
+  int64_t sent_ns = 0;       // when it was sent last
   int64_t refused_ns = 0;    // when it was refused first; 0: never
   uint64_t sequence = 0;     // in the order of the client's requests
   uint64_t number = 0;       // of this write, by which its node knows it again; 0: it has none

@@ -181,7 +181,7 @@ Call& GatewaySession::take_call() {
   Call* call = gateway_.context().calls.take();
   call->sink = this;
   call->sequence = next_sequence_++;
-  call->started_ns = now_ns_;
+  call->started_ns = call->sent_ns = now_ns_;
   call->silent = reply_mode != GatewayReplyMode::kOn;
   call->command = last_command;
   call->next_number = next_number_;

@@ -145,6 +145,8 @@ class GatewaySession final : public ConnHandler, public ReplySink {
   static constexpr size_t kMaxInFlight = 20'000;       // commands of one client
   static constexpr size_t kMaxStalledBytes = 1 << 20;  // read ahead while nothing may run
   static constexpr int kMaxRedirects = 5;              // in a row, without a pause
+  // A node that had a command that waits for so long had taken it: no connecting takes as long.
+  static constexpr int64_t kTakenNs = 2'000'000'000;
 
   struct OwnLink {
     GatewayNode* node;

@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/merge.h"
 #include "gateway/session.h"
+#include "gateway/waits.h"
 #include "resp/commands/trace.h"
 #include "resp/errors.h"
 #include "resp/unknown_command.h"
@@ -31,16 +32,6 @@ bool allowed_while_subscribed(std::string_view name) {
 bool runs_in_multi(const CommandPlan& plan) {
   return plan.here == here::multi || plan.here == here::exec || plan.here == here::discard ||
          plan.here == here::watch || plan.here == here::quit || plan.here == here::reset;
-}
-
-// XREAD and XREADGROUP wait only if they are told to.
-bool may_wait(const Command& command, CommandArgs args) {
-  if (!command.spec.name.starts_with("xread")) return true;
-  for (const std::string_view arg : args) {
-    if (equals_ignoring_case(arg, "block")) return true;
-    if (equals_ignoring_case(arg, "streams")) return false;
-  }
-  return false;
 }
 
 }  // namespace
@@ -178,7 +169,7 @@ bool GatewaySession::to_slot(SlotId slot, bool keyed, const CommandPlan& plan, C
   Call& call = take_call();
   call.own_link = waits;
   // What is remembered of a write is its own answer, not what a trace makes of it.
-  if (keyed && !waits && !traced_) give_number(call, plan);
+  if (keyed && !traced_) give_number(call, plan);
   forward(call, slot, raw_, plan);
   if (waits) wants_idle_ = true;
   return true;

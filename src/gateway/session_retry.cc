@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
+#include "gateway/waits.h"
 #include "store/key.h"
 
 namespace holdfast {
@@ -142,6 +143,7 @@ bool GatewaySession::try_send(Call& call, std::string_view bytes, std::string* w
   call.hint.clear();
   backend.send(call, bytes, call.refused == RefusalKind::kAsk, tag_of(call));
   last_sent_ = &backend;
+  call.sent_ns = now_ns_;
   ++in_flight_;
   return true;
 }
@@ -159,7 +161,9 @@ void GatewaySession::send(Call& call, std::string_view bytes) {
 void GatewaySession::wait_for_retry(Call& call, RefusalKind kind, std::string_view line) {
   kept_bytes_ -=
       std::min<uint64_t>(kept_bytes_, call.refused == RefusalKind::kNone ? call.reply.size() : 0);
-  if (call.refused_ns == 0) call.refused_ns = gateway_.clock().mono_ns();
+  const int64_t now_ns = gateway_.clock().mono_ns();
+  const bool waited = call.own_link && now_ns - call.sent_ns > kTakenNs;
+  if (call.refused_ns == 0 || waited) call.refused_ns = now_ns;
   call.refused = kind;
   call.reply.assign(line);
   waiting_.push_back(&call);
@@ -254,8 +258,10 @@ bool GatewaySession::resend(Call& call, int64_t now_ns) {
   WireBytes bytes = std::move(call.bytes);
   std::string line = std::move(call.reply);
   call.reply.clear();
-  std::string why;
-  if (try_send(call, bytes.view(), &why)) return true;
+  std::string why, shorter;
+  if (call.own_link && call.command != nullptr)
+    shorter = with_time_left(*call.command, bytes.view(), (now_ns - call.sent_ns) / 1'000'000);
+  if (try_send(call, shorter.empty() ? bytes.view() : shorter, &why)) return true;
   call.bytes = std::move(bytes);
   call.reply = std::move(line);
   call.refused = RefusalKind::kLater;
@@ -271,7 +277,7 @@ bool GatewaySession::retry(int64_t now_ns) {
   std::sort(calls.begin(), calls.end(),
             [](const Call* a, const Call* b) { return a->sequence < b->sequence; });
   // Of one slot, all go to one connection, or those behind wait.
-  const std::string kNowhere = "-";
+  const std::string nowhere = "-";
   std::map<SlotId, std::string> sent;
   std::vector<Call*> kept;
   for (Call* call : calls) {
@@ -285,7 +291,7 @@ bool GatewaySession::retry(int64_t now_ns) {
     last_sent_ = nullptr;
     if (behind || !resend(*call, now_ns)) {
       kept.push_back(call);
-      sent[slot] = kNowhere;
+      sent[slot] = nowhere;
     } else if (last_sent_ != nullptr) {
       sent[slot] = last_sent_->address();
     }

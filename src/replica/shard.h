@@ -141,6 +141,7 @@ class Shard final : private Replica::Owner {
   // A transaction or script whose entry is larger already may write nothing more: an entry's length
   // has 32 bits.
   static constexpr uint64_t kMaxEntryBytes = 1ULL << 30;
+  bool entry_open() const { return writer_.open(); }  // something was emitted since
   bool entry_is_full() const { return writer_.size() > kMaxEntryBytes; }
   // The entry's seq, 0 when the command emitted nothing.
   Seq end_command();

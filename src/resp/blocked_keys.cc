@@ -65,7 +65,20 @@ void BlockedKeys::add(Session& session, KeyWait& wait, int db,
 void BlockedKeys::remove(KeyWait& wait) {
   for (const Place& place : wait.places) leave(place);
   wait.places.clear();
+  if (wait.tag.given()) numbered_.erase({wait.tag.gateway, wait.tag.session});
   follow_if_needed();
+}
+
+void BlockedKeys::set_number(Session& session, const WriteTag& tag) {
+  session.key_wait()->tag = tag;
+  Session*& waiting = numbered_[{tag.gateway, tag.session}];
+  HF_ASSERT(waiting == nullptr || waiting == &session);
+  waiting = &session;
+}
+
+Session* BlockedKeys::numbered(const WriteTag& tag) const {
+  const auto found = numbered_.find({tag.gateway, tag.session});
+  return found == numbered_.end() ? nullptr : found->second;
 }
 
 void BlockedKeys::leave(const Place& place) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@
 #include "replica/shards.h"
 #include "resp/key_registry.h"
 #include "store/effect.h"
+#include "store/outcomes.h"
 
 namespace holdfast {
 
@@ -67,6 +69,11 @@ class BlockedKeys final : public EffectFollower {
   // Enters the session's wait for the keys of a logical database. A key named twice is once there.
   void add(Session& session, KeyWait& wait, int db, std::span<const std::string_view> keys);
   void remove(KeyWait& wait);
+  // The session's wait is for a write that a gateway numbered. REQUIRES: nobody else waits for that
+  // gateway's client.
+  void set_number(Session& session, const WriteTag& tag);
+  // Who waits for the same gateway's same client, or null.
+  Session* numbered(const WriteTag& tag) const;
 
   // Keys that were changed and may have what is waited for.
   bool any_ready() const { return !ready_.empty(); }
@@ -95,6 +102,7 @@ class BlockedKeys final : public EffectFollower {
 
   Shards& shards_;
   Registry registry_;
+  std::map<std::pair<uint64_t, uint64_t>, Session*> numbered_;  // by gateway and its client
   size_t keys_or_gone_ = 0;
   std::deque<Registry::value_type*> ready_;  // pinned by Waiters::ready
   Registry::value_type* serving_ = nullptr;  // pinned too
@@ -120,6 +128,7 @@ struct KeyWait {
   std::vector<std::string_view> args;  // views into them
   const AwaitedKeys awaited;
   const bool wants_reply;     // CLIENT REPLY
+  WriteTag tag;               // if a gateway numbered it
   bool found_nothing = true;  // the command, running again, waits on
   std::vector<BlockedKeys::Place> places;
 

@@ -160,6 +160,7 @@ void Server::execute(Session& session, const ParsedRequest& request,
     return;
   }
   if (tag.given() && answer_again(context, route, tag)) return;
+  if (tag.given() && called->has(kBlocking) && !take_over_wait(session, tag)) return;
   begin_entries(context, route);
   deliveries_.begin(session);
   CallTimes times{session.received_ns(), *clock_ns};
@@ -246,6 +247,7 @@ void Server::run_again(Session& session, int64_t now_ms) {
     deliveries_.begin(session);
     run(context, &clock_ns);
     times.applied_ns = clock_ns;
+    if (wait.tag.given()) remember_outcome(context, route, wait.tag, start);
     end_entries(context, route, times);
     depends_on.add(context.observed());
     session.depends_on.add(depends_on);
@@ -275,10 +277,12 @@ void Server::key_wait_ends(Session& session, std::string_view error) {
     session.reply.error(error);
   } else {
     wait.awaited.on_timeout(session.reply);
+    if (wait.tag.given()) remember_timeout(session, start);
   }
   // That there is nothing is as much of an answer as what there is.
   Keyspace& keyspace = wait.shard.keyspace();
   Dependency depends_on(&wait.shard);
+  if (wait.tag.given()) depends_on.add(&wait.shard, wait.shard.last_seq());
   for (const auto& [entry, place] : wait.places) {
     const DbId db = keyspace.physical(entry->first.db);
     const KeyRef key = keyspace.key(entry->first.bytes);

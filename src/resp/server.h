@@ -361,8 +361,10 @@ class Server {
                    uint64_t start);
   // tagged_writes.cc
   bool answer_again(CommandContext& context, const Route& route, const WriteTag& tag);
+  bool take_over_wait(Session& session, const WriteTag& tag);
   void remember_outcome(CommandContext& context, const Route& route, const WriteTag& tag,
                         uint64_t reply_start);
+  void remember_timeout(const Session& session, uint64_t reply_start);
   // All entries of this turn. Once a turn.
   Dependency entries_of_turn();
   void look_for_lease(Shard& of);

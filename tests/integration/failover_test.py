@@ -2,8 +2,8 @@
 and every kind of harm to a primary in turn.
 
 Each round must lose no acknowledged write and show no old value; a client of the gateway sees no
-error and every one of its writes done exactly once: only a pause. How long it all takes is measured
-and printed, never asserted.
+error and every one of its writes done exactly once, those that wait (BLPOP) as well: only a pause.
+How long it all takes is measured and printed, never asserted.
 
 HOLDFAST_ROUNDS: of each kind (1). `make failover ROUNDS=20` for figures.
 HOLDFAST_KINDS: only these. HOLDFAST_PAUSE_S: how long a paused primary sleeps (2); with 20 rounds or
@@ -182,6 +182,7 @@ def clients(cluster):
     gateways = {n: cluster.ports[n] for n in cluster.alive("g")}
     direct = [load.Writer(storage, f"direct{i}", timeout=0.1, told=told) for i in range(CLIENTS)]
     through = [load.GatewayWriter(gateways, f"gateway{i}", told=told) for i in range(CLIENTS)]
+    through += [load.Worker(gateways, f"worker{i}", told=told) for i in range(2)]
     with load.running(direct + through):
         yield direct, through
     with cluster.client(cluster.primary(), timeout=20) as c:

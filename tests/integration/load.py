@@ -179,6 +179,53 @@ class GatewayWriter(Writer):
         check(items == wanted, f"{self.name_}: a list of {len(items)}, {self.count} acknowledged")
 
 
+class Worker(GatewayWriter):
+    """One that waits for the jobs of a queue, which another connection adds: each comes once, and
+    in order, whatever happens to the node at which it waits."""
+
+    def __init__(self, ports, name, **options):
+        super().__init__(ports, name, **options)
+        self.queue = f"{{{name}}}:queue"
+        self.added = 0
+
+    def run(self):
+        adding = threading.Thread(target=self.add, daemon=True)
+        adding.start()
+        super().run()
+        adding.join(timeout=20)
+
+    def add(self):
+        try:
+            with Client(self.ports[self.node], timeout=self.timeout) as client:
+                while not self.ending.is_set():
+                    client("RPUSH", self.queue, self.added + 1)
+                    self.added += 1
+                    time.sleep(random.uniform(0, 0.03))
+        except (ReplyError, OSError, ConnectionError) as e:
+            self.failed(e)
+
+    def exactly_once(self, client):
+        done = self.queue + ":done"
+        if self.count % 2:
+            got = client("BLMOVE", self.queue, done, "LEFT", "RIGHT", 2)
+        else:
+            got = (client("BLPOP", self.queue, 2) or [None])[-1]
+        if got is None:  # nothing was added for so long
+            return
+        self.count += 1
+        if got != str(self.count).encode():
+            raise ReplyError(f"job {self.count} was to come, not {got}")
+
+    def check(self, client):
+        Writer.check(self, client)
+        left = client("LRANGE", self.queue, 0, -1)
+        wanted = [str(n + 1).encode() for n in range(self.count, self.added)]
+        check(left == wanted, f"{self.name_}: {len(left)} jobs left, wanted {len(wanted)}")
+        moved = client("LRANGE", self.queue + ":done", 0, -1)
+        wanted = [str(n).encode() for n in range(2, self.count + 1, 2)]
+        check(moved == wanted, f"{self.name_}: {len(moved)} jobs moved, wanted {len(wanted)}")
+
+
 @contextlib.contextmanager
 def running(threads):
     """While they write. Whoever uses it checks them afterwards."""

@@ -422,6 +422,48 @@ TEST_CASE("gateway: nothing runs beside a command that waits, and leaving ends i
   CHECK(w.gets(*client, "+GET\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n+GET\r\n"));
 }
 
+TEST_CASE("gateway: a command that waits goes to the next node when its own is gone (G3)") {
+  World w;
+  const std::string key = key_of('a', 1), popped = "*2\r\n$1\r\nk\r\n$1\r\nv\r\n";
+  const auto waits = [](const std::vector<std::string>&) { return std::string(); };
+  w.a.set_script(waits);
+  w.b.set_script(waits);
+  auto client = w.client(), reader = w.client();
+  client->send(encoded({"BLPOP", key, "30.5"}) + encoded({"GET", key}));
+  reader->send(encoded({"XREAD", "BLOCK", "40000", "STREAMS", key, "$"}));
+  w.sim.run_for(10'000);
+  w.a.cut(true);
+  w.give_map("127.0.0.1:7002", "127.0.0.1:7002");
+  w.sim.run_for(10'000);
+  // What is left of its time is that of the whole.
+  REQUIRE(w.b.seen.size() == 2);
+  double left = 0;
+  for (const std::string& seen : w.b.seen) {
+    CAPTURE(seen);
+    if (seen.starts_with("BLPOP")) {
+      left = std::stod(seen.substr(seen.rfind(' ')));
+      CHECK(left == doctest::Approx(20.5).epsilon(0.01));
+    } else {
+      CHECK(std::stod(seen.substr(12)) == doctest::Approx(30'000).epsilon(0.01));
+    }
+  }
+  // Once more, long after the first time, and from what is left.
+  w.b.cut(false);
+  w.sim.run_for(5000);
+  REQUIRE(w.b.seen.size() == 4);
+  CHECK(client->received.empty());
+  for (const std::string& seen : w.b.seen) {
+    if (seen.starts_with("BLPOP")) left = std::stod(seen.substr(seen.rfind(' ')));
+  }
+  CHECK(left == doctest::Approx(10.5).epsilon(0.02));
+  w.b.set_script([&](const std::vector<std::string>& args) -> std::string {
+    return args[0] == "BLPOP" ? popped : "+" + args[0] + "\r\n";
+  });
+  CHECK(w.gets(*client, popped + "+GET\r\n"));
+  CHECK(w.gateway->context().stats.unknown == 0);
+  CHECK(w.gateway->context().stats.given_up == 0);
+}
+
 TEST_CASE("gateway: what waits for a node is bounded, and then its clients are not read") {
   World w(64 << 10);
   auto client = w.client(), other = w.client();

@@ -390,7 +390,8 @@ TEST_CASE("repair: superblocks: one copy is enough; without any, the start says 
     for (const uint64_t slot : {0, 1}) node.disk.rot(file, slot * kBlock + 20, 1);
   }
   const auto before = node.disk.durable_content("store/wal").value();
-  node.engine = std::make_unique<DiskEngine>(w.reactor, node.disk, w.random, "store", World::kEngine);
+  node.engine =
+      std::make_unique<DiskEngine>(w.reactor, node.disk, w.random, "store", World::kEngine);
   ShardOptions options;
   options.random = &w.random;
   options.hooks.send = [](const Message&) {};

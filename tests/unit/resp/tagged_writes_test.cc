@@ -122,3 +122,90 @@ TEST_CASE("tag: what is no tag ends the connection, so that answers keep their p
     CHECK(c->closed());
   }
 }
+
+namespace {
+
+const std::string kPopped = "*2\r\n$5\r\nqueue\r\n$1\r\nx\r\n";
+
+// Sends it, and does not wait for an answer.
+void begin(TestClient& client, int session, int number, const std::vector<std::string>& args) {
+  client.send({"TAG", "77", std::to_string(session), std::to_string(number), "1"});
+  client.send(args);
+  CHECK(client.received().empty());
+}
+
+}  // namespace
+
+TEST_CASE("tag: a pop that had to wait is done once") {
+  CommandFixture f;
+  TestClient &one = f.connect(), &two = f.connect();
+  begin(one, 1, 1, {"BLPOP", "queue", "0"});
+  CHECK(f.run({"RPUSH", "queue", "x", "y"}) == ":2\r\n");
+  CHECK(one.received() == kPopped);
+  CHECK(numbered(two, 1, 1, 1, {"BLPOP", "queue", "0"}) == kPopped);
+  CHECK(f.run({"LRANGE", "queue", "0", "-1"}) == "*1\r\n$1\r\ny\r\n");
+}
+
+TEST_CASE("tag: of two copies that wait the one that came last is served") {
+  CommandFixture f;
+  TestClient &one = f.connect(), &two = f.connect(), &other = f.connect();
+  begin(one, 1, 1, {"BLPOP", "queue", "0"});
+  begin(other, 2, 1, {"BLPOP", "queue", "0"});
+  begin(two, 1, 1, {"BLPOP", "queue", "0"});
+  CHECK(one.closed());
+  CHECK_FALSE(other.closed());
+  CHECK(f.run({"RPUSH", "queue", "w"}) == ":1\r\n");  // the other has waited for longer
+  CHECK(other.received() == "*2\r\n$5\r\nqueue\r\n$1\r\nw\r\n");
+  CHECK(f.run({"RPUSH", "queue", "x", "y"}) == ":2\r\n");
+  CHECK(two.received() == kPopped);
+  CHECK(f.run({"LLEN", "queue"}) == ":1\r\n");
+}
+
+TEST_CASE("tag: a copy that comes when its client waits for another one does nothing") {
+  CommandFixture f;
+  TestClient &one = f.connect(), &late = f.connect();
+  begin(one, 1, 2, {"BLPOP", "queue", "0"});
+  begin(late, 1, 1, {"BLPOP", "queue", "0"});
+  CHECK(late.closed());
+  CHECK(f.run({"RPUSH", "queue", "x"}) == ":1\r\n");
+  CHECK(one.received() == kPopped);
+}
+
+TEST_CASE("tag: that a wait came to nothing is said once too") {
+  CommandFixture f;
+  TestClient &one = f.connect(), &late = f.connect();
+  begin(one, 1, 1, {"BLPOP", "queue", "0.1"});
+  CHECK(one.received(200) == "*-1\r\n");
+  CHECK(f.run({"RPUSH", "queue", "x"}) == ":1\r\n");
+  CHECK(numbered(late, 1, 1, 1, {"BLPOP", "queue", "0.1"}) == "*-1\r\n");
+  CHECK(f.run({"LLEN", "queue"}) == ":1\r\n");
+}
+
+TEST_CASE("tag: a wait that a transaction ends leaves the transaction whole") {
+  CommandFixture f;
+  TestClient &one = f.connect(), &late = f.connect();
+  const std::string id = one.run({"CLIENT", "ID"}).substr(1);
+  begin(one, 1, 1, {"BLPOP", "queue", "0"});
+  const Seq before = f.shard().last_seq();
+  f.run({"MULTI"});
+  f.run({"SET", "a", "1"});
+  f.run({"CLIENT", "UNBLOCK", id.substr(0, id.size() - 2)});
+  f.run({"SET", "b", "1"});
+  CHECK(f.run({"EXEC"}) == "*3\r\n+OK\r\n:1\r\n+OK\r\n");
+  CHECK(f.shard().last_seq() == before + 1);
+  CHECK(one.received() == "*-1\r\n");
+  CHECK(f.run({"RPUSH", "queue", "x"}) == ":1\r\n");
+  CHECK(numbered(late, 1, 1, 1, {"BLPOP", "queue", "0"}) == "*-1\r\n");
+}
+
+TEST_CASE("tag: the end of a wait is answered when it is committed") {
+  ClusterFixture f(1);
+  const std::string key = f.key(0);
+  auto one = f.connect();
+  one->send({"TAG", "77", "1", "1", "1"});
+  one->send({"BLPOP", key, "0.1"});
+  f.engine(0).hold();
+  CHECK(one->received(300).empty());
+  f.release_all(0);
+  CHECK(one->received() == "*-1\r\n");
+}
